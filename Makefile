@@ -1,0 +1,59 @@
+# PGXS build of session_consistency: make, make install, make installcheck; PG_CONFIG chooses the server.
+# make check runs every test on a throw-away server, make docs writes docs/reference.md.
+throw_away := $(filter check docs,$(MAKECMDGOALS))
+ifneq ($(throw_away),)
+
+# PGXS has a check of its own, which only refuses: it is left out here.
+check: ; test/run
+docs:  ; test/run docs
+$(filter-out $(throw_away),$(MAKECMDGOALS)): ; $(MAKE) $@
+.PHONY: $(MAKECMDGOALS)
+
+else
+
+EXTENSION   := session_consistency
+MODULE_big  := $(EXTENSION)
+OBJS        := $(patsubst %.cpp,%.o,$(sort $(wildcard src/*.cpp)))
+DATA        := $(sort $(wildcard sql/$(EXTENSION)--*.sql))
+
+# One test after the other in one database, where the extension is; each in a schema of its own.
+REGRESS      := $(patsubst sql/%.sql,%,$(filter-out $(DATA),$(sort $(wildcard sql/*.sql))))
+REGRESS_OPTS  = --load-extension=$(EXTENSION)
+ISOLATION    := $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
+ISOLATION_OPTS = --load-extension=$(EXTENSION) --inputdir=test $(if $(filter 15,$(MAJORVERSION)),,--expecteddir=test)
+PROVE_TESTS  := $(sort $(wildcard test/t/*.pl))
+TAP_TESTS    := $(if $(PROVE_TESTS),1)
+UNIT         := $(patsubst %.cpp,%.test,$(sort $(wildcard test/unit/*.cpp)))
+EXTRA_CLEAN   = $(UNIT)
+
+# Nothing in the library may throw or be unwound: PostgreSQL reports errors with longjmp.
+CXX_STRICT  = -std=c++20 -fno-exceptions -fno-rtti -fno-threadsafe-statics -fvisibility=hidden \
+              -Wall -Wextra -Wno-register -Wno-unused-parameter \
+              $(if $(findstring clang,$(CXX)),-Wno-unknown-warning-option -Wno-ignored-attributes)
+PG_CXXFLAGS = $(CXX_STRICT)
+# What the headers mark stays visible; before 16 they leave the mark empty.
+PG_CPPFLAGS = -D'PGDLLEXPORT=__attribute__((visibility("default")))'
+
+PG_CONFIG  ?= pg_config
+PGXS       := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+# The bitcode rule of PGXS does not pass PG_CXXFLAGS on.
+COMPILE.cxx.bc += $(CXX_STRICT)
+
+# PGXS follows no headers.
+HEADERS_USED := $(wildcard src/*.hpp)
+$(OBJS) $(OBJS:.o=.bc): $(HEADERS_USED)
+
+# The rules that need no server, tested without one.
+unitcheck: $(UNIT)
+	set -e; for test in $^; do ./$$test; done
+$(UNIT): %.test: %.cpp $(HEADERS_USED)
+	$(CXX) $(CXX_STRICT) -g -Isrc -o $@ $<
+
+# The flags of one compilation, for CMakeLists.txt.
+show-flags:
+	@: $(info $(CXXFLAGS) $(CPPFLAGS))
+.PHONY: unitcheck show-flags
+
+endif

@@ -1,0 +1,201 @@
+-- The SQL face of session_consistency. Sections follow the life of an attachment: the trigger functions first, since
+-- attach() refers to them; then attaching, reading. Every public object carries a COMMENT: they are the reference.
+\echo Use "CREATE EXTENSION session_consistency" to load this file. \quit
+
+GRANT USAGE ON SCHEMA session_consistency TO PUBLIC;
+
+-- Trigger functions -------------------------------------------------------------------------------------------------
+
+CREATE FUNCTION session_consistency.link_session() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'sc_link_session';
+COMMENT ON FUNCTION session_consistency.link_session() IS
+'Trigger of the sessions, BEFORE INSERT OR UPDATE FOR EACH ROW: fills in the link of a consuming session that has none with its member''s one active subscription, and clears the link of a session of any other type. Never refuses a row; charge_sessions() judges it as stored.';
+
+CREATE FUNCTION session_consistency.charge_sessions() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'sc_charge_sessions';
+COMMENT ON FUNCTION session_consistency.charge_sessions() IS
+'Trigger of the sessions, AFTER INSERT OR UPDATE OR DELETE FOR EACH ROW: adds up what the statement changes for each subscription, then judges and writes each counter once. Errors: 23SC1 no_active_subscription, 23SC2 no_credit_left, 23SC3 foreign_subscription, 23SC4 inactive_subscription, 23SC6 ambiguous_subscription; 40001 where the subscription changed since the snapshot of a REPEATABLE READ or SERIALIZABLE transaction.';
+
+CREATE FUNCTION session_consistency.reset_counters() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'sc_reset_counters';
+COMMENT ON FUNCTION session_consistency.reset_counters() IS
+'Trigger of the sessions, AFTER TRUNCATE FOR EACH STATEMENT: sets every counter of their subscriptions to 0.';
+
+CREATE FUNCTION session_consistency.keep_counter() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'sc_keep_counter';
+COMMENT ON FUNCTION session_consistency.keep_counter() IS
+'Trigger of the subscriptions, BEFORE INSERT OR UPDATE FOR EACH ROW: starts a new counter at 0, keeps a plain remaining column equal to total minus used, and under guard => ''ignore'' puts the maintained value back over a written one.';
+
+CREATE FUNCTION session_consistency.guard_counter() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'sc_guard_counter';
+COMMENT ON FUNCTION session_consistency.guard_counter() IS
+'Trigger of the subscriptions, AFTER INSERT OR UPDATE FOR EACH ROW: refuses a counter that anyone but the extension changed (23SC5 guarded_counter), a total below what is used (23514), and a changed member while sessions refer to the subscription (23503).';
+
+-- Attaching ---------------------------------------------------------------------------------------------------------
+
+CREATE FUNCTION session_consistency.attach(
+    sessions regclass,
+    subscriptions regclass,
+    member_column name DEFAULT 'member_id',
+    subscription_column name DEFAULT 'subscription_id',
+    type_column name DEFAULT 'session_type',
+    status_column name DEFAULT 'status',
+    consuming_types text[] DEFAULT '{member,makeup,contractual}',
+    scheduled_statuses text[] DEFAULT '{scheduled,in_progress}',
+    completed_statuses text[] DEFAULT '{completed}',
+    subscription_member_column name DEFAULT 'member_id',
+    subscription_status_column name DEFAULT 'status',
+    active_status text DEFAULT 'active',
+    total_column name DEFAULT 'total_sessions_snapshot',
+    used_column name DEFAULT 'used_sessions',
+    remaining_column name DEFAULT 'remaining_sessions',
+    counts_view name DEFAULT NULL,
+    guard text DEFAULT 'reject',
+    ledger boolean DEFAULT false,
+    link_check boolean DEFAULT false,
+    dry_run boolean DEFAULT false,
+    OUT step integer,
+    OUT action text,
+    OUT command text)
+    RETURNS SETOF record
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'sc_attach';
+
+CREATE FUNCTION session_consistency.detach(
+    sessions regclass,
+    drop_added_columns boolean DEFAULT false,
+    dry_run boolean DEFAULT false,
+    OUT step integer,
+    OUT action text,
+    OUT command text)
+    RETURNS SETOF record
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'sc_detach';
+
+-- attachments: its function and view
+
+-- Reading -----------------------------------------------------------------------------------------------------------
+
+CREATE FUNCTION session_consistency.check_counts(
+    sessions regclass DEFAULT NULL,
+    OUT attachment regclass,
+    OUT subscription_id text,
+    OUT member_id text,
+    OUT total bigint,
+    OUT completed bigint,
+    OUT scheduled bigint,
+    OUT remaining bigint,
+    OUT used bigint,
+    OUT expected_used bigint,
+    OUT drift bigint,
+    OUT message text)
+    RETURNS SETOF record
+    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'sc_check_counts';
+COMMENT ON FUNCTION session_consistency.check_counts(regclass) IS
+'Recounts every subscription and returns a row for each one that is wrong, none when all is well; ordered by attachment and subscription. Wrong: used is not the number of counted sessions linked to it, is NULL, below 0 or above the total, or a plain remaining column is not total minus used.
+
+Argument: sessions, the attached table of the sessions; NULL: every attachment.
+
+Columns, counts in sessions: attachment (the table of the sessions), subscription_id and member_id (as text), total (NULL: unlimited), completed and scheduled (the recount), remaining (total - used), used (as stored), expected_used (completed + scheduled), drift (used - expected_used), message (what is wrong, with the figures).
+
+Reads with the caller''s own rights, all attachments in one snapshot, locks like a SELECT, and works on a standby and in a READ ONLY transaction.
+
+Errors: 42501 where the caller may not read every row (a privilege is missing, or row-level security applies to the caller), never a partial answer; 55000 where the table is not attached, is a partition, or has lost its foreign key; 42703 where a column of the attachment was renamed or dropped.';
+
+CREATE FUNCTION session_consistency.check_session_integrity(p_member_id text, sessions regclass DEFAULT NULL)
+    RETURNS jsonb
+    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'sc_check_session_integrity';
+CREATE FUNCTION session_consistency.check_session_integrity(p_member_id uuid, sessions regclass DEFAULT NULL)
+    RETURNS jsonb
+    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'sc_check_session_integrity';
+CREATE FUNCTION session_consistency.check_session_integrity(p_member_id bigint, sessions regclass DEFAULT NULL)
+    RETURNS jsonb
+    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'sc_check_session_integrity';
+COMMENT ON FUNCTION session_consistency.check_session_integrity(text, regclass) IS
+'Recounts the active subscription of one member and compares it with what is stored, by the rules of check_counts().
+
+Arguments: p_member_id, the member, as text, uuid or bigint, whatever type the column has; sessions, the attached table of the sessions, which may be NULL where only one is attached.
+
+Returns an object, counts in sessions: valid (boolean), subscription_id (text), expected (the recount), actual (used as stored), breakdown (completed and scheduled of the recount, remaining = total - used, null where the total is unlimited), message (one sentence), issues (an array of sentences, empty where all is well). A member without an active subscription is valid; one with several, possible only where the unique index is gone, is not. Both have null for subscription_id and every count; issues then names the subscriptions and what is wrong with each.
+
+Reads with the caller''s own rights in one snapshot, locks like a SELECT, and works on a standby and in a READ ONLY transaction.
+
+Errors: 42P08 where sessions is NULL and several tables are attached, naming them; 22004 where the member is NULL; the type''s own error (22P02, 22003) for a member that the type of the column refuses; 42501, 55000 and 42703 as check_counts().';
+COMMENT ON FUNCTION session_consistency.check_session_integrity(uuid, regclass) IS
+'As check_session_integrity(text, regclass), for a member of type uuid.';
+COMMENT ON FUNCTION session_consistency.check_session_integrity(bigint, regclass) IS
+'As check_session_integrity(text, regclass), for a member of an integer type.';
+
+-- Before and after ---------------------------------------------------------------------------------------------------
+
+CREATE FUNCTION session_consistency.audit(
+    sessions regclass,
+    subscriptions regclass DEFAULT NULL,
+    member_column name DEFAULT 'member_id',
+    subscription_column name DEFAULT 'subscription_id',
+    type_column name DEFAULT 'session_type',
+    status_column name DEFAULT 'status',
+    consuming_types text[] DEFAULT '{member,makeup,contractual}',
+    scheduled_statuses text[] DEFAULT '{scheduled,in_progress}',
+    completed_statuses text[] DEFAULT '{completed}',
+    subscription_member_column name DEFAULT 'member_id',
+    subscription_status_column name DEFAULT 'status',
+    active_status text DEFAULT 'active',
+    total_column name DEFAULT 'total_sessions_snapshot',
+    used_column name DEFAULT 'used_sessions',
+    remaining_column name DEFAULT 'remaining_sessions',
+    members regclass DEFAULT NULL,
+    valid_from_column name DEFAULT NULL,
+    OUT code text,
+    OUT severity text,
+    OUT affected bigint,
+    OUT description text,
+    OUT recommendation text,
+    OUT samples jsonb)
+    RETURNS SETOF record
+    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'sc_audit';
+COMMENT ON FUNCTION session_consistency.audit(
+    regclass, regclass, name, name, name, name, text[], text[], text[], name, name, text, name, name, name, regclass, name) IS
+'Says what is wrong with two tables, before anything is attached and after: one row for each category, also where it has no finding. Reads only, in one snapshot, and works on a standby.
+
+affected is the number of findings, samples the first five as a JSON array of {member_id, subscription_id, session_id, expected, actual}; severity is critical, high, medium or low. The arguments are those of attach(), with the same defaults; the link, used and remaining columns may be missing. Where the sessions are attached, subscriptions may be left out, and an argument left at its default stands for the attachment''s own value. members is the members table, else found by a foreign key of the subscriptions'' member column, or of the sessions''; without one, an orphaned session cannot be told. valid_from_column is the column of the subscriptions, a date or a timestamp, that says when one begins; without it, a future subscription cannot be told.
+
+Of a session, the first of these that applies: `orphaned_session` (medium), its member is gone; `dangling_subscription` (high), its link leads to no subscription; `foreign_subscription` (critical), its link leads to another member''s; `linked_non_consuming` (medium), its type consumes nothing and it has a link; `no_subscription` (medium), it consumes and its member has no subscription at all; `unlinked_session` (high), it consumes and has no link, also where it is cancelled.
+
+Of a member: `multiple_active_subscriptions` (critical). Of a subscription, each that applies: `negative_remaining` (critical), total minus used or a stored remaining is below 0; `overdrawn` (critical), more sessions are counted than its total; `count_mismatch` (high), used is not the number of counted sessions that are linked to it, or a plain remaining column is not total minus used; `zero_total` (low); `future_subscription` (low), active before it begins. A NULL total is unlimited and never overdrawn, a NULL used is a mismatch; without a used column it is total minus remaining, and without either nothing can mismatch. For a member with a counted session whose link is NULL, `overdrawn` and `count_mismatch` compare the sums over all subscriptions of the member with all counted sessions of the member: one finding for the member, with no subscription named. `enforcement_gap` (critical): of an attachment, what is switched off or gone.
+
+Some follow from others. A link to nothing or to another member''s subscription makes a count_mismatch of the subscription that lost the session and of the one that got it, unless their counters were changed with it; so does a counted session that became linked_non_consuming. used above the total is negative_remaining, and with it count_mismatch or overdrawn; a total lowered below what is counted is both overdrawn and negative_remaining, a zero_total with counted sessions too. orphaned_session and no_subscription bring none with them; nor does unlinked_session, as long as the member''s sums agree.
+
+Errors: 22004 for a NULL argument, 42703 for a column that does not exist, 42804 for one of a wrong type, 22P02 for a listed value that the column''s type lacks, 42809 for what is no table, 55000 for a table without a primary key, 42501 where the caller may not read every row.';
+
+CREATE FUNCTION session_consistency.audit_findings(
+    sessions regclass,
+    subscriptions regclass DEFAULT NULL,
+    member_column name DEFAULT 'member_id',
+    subscription_column name DEFAULT 'subscription_id',
+    type_column name DEFAULT 'session_type',
+    status_column name DEFAULT 'status',
+    consuming_types text[] DEFAULT '{member,makeup,contractual}',
+    scheduled_statuses text[] DEFAULT '{scheduled,in_progress}',
+    completed_statuses text[] DEFAULT '{completed}',
+    subscription_member_column name DEFAULT 'member_id',
+    subscription_status_column name DEFAULT 'status',
+    active_status text DEFAULT 'active',
+    total_column name DEFAULT 'total_sessions_snapshot',
+    used_column name DEFAULT 'used_sessions',
+    remaining_column name DEFAULT 'remaining_sessions',
+    members regclass DEFAULT NULL,
+    valid_from_column name DEFAULT NULL,
+    OUT code text,
+    OUT severity text,
+    OUT member_id text,
+    OUT subscription_id text,
+    OUT session_id text,
+    OUT expected text,
+    OUT actual text,
+    OUT repair_sql text)
+    RETURNS SETOF record
+    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'sc_audit_findings';
+COMMENT ON FUNCTION session_consistency.audit_findings(
+    regclass, regclass, name, name, name, name, text[], text[], text[], name, name, text, name, name, name, regclass, name) IS
+'Names every finding of audit(), which describes the categories, the arguments and the errors: one row each, in the order of the categories, then of the keys. Reads only.
+
+session_id is the session''s primary key as text: of a key that is the member and one more column that one alone, of any other key of several columns the row of them. repair_sql puts the finding right where there is one right answer, and is NULL where a person must decide: it clears the link of a session that consumes nothing, and sets a counter to the recount where that is within the total. Before anything is attached it is an UPDATE of that one row, which does nothing once the row is no longer as found; where the tables are attached it calls repair().';

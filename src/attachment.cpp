@@ -1,0 +1,336 @@
+// Finds attachments: which tables carry the triggers, joined by which foreign key. Reads catalogs, writes nothing.
+#include "attachment.hpp"
+
+#include <algorithm>
+
+namespace sc {
+
+namespace {
+
+constexpr const char *extension_schema = "session_consistency";
+
+constexpr int16 on_write = TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE;
+
+bool holds(const ForeignKeyCacheInfo *key, AttrNumber column)
+{
+    const std::span columns(key->conkey, key->nkeys);
+    return std::find(columns.begin(), columns.end(), column) != columns.end();
+}
+
+Oid index_of_constraint(Oid constraint)
+{
+    HeapTuple tuple = SearchSysCache1(CONSTROID, ObjectIdGetDatum(constraint));
+    if (!HeapTupleIsValid(tuple))
+        return InvalidOid;
+    const Oid index = reinterpret_cast<Form_pg_constraint>(GETSTRUCT(tuple))->conindid;
+    ReleaseSysCache(tuple);
+    return index;
+}
+
+std::optional<LinkKey> shape_of(const ForeignKeyCacheInfo *key, AttrNumber link, AttrNumber member)
+{
+    if (key->nkeys > 2 || (key->nkeys == 2 && (link == member || !holds(key, member))))
+        return std::nullopt;
+    LinkKey shape{};
+    shape.constraint = key->conoid;
+    shape.sessions = key->conrelid;
+    shape.subscriptions = key->confrelid;
+    shape.index = index_of_constraint(key->conoid);
+    shape.columns = key->nkeys;
+    shape.link = link;
+    for (int i = 0; i < key->nkeys; i++)
+        (key->conkey[i] == link ? shape.subscription_id : shape.member_key) = key->confkey[i];
+    return shape;
+}
+
+// The text arguments of a trigger, as its catalog row stores them: one after the other, each ended by a NUL byte.
+std::span<char *const> arguments_of(HeapTuple tuple, TupleDesc descriptor)
+{
+    const int count = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple))->tgnargs;
+    bool null;
+    const Datum stored = heap_getattr(tuple, Anum_pg_trigger_tgargs, descriptor, &null);
+    if (null || count == 0)
+        return {};
+    char *text = VARDATA_ANY(DatumGetByteaPCopy(stored));
+    auto **arguments = static_cast<char **>(palloc(sizeof(char *) * count));
+    for (int i = 0; i < count; i++) {
+        arguments[i] = text;
+        text += strlen(text) + 1;
+    }
+    return std::span<char *const>(arguments, count);
+}
+
+const TriggerRule *rule_of(Oid function)
+{
+    for (const TriggerRule &rule : trigger_rules)
+        if (trigger_function(rule.function) == function)
+            return &rule;
+    return nullptr;
+}
+
+OwnTrigger read_own_trigger(HeapTuple tuple, TupleDesc descriptor, const TriggerRule *rule)
+{
+    const auto *form = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple));
+    bool unconditional;
+    heap_getattr(tuple, Anum_pg_trigger_tgqual, descriptor, &unconditional);
+    OwnTrigger trigger{};
+    trigger.trigger = form->oid;
+    trigger.name = pstrdup(NameStr(form->tgname));
+    trigger.rule = rule;
+    trigger.type = form->tgtype;
+    trigger.enabled = form->tgenabled;
+    trigger.cloned = OidIsValid(form->tgparentid);
+    trigger.narrowed = !unconditional || form->tgattr.dim1 > 0;
+    trigger.arguments = arguments_of(tuple, descriptor);
+    return trigger;
+}
+
+// The rewrite rule is that of a view with this name.
+Oid view_of_rule(Oid rule, const char *name)
+{
+    ScanKeyData key;
+    ScanKeyInit(&key, Anum_pg_rewrite_oid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(rule));
+    Relation rules = table_open(RewriteRelationId, AccessShareLock);
+    SysScanDesc scan = systable_beginscan(rules, RewriteOidIndexId, true, nullptr, 1, &key);
+    HeapTuple tuple = systable_getnext(scan);
+    const Oid view =
+        HeapTupleIsValid(tuple) ? reinterpret_cast<Form_pg_rewrite>(GETSTRUCT(tuple))->ev_class : InvalidOid;
+    systable_endscan(scan);
+    table_close(rules, AccessShareLock);
+    const char *view_name = OidIsValid(view) ? get_rel_name(view) : nullptr;
+    return view_name != nullptr && get_rel_relkind(view) == RELKIND_VIEW && strcmp(view_name, name) == 0 ? view
+                                                                                                       : InvalidOid;
+}
+
+Oid subscriptions_by_key(Oid sessions, const Mapping &mapping)
+{
+    Relation relation = try_relation_open(sessions, AccessShareLock);
+    if (relation == nullptr)
+        return InvalidOid;
+    const AttrNumber link = get_attnum(sessions, mapping.subscription_column);
+    const AttrNumber member = get_attnum(sessions, mapping.member_column);
+    bool several = false;
+    const std::optional<LinkKey> key =
+        link == InvalidAttrNumber ? std::nullopt : find_link_key(relation, link, member, &several);
+    relation_close(relation, AccessShareLock);
+    return key ? key->subscriptions : InvalidOid;
+}
+
+// Collects the attachments among the triggers of a scan; their subscriptions are looked up afterwards.
+List *collect(Relation triggers, SysScanDesc scan, Oid charge)
+{
+    List *found = NIL;
+    HeapTuple tuple;
+    while (HeapTupleIsValid(tuple = systable_getnext(scan))) {
+        const auto *trigger = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple));
+        if (trigger->tgfoid != charge || OidIsValid(trigger->tgparentid) || trigger->tgisinternal)
+            continue;
+        auto *attachment = static_cast<Attachment *>(palloc0(sizeof(Attachment)));
+        attachment->sessions = trigger->tgrelid;
+        attachment->charge_trigger = trigger->oid;
+        attachment->mapping = parse_mapping(arguments_of(tuple, RelationGetDescr(triggers)));
+        found = lappend(found, attachment);
+    }
+    return found;
+}
+
+List *collect_attachments(Oid sessions)
+{
+    const Oid charge = trigger_function(function::charge);
+    if (!OidIsValid(charge))
+        return NIL;
+    ScanKeyData key;
+    ScanKeyInit(&key, Anum_pg_trigger_tgrelid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(sessions));
+    Relation triggers = table_open(TriggerRelationId, AccessShareLock);
+    const bool one = OidIsValid(sessions);
+    SysScanDesc scan = systable_beginscan(triggers, TriggerRelidNameIndexId, one, nullptr, one ? 1 : 0, &key);
+    List *found = collect(triggers, scan, charge);
+    systable_endscan(scan);
+    table_close(triggers, AccessShareLock);
+    return found;
+}
+
+// For sorting: schema and name; empty for a relation that is dropped at this moment.
+const char *sort_key(Oid relation)
+{
+    const char *name = get_rel_name(relation);
+    const char *schema = name == nullptr ? nullptr : get_namespace_name(get_rel_namespace(relation));
+    return schema == nullptr ? "" : psprintf("%s.%s", schema, name);
+}
+
+int compare_by_name(const ListCell *left, const ListCell *right)
+{
+    const Oid first = static_cast<const Attachment *>(lfirst(left))->sessions;
+    const Oid second = static_cast<const Attachment *>(lfirst(right))->sessions;
+    const int order = strcmp(sort_key(first), sort_key(second));
+    return order != 0 ? order : (first > second) - (first < second);
+}
+
+// Whether the foreign key of another attachment leads to these subscriptions.
+bool belongs_to_another(Oid subscriptions, Oid sessions)
+{
+    ListCell *cell;
+    foreach (cell, collect_attachments(InvalidOid)) {
+        const auto *other = static_cast<const Attachment *>(lfirst(cell));
+        if (other->sessions != sessions && subscriptions_by_key(other->sessions, other->mapping) == subscriptions)
+            return true;
+    }
+    return false;
+}
+
+}  // namespace
+
+// zz: after the user's own BEFORE triggers. 00: before the user's AFTER triggers and the foreign keys' triggers.
+const std::array<TriggerRule, 5> trigger_rules{{
+    {"zz_session_consistency_keep", function::keep, "BEFORE INSERT OR UPDATE", "ROW",
+     TRIGGER_TYPE_ROW | TRIGGER_TYPE_BEFORE | on_write, false, false},
+    {"00_session_consistency_guard", function::guard, "AFTER INSERT OR UPDATE", "ROW", TRIGGER_TYPE_ROW | on_write,
+     false, false},
+    {"00_session_consistency_charge", function::charge, "AFTER INSERT OR UPDATE OR DELETE", "ROW",
+     TRIGGER_TYPE_ROW | on_write | TRIGGER_TYPE_DELETE, true, true},
+    {"00_session_consistency_reset", function::reset, "AFTER TRUNCATE", "STATEMENT", TRIGGER_TYPE_TRUNCATE, true,
+     false},
+    {"zz_session_consistency_link", function::link, "BEFORE INSERT OR UPDATE", "ROW",
+     TRIGGER_TYPE_ROW | TRIGGER_TYPE_BEFORE | on_write, true, true},
+}};
+
+std::span<const OwnTrigger> find_own_triggers(Oid relation)
+{
+    ScanKeyData key;
+    ScanKeyInit(&key, Anum_pg_trigger_tgrelid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relation));
+    Relation catalog = table_open(TriggerRelationId, AccessShareLock);
+    SysScanDesc scan = systable_beginscan(catalog, TriggerRelidNameIndexId, true, nullptr, 1, &key);
+    size_t capacity = trigger_rules.size();
+    size_t count = 0;
+    auto *triggers = static_cast<OwnTrigger *>(palloc(sizeof(OwnTrigger) * capacity));
+    HeapTuple tuple;
+    while (HeapTupleIsValid(tuple = systable_getnext(scan))) {
+        const TriggerRule *rule = rule_of(reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple))->tgfoid);
+        if (rule == nullptr)
+            continue;
+        if (count == capacity)
+            triggers = static_cast<OwnTrigger *>(repalloc(triggers, sizeof(OwnTrigger) * (capacity *= 2)));
+        triggers[count++] = read_own_trigger(tuple, RelationGetDescr(catalog), rule);
+    }
+    systable_endscan(scan);
+    table_close(catalog, AccessShareLock);
+    return std::span<const OwnTrigger>(triggers, count);
+}
+
+bool says_the_same(std::span<char *const> arguments, const Mapping &mapping)
+{
+    const Names expected = format_mapping(mapping, false);
+    return arguments.size() >= expected.size() &&
+           std::equal(expected.begin(), expected.end(), arguments.begin(),
+                      [](const char *left, const char *right) { return strcmp(left, right) == 0; });
+}
+
+Oid trigger_function(const char *name)
+{
+    const Oid schema = get_namespace_oid(extension_schema, true);
+    if (!OidIsValid(schema))
+        return InvalidOid;
+    return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum(name),
+                           PointerGetDatum(buildoidvector(nullptr, 0)), ObjectIdGetDatum(schema));
+}
+
+std::optional<LinkKey> find_link_key(Relation sessions, AttrNumber link, AttrNumber member, bool *several)
+{
+    const ForeignKeyCacheInfo *only = nullptr;
+    int found = 0;
+    ListCell *cell;
+    foreach (cell, RelationGetFKeyList(sessions)) {
+        const auto *key = static_cast<const ForeignKeyCacheInfo *>(lfirst(cell));
+        if (!holds(key, link))
+            continue;
+        only = key;
+        found++;
+    }
+    *several = found > 1;
+    return found == 1 ? shape_of(only, link, member) : std::nullopt;
+}
+
+std::span<const Attachment> find_attachments(Oid sessions)
+{
+    List *found = collect_attachments(sessions);
+    list_sort(found, compare_by_name);
+    auto *attachments = static_cast<Attachment *>(palloc(sizeof(Attachment) * Max(list_length(found), 1)));
+    size_t count = 0;
+    ListCell *cell;
+    foreach (cell, found) {
+        attachments[count] = *static_cast<const Attachment *>(lfirst(cell));
+        attachments[count].subscriptions =
+            subscriptions_by_key(attachments[count].sessions, attachments[count].mapping);
+        count++;
+    }
+    return std::span<const Attachment>(attachments, count);
+}
+
+const Attachment &require_attachment(Oid sessions)
+{
+    const std::span<const Attachment> found = find_attachments(sessions);
+    if (found.empty())
+        ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                errmsg("table \"%s\" is not attached", get_rel_name(sessions)),
+                errhint("session_consistency.attachments lists what is; session_consistency.attach() attaches it."));
+    return found.front();
+}
+
+Oids find_guarded_tables(const Mapping &mapping, Oid sessions)
+{
+    const Oid guard = trigger_function(function::guard);
+    Relation triggers = table_open(TriggerRelationId, AccessShareLock);
+    SysScanDesc scan = systable_beginscan(triggers, InvalidOid, false, nullptr, 0, nullptr);
+    List *guarded = NIL;
+    HeapTuple tuple;
+    while (HeapTupleIsValid(tuple = systable_getnext(scan))) {
+        const auto *trigger = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple));
+        if (trigger->tgfoid == guard && says_the_same(arguments_of(tuple, RelationGetDescr(triggers)), mapping))
+            guarded = list_append_unique_oid(guarded, trigger->tgrelid);
+    }
+    systable_endscan(scan);
+    table_close(triggers, AccessShareLock);
+
+    auto *tables = static_cast<Oid *>(palloc(sizeof(Oid) * Max(list_length(guarded), 1)));
+    size_t count = 0;
+    ListCell *cell;
+    foreach (cell, guarded)
+        if (!belongs_to_another(lfirst_oid(cell), sessions))
+            tables[count++] = lfirst_oid(cell);
+    return Oids(tables, count);
+}
+
+const char *find_made(Names made, const char *kind)
+{
+    const size_t length = strlen(kind);
+    for (const char *entry : made)
+        if (strncmp(entry, kind, length) == 0 && entry[length] == ':')
+            return entry + length + 1;
+    return nullptr;
+}
+
+Oid find_counts_view(const Attachment &attachment)
+{
+    const char *name = find_made(attachment.mapping.made, "view");
+    if (name == nullptr)
+        return InvalidOid;
+    ScanKeyData keys[2];
+    ScanKeyInit(&keys[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber, F_OIDEQ,
+                ObjectIdGetDatum(RelationRelationId));
+    ScanKeyInit(&keys[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber, F_OIDEQ,
+                ObjectIdGetDatum(attachment.sessions));
+    Relation depend = table_open(DependRelationId, AccessShareLock);
+    SysScanDesc scan = systable_beginscan(depend, DependReferenceIndexId, true, nullptr, 2, keys);
+    Oid view = InvalidOid;
+    HeapTuple tuple;
+    while (!OidIsValid(view) && HeapTupleIsValid(tuple = systable_getnext(scan))) {
+        const auto *form = reinterpret_cast<Form_pg_depend>(GETSTRUCT(tuple));
+        if (form->classid == RewriteRelationId)
+            view = view_of_rule(form->objid, name);
+    }
+    systable_endscan(scan);
+    table_close(depend, AccessShareLock);
+    return view;
+}
+
+}  // namespace sc

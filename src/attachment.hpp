@@ -1,0 +1,95 @@
+// Finds attachments: which tables carry the triggers, joined by which foreign key. Reads catalogs, writes nothing.
+#pragma once
+
+#include "mapping.hpp"
+
+namespace sc {
+
+// The SQL trigger functions; their names are those of the C functions.
+namespace function {
+constexpr const char *link = "link_session";          // sessions, BEFORE INSERT OR UPDATE, each row
+constexpr const char *charge = "charge_sessions";     // sessions, AFTER INSERT OR UPDATE OR DELETE, each row
+constexpr const char *reset = "reset_counters";       // sessions, AFTER TRUNCATE, statement
+constexpr const char *keep = "keep_counter";          // subscriptions, BEFORE INSERT OR UPDATE, each row
+constexpr const char *guard = "guard_counter";        // subscriptions, AFTER INSERT OR UPDATE, each row
+}  // namespace function
+
+// The triggers that make an attachment, in the order in which they are made: the subscriptions are guarded before
+// anything is charged.
+struct TriggerRule {
+    const char *name;
+    const char *function;
+    const char *when;            // for CREATE TRIGGER
+    const char *level;
+    int16 type;                  // pg_trigger.tgtype
+    bool on_sessions;            // else on the subscriptions
+    bool on_partitions;          // row triggers are cloned to every partition
+};
+extern const std::array<TriggerRule, 5> trigger_rules;
+
+// A trigger that calls one of the extension's functions, whatever its own name.
+struct OwnTrigger {
+    Oid trigger;
+    const char *name;
+    const TriggerRule *rule;
+    int16 type;
+    char enabled;
+    bool cloned;                 // from the partitioned table above
+    bool narrowed;               // by WHEN or a list of columns
+    std::span<char *const> arguments;
+};
+static_assert(Pod<OwnTrigger>);
+
+std::span<const OwnTrigger> find_own_triggers(Oid relation);
+
+// The trigger's arguments say the same as the mapping, apart from what was made.
+bool says_the_same(std::span<char *const> arguments, const Mapping &mapping);
+
+// The oid of one of the extension's trigger functions; InvalidOid where the extension is not installed.
+Oid trigger_function(const char *name);
+
+// The foreign key that joins the link column of a sessions relation (a table, a partition, a shard).
+struct LinkKey {
+    Oid constraint;
+    Oid sessions;
+    Oid subscriptions;
+    Oid index;                   // the index of the subscriptions that the key refers to
+    int columns;                 // 1: (link); 2: (member, link) in either order
+    AttrNumber link;             // in sessions
+    AttrNumber subscription_id;  // in subscriptions: what the link refers to
+    AttrNumber member_key;       // in subscriptions: the key's member column, 0 where columns is 1
+};
+
+// Finds the one foreign key on the link column; std::nullopt where there is none or where it has another shape.
+// several is set where more than one foreign key holds the link column.
+std::optional<LinkKey> find_link_key(Relation sessions, AttrNumber link, AttrNumber member, bool *several);
+
+// One attachment, as its charge trigger describes it.
+struct Attachment {
+    Oid sessions;
+    Oid subscriptions;           // InvalidOid where the foreign key is gone
+    Oid charge_trigger;
+    Mapping mapping;
+};
+static_assert(Pod<Attachment>);
+
+using Oids = std::span<const Oid>;
+
+// Every attachment of the database, or the one of a table (none: an empty span), ordered by name.
+// Partitions are not attachments of their own.
+std::span<const Attachment> find_attachments(Oid sessions);
+
+// The attachment of a table; 55000 with a hint where it is not attached.
+const Attachment &require_attachment(Oid sessions);
+
+// The tables that may be the subscriptions of an attachment whose foreign key is gone: they carry a guard with the
+// same mapping, and no other attachment's foreign key leads to them.
+Oids find_guarded_tables(const Mapping &mapping, Oid sessions);
+
+// The value of the first "kind:value" among what was made; nullptr where attach() made none.
+const char *find_made(Names made, const char *kind);
+
+// The counts view that attach() made, wherever it is now; InvalidOid where there is none or it was renamed.
+Oid find_counts_view(const Attachment &attachment);
+
+}  // namespace sc

@@ -1,0 +1,351 @@
+// Binds a trigger to the relation it fires on.
+#include "binding.hpp"
+
+#include <limits>
+
+namespace sc {
+
+namespace {
+
+HTAB *bindings = nullptr;          // trigger oid -> BindingSlot
+List *replaced = NIL;              // contexts of bindings that were rebuilt while a caller may still hold the old one
+
+struct BindingSlot {
+    Oid trigger;
+    Binding *binding;
+};
+
+void invalidate(Datum, Oid relation)
+{
+    if (bindings == nullptr)
+        return;
+    HASH_SEQ_STATUS scan;
+    hash_seq_init(&scan, bindings);
+    while (auto *slot = static_cast<BindingSlot *>(hash_seq_search(&scan))) {
+        Binding *binding = slot->binding;
+        if (binding != nullptr && (relation == InvalidOid || relation == binding->subscriptions.relation ||
+                                   relation == binding->sessions.relation))
+            binding->valid = false;
+    }
+}
+
+// The number of a column that the trigger's arguments name, looked up in this very relation.
+AttrNumber find_column(Relation relation, const char *name)
+{
+    const AttrNumber column = get_attnum(RelationGetRelid(relation), name);
+    if (column == InvalidAttrNumber)
+        ereport(ERROR, errcode(ERRCODE_UNDEFINED_COLUMN),
+                errmsg("column \"%s\" of relation \"%s\" is gone, and session_consistency needs it", name,
+                       RelationGetRelationName(relation)),
+                errdetail("The triggers of the attachment name the column."),
+                errhint("Give the column its name back, or detach and attach again with the new name."),
+                errtable(relation));
+    return column;
+}
+
+Form_pg_attribute column_of(Relation relation, AttrNumber column)
+{
+    return TupleDescAttr(RelationGetDescr(relation), column - 1);
+}
+
+Oid base_type(Relation relation, AttrNumber column)
+{
+    return getBaseType(column_of(relation, column)->atttypid);
+}
+
+void copy_function(FmgrInfo *target, FmgrInfo *source, Oid type)
+{
+    if (!OidIsValid(source->fn_oid))
+        ereport(ERROR, errcode(ERRCODE_UNDEFINED_FUNCTION),
+                errmsg("type %s cannot be compared, sorted and hashed", format_type_be(type)),
+                errhint("Keys need a type with default btree and hash operator classes."));
+    fmgr_info_copy(target, source, CurrentMemoryContext);
+}
+
+KeyType make_key_type(Relation relation, AttrNumber column)
+{
+    KeyType key{};
+    key.type = base_type(relation, column);
+    key.collation = column_of(relation, column)->attcollation;
+    get_typlenbyval(key.type, &key.length, &key.by_value);
+    TypeCacheEntry *entry = lookup_type_cache(
+        key.type, TYPECACHE_EQ_OPR_FINFO | TYPECACHE_HASH_PROC_FINFO | TYPECACHE_CMP_PROC_FINFO);
+    copy_function(&key.equal, &entry->eq_opr_finfo, key.type);
+    copy_function(&key.hash, &entry->hash_proc_finfo, key.type);
+    copy_function(&key.compare, &entry->cmp_proc_finfo, key.type);
+    return key;
+}
+
+Words make_words(Relation relation, AttrNumber column, Names names)
+{
+    Words words{};
+    const Form_pg_attribute attribute = column_of(relation, column);
+    int16 length;
+    get_typlenbyval(attribute->atttypid, &length, &words.by_value);
+    words.collation = attribute->attcollation;
+    if (!words.by_value) {
+        TypeCacheEntry *entry = lookup_type_cache(base_type(relation, column), TYPECACHE_EQ_OPR_FINFO);
+        copy_function(&words.equal, &entry->eq_opr_finfo, attribute->atttypid);
+    }
+    Oid input;
+    Oid parameter;
+    getTypeInputInfo(attribute->atttypid, &input, &parameter);
+    auto *values = static_cast<Datum *>(palloc(sizeof(Datum) * Max(names.size(), size_t{1})));
+    for (size_t i = 0; i < names.size(); i++)
+        values[i] = OidInputFunctionCall(input, const_cast<char *>(names[i]), parameter, attribute->atttypmod);
+    words.values = std::span<const Datum>(values, names.size());
+    return words;
+}
+
+// True where the index finds the rows of a member, and leaves out at most rows that are not active.
+bool finds_active(Relation relation, Relation index, AttrNumber member, AttrNumber status, Datum active)
+{
+    if (!index->rd_index->indisvalid || index->rd_rel->relam != BTREE_AM_OID ||
+        index->rd_index->indkey.values[0] != member)
+        return false;
+    List *predicate = RelationGetIndexPredicate(index);
+    if (predicate == NIL)
+        return true;
+    const Form_pg_attribute attribute = column_of(relation, status);
+    const Oid base = getBaseType(attribute->atttypid);
+    TypeCacheEntry *entry = lookup_type_cache(base, TYPECACHE_EQ_OPR);
+    int16 length;
+    bool by_value;
+    get_typlenbyval(base, &length, &by_value);
+    Oid compared;
+    Oid right;
+    op_input_types(entry->eq_opr, &compared, &right);
+    if (IsPolymorphicType(compared))
+        compared = base;
+    Node *column = reinterpret_cast<Node *>(
+        makeVar(1, status, attribute->atttypid, attribute->atttypmod, attribute->attcollation, 0));
+    if (compared != attribute->atttypid)
+        column = reinterpret_cast<Node *>(makeRelabelType(reinterpret_cast<Expr *>(column), compared, -1,
+                                                          attribute->attcollation, COERCE_IMPLICIT_CAST));
+    Const *value = makeConst(compared, -1, attribute->attcollation, length, active, false, by_value);
+    Expr *clause = make_opclause(entry->eq_opr, BOOLOID, false, reinterpret_cast<Expr *>(column),
+                                 reinterpret_cast<Expr *>(value), InvalidOid, attribute->attcollation);
+    set_opfuncid(reinterpret_cast<OpExpr *>(clause));
+    return predicate_implied_by(predicate, list_make1(clause), false);
+}
+
+Oid choose_member_index(Relation relation, AttrNumber member, AttrNumber status, Datum active)
+{
+    Oid chosen = InvalidOid;
+    ListCell *cell;
+    foreach (cell, RelationGetIndexList(relation)) {
+        Relation index = index_open(lfirst_oid(cell), AccessShareLock);
+        if (finds_active(relation, index, member, status, active)) {
+            // A partial index holds only the active ones: the fewest rows to look at.
+            if (chosen == InvalidOid || RelationGetIndexPredicate(index) != NIL)
+                chosen = RelationGetRelid(index);
+        }
+        index_close(index, AccessShareLock);
+    }
+    return chosen;
+}
+
+SubscriptionShape make_subscription_shape(Relation relation, const Mapping &mapping)
+{
+    SubscriptionShape shape{};
+    shape.relation = RelationGetRelid(relation);
+    shape.member = find_column(relation, mapping.subscription_member_column);
+    shape.status = find_column(relation, mapping.subscription_status_column);
+    shape.total = find_column(relation, mapping.total_column);
+    shape.used = find_column(relation, mapping.used_column);
+    shape.total_type = base_type(relation, shape.total);
+    shape.used_type = base_type(relation, shape.used);
+    if (mapping.remaining_column != nullptr) {
+        shape.remaining = find_column(relation, mapping.remaining_column);
+        shape.remaining_type = base_type(relation, shape.remaining);
+    }
+    shape.member_key = make_key_type(relation, shape.member);
+    const char *const active[] = {mapping.active_status};
+    shape.active = make_words(relation, shape.status, Names(active));
+    return shape;
+}
+
+SessionShape make_session_shape(Relation relation, const Mapping &mapping)
+{
+    SessionShape shape{};
+    shape.relation = RelationGetRelid(relation);
+    shape.member = find_column(relation, mapping.member_column);
+    shape.link = find_column(relation, mapping.subscription_column);
+    shape.status = find_column(relation, mapping.status_column);
+    shape.member_type = base_type(relation, shape.member);
+    shape.link_type = base_type(relation, shape.link);
+    get_typlenbyval(shape.member_type, &shape.member_length, &shape.member_by_value);
+    get_typlenbyval(shape.link_type, &shape.link_length, &shape.link_by_value);
+    if (mapping.type_column != nullptr) {
+        shape.type = find_column(relation, mapping.type_column);
+        shape.consuming = make_words(relation, shape.type, mapping.consuming_types);
+    }
+    shape.scheduled = make_words(relation, shape.status, mapping.scheduled_statuses);
+    shape.completed = make_words(relation, shape.status, mapping.completed_statuses);
+    return shape;
+}
+
+[[noreturn]] void raise_no_single_key(Relation relation, const char *link, bool several)
+{
+    ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+            errmsg(several ? "column \"%s\" of relation \"%s\" has more than one foreign key"
+                           : "column \"%s\" of relation \"%s\" has no foreign key to the subscriptions",
+                   link, RelationGetRelationName(relation)),
+            errdetail("The foreign key says which table holds the subscriptions."),
+            errhint(several ? "Keep the one to the subscriptions."
+                            : "Add it again, or detach and attach again."),
+            errtable(relation));
+    pg_unreachable();
+}
+
+// Everything about a trigger of the sessions, in the current memory context.
+void fill_sessions_binding(Binding *binding, Relation relation, const Mapping &mapping)
+{
+    binding->sessions = make_session_shape(relation, mapping);
+    bool several = false;
+    const std::optional<LinkKey> key =
+        find_link_key(relation, binding->sessions.link, binding->sessions.member, &several);
+    if (!key)
+        raise_no_single_key(relation, mapping.subscription_column, several);
+    Relation subscriptions = table_open(key->subscriptions, AccessShareLock);
+    SubscriptionShape &shape = binding->subscriptions;
+    shape = make_subscription_shape(subscriptions, mapping);
+    shape.id = key->subscription_id;
+    shape.id_key = make_key_type(subscriptions, shape.id);
+    shape.by_member = key->columns == 2;
+    shape.key_index = key->index;
+    shape.member_index = choose_member_index(subscriptions, shape.member, shape.status, shape.active.values[0]);
+    table_close(subscriptions, AccessShareLock);
+}
+
+using Fill_binding = void (*)(Binding *, Relation, const Mapping &);
+
+void fill_subscriptions_binding(Binding *binding, Relation relation, const Mapping &mapping)
+{
+    binding->subscriptions = make_subscription_shape(relation, mapping);
+}
+
+Binding *build(Relation relation, const Trigger *trigger, Fill_binding fill)
+{
+    // Built in a context of the caller's and handed over when complete, so that an error leaks nothing.
+    MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "session_consistency binding",
+                                                  ALLOCSET_SMALL_SIZES);
+    MemoryContext caller = MemoryContextSwitchTo(context);
+    auto *binding = static_cast<Binding *>(palloc0(sizeof(Binding)));
+    const Mapping mapping = parse_mapping(std::span<char *const>(trigger->tgargs, trigger->tgnargs));
+    binding->trigger = trigger->tgoid;
+    binding->context = context;
+    binding->guard = mapping.guard;
+    fill(binding, relation, mapping);
+    binding->valid = true;
+    MemoryContextSwitchTo(caller);
+    MemoryContextSetParent(context, CacheMemoryContext);
+    return binding;
+}
+
+const Binding &find_or_build(Relation relation, const Trigger *trigger, Fill_binding fill)
+{
+    bool found;
+    auto *slot = static_cast<BindingSlot *>(hash_search(bindings, &trigger->tgoid, HASH_ENTER, &found));
+    if (!found)
+        slot->binding = nullptr;
+    if (slot->binding != nullptr && slot->binding->valid)
+        return *slot->binding;
+    Binding *built = build(relation, trigger, fill);
+    // Building may have looked at catalogs and invalidated; the slot itself stays where it is.
+    if (slot->binding != nullptr) {
+        MemoryContext caller = MemoryContextSwitchTo(TopMemoryContext);
+        replaced = lappend(replaced, slot->binding->context);
+        MemoryContextSwitchTo(caller);
+    }
+    slot->binding = built;
+    return *built;
+}
+
+}  // namespace
+
+bool contains(const Words &words, Datum value)
+{
+    for (Datum word : words.values) {
+        if (words.by_value ? word == value
+                           : DatumGetBool(FunctionCall2Coll(const_cast<FmgrInfo *>(&words.equal), words.collation,
+                                                            word, value)))
+            return true;
+    }
+    return false;
+}
+
+const Binding &bind_sessions(Relation relation, const Trigger *trigger)
+{
+    for (;;) {
+        const Binding &binding = find_or_build(relation, trigger, fill_sessions_binding);
+        // The lock, kept as a foreign key's is, takes in what changed before it: an index that was dropped, say.
+        LockRelationOid(binding.subscriptions.relation, AccessShareLock);
+        if (binding.valid)
+            return binding;
+    }
+}
+
+const Binding &bind_subscriptions(Relation relation, const Trigger *trigger)
+{
+    return find_or_build(relation, trigger, fill_subscriptions_binding);
+}
+
+std::optional<Datum> convert_key(Datum value, Oid from, Oid to)
+{
+    const bool integers = (to == INT2OID || to == INT4OID || to == INT8OID);
+    if (from == to || !integers)
+        return value;
+    const int64_t number = counter_value(value, from);
+    if (to == INT2OID && (number < PG_INT16_MIN || number > PG_INT16_MAX))
+        return std::nullopt;
+    if (to == INT4OID && (number < PG_INT32_MIN || number > PG_INT32_MAX))
+        return std::nullopt;
+    return counter_datum(number, to);
+}
+
+int64_t counter_value(Datum value, Oid type)
+{
+    switch (type) {
+        case INT2OID: return DatumGetInt16(value);
+        case INT4OID: return DatumGetInt32(value);
+        default: return DatumGetInt64(value);
+    }
+}
+
+Datum counter_datum(int64_t value, Oid type)
+{
+    const bool fits = type == INT2OID   ? value >= PG_INT16_MIN && value <= PG_INT16_MAX
+                      : type == INT4OID ? value >= PG_INT32_MIN && value <= PG_INT32_MAX
+                                        : true;
+    if (!fits)
+        ereport(ERROR, errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+                errmsg("counter %lld is out of range for type %s", static_cast<long long>(value),
+                       format_type_be(type)),
+                errhint("Give the counter column a wider type."));
+    switch (type) {
+        case INT2OID: return Int16GetDatum(static_cast<int16>(value));
+        case INT4OID: return Int32GetDatum(static_cast<int32>(value));
+        default: return Int64GetDatum(value);
+    }
+}
+
+void forget_replaced_bindings()
+{
+    ListCell *cell;
+    foreach (cell, replaced)
+        MemoryContextDelete(static_cast<MemoryContext>(lfirst(cell)));
+    list_free(replaced);
+    replaced = NIL;
+}
+
+void init_bindings()
+{
+    HASHCTL control{};
+    control.keysize = sizeof(Oid);
+    control.entrysize = sizeof(BindingSlot);
+    bindings = hash_create("session_consistency bindings", 32, &control, HASH_ELEM | HASH_BLOBS);
+    CacheRegisterRelcacheCallback(invalidate, 0);
+}
+
+}  // namespace sc

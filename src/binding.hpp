@@ -1,0 +1,101 @@
+// Binds a trigger to the relation it fires on: its arguments and the relation's foreign key become column numbers,
+// values and comparison functions. Kept by trigger until a relation cache invalidation; reads catalogs only.
+#pragma once
+
+#include "attachment.hpp"
+#include "credit_rule.hpp"
+
+namespace sc {
+
+// How values of one key column are compared, hashed and sorted.
+struct KeyType {
+    Oid type;          // the base type
+    int16 length;
+    bool by_value;
+    Oid collation;
+    FmgrInfo equal;
+    FmgrInfo hash;
+    FmgrInfo compare;
+};
+static_assert(Pod<KeyType>);
+
+// A list of words in the type of the column that they are compared with.
+struct Words {
+    std::span<const Datum> values;
+    bool by_value;
+    Oid collation;
+    FmgrInfo equal;
+};
+static_assert(Pod<Words>);
+
+bool contains(const Words &words, Datum value);
+
+// The subscriptions of an attachment.
+struct SubscriptionShape {
+    Oid relation;
+    AttrNumber id;             // what the link refers to; 0 in the subscriptions' own triggers
+    AttrNumber member;
+    AttrNumber status;
+    AttrNumber total;
+    AttrNumber used;
+    AttrNumber remaining;      // 0: not maintained
+    Oid total_type;            // int2, int4 or int8
+    Oid used_type;
+    Oid remaining_type;
+    KeyType id_key;
+    KeyType member_key;
+    Words active;
+    bool by_member;            // the key is (member, id)
+    Oid key_index;             // of the foreign key
+    Oid member_index;          // one that finds a member's active subscriptions; InvalidOid: a scan
+};
+static_assert(Pod<SubscriptionShape>);
+
+// The relation of the sessions that a trigger fires on: the table, a partition, a shard.
+struct SessionShape {
+    Oid relation;
+    AttrNumber member;
+    AttrNumber link;
+    AttrNumber type;           // 0: every session is consuming
+    AttrNumber status;
+    Oid member_type;           // base types
+    Oid link_type;
+    int16 member_length;
+    int16 link_length;
+    bool member_by_value;
+    bool link_by_value;
+    Words consuming;
+    Words scheduled;
+    Words completed;
+};
+static_assert(Pod<SessionShape>);
+
+struct Binding {
+    Oid trigger;               // the cache's key
+    bool valid;
+    MemoryContext context;
+    Guard guard;
+    SubscriptionShape subscriptions;
+    SessionShape sessions;     // relation is InvalidOid in the subscriptions' own triggers
+};
+static_assert(Pod<Binding>);
+
+// The binding of a trigger of the sessions, or of the subscriptions. 42703 where a column of the arguments is gone,
+// 55000 where not exactly one foreign key joins the link, each with a hint.
+const Binding &bind_sessions(Relation relation, const Trigger *trigger);
+const Binding &bind_subscriptions(Relation relation, const Trigger *trigger);
+
+// A key of the sessions in the subscriptions' type; std::nullopt where it does not fit, so that no row can have it.
+std::optional<Datum> convert_key(Datum value, Oid from, Oid to);
+
+// Integer counters of any width.
+int64_t counter_value(Datum value, Oid type);
+Datum counter_datum(int64_t value, Oid type);   // 22003 where it does not fit
+
+// Frees what was replaced; called when a transaction ends.
+void forget_replaced_bindings();
+
+// Registers the invalidation callback.
+void init_bindings();
+
+}  // namespace sc

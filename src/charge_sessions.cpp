@@ -1,0 +1,427 @@
+// AFTER triggers of the sessions: add up what a statement changes, and at its end judge and write each counter once.
+//
+// The end of a statement is an event of its own: the first row event that matters queues one more event, for the same
+// row, behind all that are queued. When it comes, every row of the statement has been seen. It needs row triggers only,
+// so it holds for a statement that aims at a partition, too. Order of a statement's end: by key, lock, judge, write.
+#include "owner_query.hpp"
+#include "pending_charges.hpp"
+#include "session_row.hpp"
+#include "trigger_call.hpp"
+#include "violation.hpp"
+
+extern "C" {
+PG_FUNCTION_INFO_V1(sc_charge_sessions);
+PG_FUNCTION_INFO_V1(sc_reset_counters);
+}
+
+namespace sc {
+
+namespace {
+
+// Queues the same trigger once more, as an INSERT event for the row at hand. No row has two INSERT events, so the
+// second one is the end of the statement.
+void queue_end(TriggerData *data)
+{
+    Trigger trigger = *data->tg_trigger;
+    trigger.tgenabled = TRIGGER_FIRES_ALWAYS;
+    trigger.tgqual = nullptr;
+    TriggerDesc triggers{};
+    triggers.triggers = &trigger;
+    triggers.numtriggers = 1;
+    triggers.trig_insert_after_row = true;
+    ResultRelInfo *target = makeNode(ResultRelInfo);
+    target->ri_RelationDesc = data->tg_relation;
+    target->ri_TrigDesc = &triggers;
+    // The executor state serves WHEN conditions alone, and the copy has none.
+    ExecARInsertTriggers(nullptr, target, data->tg_trigslot, NIL, nullptr);
+}
+
+struct Reader {
+    Relation sessions;
+    const Binding *binding;
+    Oid role;                  // who sees the error
+};
+
+// "subscription 42", or without its key where the caller may not read it.
+const char *name_subscription(const Reader &reader, Datum id)
+{
+    const SubscriptionShape &shape = reader.binding->subscriptions;
+    return may_read(shape.relation, reader.role) ? psprintf("subscription %s", value_text(id, shape.id_key.type))
+                                                 : "the subscription";
+}
+
+const char *detail_for(const Reader &reader, const char *detail)
+{
+    return may_read(reader.binding->subscriptions.relation, reader.role) ? detail : nullptr;
+}
+
+const char *member_text(const Reader &reader, const std::optional<Datum> &member)
+{
+    return member ? value_text(*member, reader.binding->subscriptions.member_key.type) : "NULL";
+}
+
+// R1: nothing to link to, or too much.
+[[noreturn]] void raise_unlinked(const Reader &reader, const std::optional<Datum> &member, int active)
+{
+    const AttrNumber column = reader.binding->sessions.link;
+    const char *who = member_text(reader, member);
+    if (active > 1)
+        raise_violation(Violation::ambiguous_subscription, reader.sessions, column,
+                        {psprintf("member %s has more than one active subscription", who),
+                         "The session names no subscription, and more than one could pay for it.",
+                         "Name the subscription in the session, or end all but one of them: "
+                         "session_consistency.audit() lists them."});
+    raise_violation(Violation::no_active_subscription, reader.sessions, column,
+                    {psprintf("member %s has no active subscription", who),
+                     "A session of a consuming type needs a subscription that pays for it.",
+                     "Activate or create a subscription for the member, or book with another session type."});
+}
+
+// R2: the link leads to a subscription of somebody else.
+[[noreturn]] void raise_foreign(const Reader &reader, Datum id, const std::optional<Datum> &member)
+{
+    raise_violation(Violation::foreign_subscription, reader.sessions, reader.binding->sessions.link,
+                    {psprintf("%s does not belong to member %s", name_subscription(reader, id),
+                              member_text(reader, member)),
+                     nullptr,
+                     "Link the session to a subscription of its own member, or leave the link empty."});
+}
+
+// R2 where the member changed and its link stayed: R1 says what is missing.
+[[noreturn]] void raise_not_members(const Reader &reader, Relation subscriptions, const Sum &sum,
+                                    const std::optional<Datum> &member)
+{
+    if (sum.moved_member) {
+        const int active =
+            member ? find_active_subscription(subscriptions, reader.binding->subscriptions, *member).count : 0;
+        if (active != 1)
+            raise_unlinked(reader, member, active);
+    }
+    raise_foreign(reader, sum.id, member);
+}
+
+[[noreturn]] void raise_gone(const Reader &reader, Datum id)
+{
+    ereport(ERROR, errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
+            errmsg("%s does not exist", name_subscription(reader, id)),
+            errhint("Link the session to a subscription of its member."),
+            errtablecol(reader.sessions, reader.binding->sessions.link));
+    pg_unreachable();
+}
+
+[[noreturn]] void raise_verdict(const Reader &reader, const Sum &sum, int64_t amount,
+                                const Subscription &subscription, Verdict verdict)
+{
+    const char *name = name_subscription(reader, sum.id);
+    const AttrNumber column = reader.binding->sessions.link;
+    if (verdict == Verdict::inactive)
+        raise_violation(Violation::inactive_subscription, reader.sessions, column,
+                        {psprintf("%s is not active", name),
+                         detail_for(reader, psprintf("This statement books %lld scheduled sessions more on it.",
+                                                     static_cast<long long>(sum.credits.scheduled))),
+                         "Book on the member's active subscription; only completed sessions may be attributed to one "
+                         "that is not active."});
+    const auto total = static_cast<long long>(*subscription.total);
+    const auto used = static_cast<long long>(subscription.used.value_or(0));
+    raise_violation(Violation::no_credit_left, reader.sessions, column,
+                    {psprintf("%s has no credit left", name),
+                     detail_for(reader, psprintf("It holds %lld credits, %lld are used; this statement needs %lld "
+                                                 "more.", total, used, static_cast<long long>(amount))),
+                     "Raise its total, or book on another subscription."});
+}
+
+[[noreturn]] void raise_below_zero(const Reader &reader, Datum id, int64_t used, int64_t amount)
+{
+    ereport(ERROR, errcode(ERRCODE_CHECK_VIOLATION),
+            errmsg("the counter of %s would fall below 0", name_subscription(reader, id)),
+            may_read(reader.binding->subscriptions.relation, reader.role)
+                ? errdetail("Its counter says %lld, and this statement gives back %lld.",
+                            static_cast<long long>(used), static_cast<long long>(-amount))
+                : 0,
+            errhint("The counter is lower than the sessions that it counts: session_consistency.check_counts() shows "
+                    "by how much."),
+            errtablecol(reader.sessions, reader.binding->sessions.link));
+    pg_unreachable();
+}
+
+// What is written now of what is due. A nested statement may come before the enclosing one has been charged for the
+// same row, or before the enclosing one has returned what it frees: that part is carried until the enclosing ends.
+int64_t amount_now(const SubscriptionShape &shape, const Sum &sum, const Subscription &subscription, int depth,
+                   int64_t due)
+{
+    const int64_t used = subscription.used.value_or(0);
+    int64_t now = due;
+    if (depth > 1 && used + due < 0) {
+        now = -Max(used, int64_t{0});
+    } else if (depth > 1 && due > 0 && subscription.total && used + due > *subscription.total) {
+        const int64_t freed = Min(int64_t{0}, enclosing_credits(depth, shape, sum.id, sum.key_member));
+        now = Max(due + freed, Min(due, Max(int64_t{0}, *subscription.total - used)));
+    }
+    carry_credits(shape, sum.id, sum.key_member, due - now);
+    return now;
+}
+
+// One subscription at the end of a statement: locked, judged, written.
+void settle_sum(const Reader &reader, CounterWriter *writer, Relation subscriptions, Sum &sum, int depth)
+{
+    const SubscriptionShape &shape = reader.binding->subscriptions;
+    const int64_t owed = carried_credits(shape, sum.id, sum.key_member);
+    const int64_t due = sum.credits.used + owed;
+    // A completed session changes what it is counted as, not what it holds.
+    if (due == 0 && sum.credits.scheduled <= 0 && !sum.linked && owed == 0)
+        return;
+    TupleTableSlot *row = lock_subscription(writer, sum.id, sum.key_member);
+    const std::optional<Datum> member = sum.member_is_null ? std::nullopt : std::optional(sum.member);
+    if (row == nullptr) {
+        // A subscription that went in the same cascade takes its counter with it.
+        if (due > 0 || sum.linked)
+            raise_gone(reader, sum.id);
+        carry_credits(shape, sum.id, sum.key_member, -owed);
+        return;
+    }
+    const Subscription subscription = read_subscription(shape, row);
+    const int64_t used = subscription.used.value_or(0);
+    if (sum.linked &&
+        (sum.members_differ || sum.member_is_null || subscription.member_is_null ||
+         !DatumGetBool(FunctionCall2Coll(const_cast<FmgrInfo *>(&shape.member_key.equal), shape.member_key.collation,
+                                         subscription.member, sum.member))))
+        raise_not_members(reader, subscriptions, sum, member);
+    carry_credits(shape, sum.id, sum.key_member, -owed);
+    const int64_t amount = amount_now(shape, sum, subscription, depth, due);
+    const Verdict verdict =
+        judge_sum({amount, sum.credits.scheduled}, used, subscription.total, subscription.active);
+    if (verdict != Verdict::fine)
+        raise_verdict(reader, sum, amount, subscription, verdict);
+    if (used + amount < 0 && amount < 0)
+        raise_below_zero(reader, sum.id, used, amount);
+    // From here on the counter shows it: a trigger that writes sessions now must not count it again.
+    sum.credits = {0, 0};
+    if (amount != 0)
+        write_counter(writer, used + amount, false);
+}
+
+bool is_due(const Sum &sum, const SubscriptionShape &shape)
+{
+    return sum.credits.used != 0 || sum.credits.scheduled > 0 || sum.linked ||
+           carried_credits(shape, sum.id, sum.key_member) != 0;
+}
+
+void end_statement(const Binding &binding, Relation sessions, Statement *statement, int depth)
+{
+    const SubscriptionShape &shape = binding.subscriptions;
+    const std::span<Sum *> sums = ordered_sums(statement, shape);
+    bool due = false;
+    for (size_t i = 0; i < sums.size() && !due; i++)
+        due = is_due(*sums[i], shape);
+    if (due) {
+        Relation subscriptions = table_open(shape.relation, RowExclusiveLock);
+        CounterWriter *writer = open_counter_writer(subscriptions, shape);
+        const Reader reader{sessions, &binding, writer_caller(writer).role};
+        for (Sum *sum : sums)
+            settle_sum(reader, writer, subscriptions, *sum, depth);
+        detach_statement(statement);
+        close_counter_writer(writer);
+        table_close(subscriptions, NoLock);
+    } else {
+        detach_statement(statement);
+    }
+    close_statement(statement);
+}
+
+// Collecting ---------------------------------------------------------------------------------------------------------
+
+struct RowEvent {
+    TriggerData *data;
+    const Binding *binding;
+    int depth;
+    Statement *statement;      // opened by the first row that matters
+};
+static_assert(Pod<RowEvent>);
+
+Sum &sum_of(RowEvent &event, const SessionRow &row, Datum id)
+{
+    if (event.statement == nullptr) {
+        event.statement = open_statement(event.depth, *event.binding, RelationGetRelid(event.data->tg_relation),
+                                         event.data->tg_trigslot->tts_tid);
+        queue_end(event.data);
+    }
+    return find_sum(event.statement, event.binding->subscriptions, id,
+                    member_key(*event.binding, row).value_or(Datum{0}));
+}
+
+void add_credits(RowEvent &event, const SessionRow &row, Credits credits)
+{
+    if (credits.used == 0)
+        return;
+    const std::optional<Datum> id = link_key(*event.binding, row);
+    if (!id)
+        return;
+    Sum &sum = sum_of(event, row, *id);
+    sum.credits.used += credits.used;
+    sum.credits.scheduled += credits.scheduled;
+}
+
+// A composite foreign key would refuse another member's subscription before the statement ends, as if it did not
+// exist: told apart here, before the server's own trigger fires.
+void verify_composite(const Reader &reader, const Sum &sum, const std::optional<Datum> &member)
+{
+    const SubscriptionShape &shape = reader.binding->subscriptions;
+    Relation subscriptions = table_open(shape.relation, AccessShareLock);
+    if (member && !subscription_has_member(subscriptions, shape, sum.id, *member) &&
+        (sum.moved_member || subscription_exists(subscriptions, shape, sum.id)))
+        raise_not_members(reader, subscriptions, sum, member);
+    table_close(subscriptions, AccessShareLock);
+}
+
+// Notes that a session was linked, so that its subscription is locked and its member judged.
+void add_link(RowEvent &event, const SessionRow &row, const Judgement &judgement)
+{
+    const Binding &binding = *event.binding;
+    const Reader reader{event.data->tg_relation, &binding, GetUserId()};
+    const std::optional<Datum> id = link_key(binding, row);
+    const std::optional<Datum> member = member_key(binding, row);
+    if (!id)
+        return;                // no subscription can have that key; the foreign key says so
+    if (!member && binding.subscriptions.by_member)
+        raise_foreign(reader, *id, member);
+    Sum &sum = sum_of(event, row, *id);
+    sum.moved_member |= judgement.moved_member;
+    if (binding.subscriptions.by_member && !sum.verified) {
+        verify_composite(reader, sum, member);
+        sum.verified = true;
+    }
+    const KeyType &key = binding.subscriptions.member_key;
+    if (!sum.linked) {
+        sum.linked = true;
+        sum.member_is_null = !member;
+        sum.member = member ? keep_value(event.statement, key, *member) : Datum{0};
+    } else if (sum.member_is_null != !member ||
+               (member && !DatumGetBool(FunctionCall2Coll(const_cast<FmgrInfo *>(&key.equal), key.collation,
+                                                          sum.member, *member)))) {
+        sum.members_differ = true;
+    }
+}
+
+// Another trigger changed the row after link_session had looked at it: the link is put right now, by an UPDATE of its
+// own that is judged and charged like any other.
+void mend_link(RowEvent &event, const SessionRow &row, const Judgement &judgement)
+{
+    const Binding &binding = *event.binding;
+    const SubscriptionShape &shape = binding.subscriptions;
+    std::optional<Datum> link;
+    if (judgement.missing_link) {
+        const Reader reader{event.data->tg_relation, &binding, GetUserId()};
+        const std::optional<Datum> member = member_key(binding, row);
+        Relation subscriptions = table_open(shape.relation, AccessShareLock);
+        const ActiveSubscription active =
+            member ? find_active_subscription(subscriptions, shape, *member) : ActiveSubscription{};
+        table_close(subscriptions, AccessShareLock);
+        if (active.count != 1)
+            raise_unlinked(reader, member, active.count);
+        link = convert_key(active.id, shape.id_key.type, binding.sessions.link_type);
+    }
+    HeapTuple stored = TRIGGER_FIRED_BY_UPDATE(event.data->tg_event) ? event.data->tg_newtuple
+                                                                     : event.data->tg_trigtuple;
+    set_link(event.data->tg_relation, binding.sessions, &stored->t_self, link);
+}
+
+// What the row was before, where it has just left another partition: the same row, not a new one.
+std::optional<Session> departed_as(const RowEvent &event, const SessionRow &row)
+{
+    const Departure &left = departed_after;
+    const SessionShape &shape = event.binding->sessions;
+    if (!event.data->tg_relation->rd_rel->relispartition || !left.armed || left.depth != event.depth ||
+        left.subscriptions != event.binding->subscriptions.relation ||
+        left.member_hash != member_hash(shape, row) || left.link_hash != link_hash(shape, row))
+        return std::nullopt;
+    return left.session;
+}
+
+void remember_delete(const RowEvent &event, const SessionRow &row)
+{
+    departed_after = {true,
+                      event.depth,
+                      event.binding->subscriptions.relation,
+                      row.session,
+                      member_hash(event.binding->sessions, row),
+                      link_hash(event.binding->sessions, row)};
+}
+
+void charge_row(RowEvent &event)
+{
+    TriggerData *data = event.data;
+    const SessionShape &shape = event.binding->sessions;
+    const bool insert = TRIGGER_FIRED_BY_INSERT(data->tg_event);
+    const bool update = TRIGGER_FIRED_BY_UPDATE(data->tg_event);
+    const SessionRow first = read_session(shape, data->tg_trigslot);
+    SessionRow second{};
+    if (update)
+        second = read_session(shape, data->tg_newslot);
+    const SessionRow *before = insert ? nullptr : &first;
+    const SessionRow *after = insert ? &first : update ? &second : nullptr;
+    Change change = change_between(shape, before, after);
+    if (insert) {
+        change.before = departed_as(event, first);
+        change.same_member = change.same_link = change.before.has_value();
+    }
+    departed_after.armed = false;
+    if (!insert && !update && data->tg_relation->rd_rel->relispartition)
+        remember_delete(event, first);
+
+    const Judgement judgement = judge(change);
+    if (judgement.missing_link || judgement.needless_link)
+        mend_link(event, *after, judgement);
+    if (judgement.member)
+        add_link(event, *after, judgement);
+    if (before != nullptr) {
+        const Credits credits = held(before->session);
+        add_credits(event, *before, {-credits.used, -credits.scheduled});
+    }
+    if (after != nullptr)
+        add_credits(event, *after, held(after->session));
+}
+
+bool same_credits(const SessionShape &shape, TriggerData *data)
+{
+    return TRIGGER_FIRED_BY_UPDATE(data->tg_event) && !touches_rules(shape, data->tg_trigslot, data->tg_newslot);
+}
+
+}  // namespace
+
+}  // namespace sc
+
+extern "C" Datum sc_charge_sessions(PG_FUNCTION_ARGS)
+{
+    using namespace sc;
+    TriggerData *data = row_trigger_call(fcinfo, "charge_sessions", Timing::after, true);
+    Relation relation = data->tg_relation;
+    const Binding &binding = bind_sessions(relation, data->tg_trigger);
+    const int depth = trigger_depth();
+    Statement *statement = find_statement(depth, binding.subscriptions.relation);
+    if (statement != nullptr && TRIGGER_FIRED_BY_INSERT(data->tg_event) &&
+        is_marker(*statement, RelationGetRelid(relation), data->tg_trigslot->tts_tid)) {
+        end_statement(binding, relation, statement, depth);
+        return PointerGetDatum(nullptr);
+    }
+    if (same_credits(binding.sessions, data)) {
+        departed_after.armed = false;
+        return PointerGetDatum(nullptr);
+    }
+    RowEvent event{data, &binding, depth, statement};
+    charge_row(event);
+    return PointerGetDatum(nullptr);
+}
+
+extern "C" Datum sc_reset_counters(PG_FUNCTION_ARGS)
+{
+    using namespace sc;
+    TriggerData *data = truncate_trigger_call(fcinfo, "reset_counters");
+    const SubscriptionShape &shape = bind_sessions(data->tg_relation, data->tg_trigger).subscriptions;
+    Relation subscriptions = table_open(shape.relation, RowExclusiveLock);
+    CounterWriter *writer = open_counter_writer(subscriptions, shape);
+    while (lock_next_used(writer) != nullptr)
+        write_counter(writer, 0, true);
+    close_counter_writer(writer);
+    table_close(subscriptions, NoLock);
+    return PointerGetDatum(nullptr);
+}

@@ -1,0 +1,169 @@
+// The SQL text of every count: conditions, joins and the counts view. Reads catalogs for names, runs no query.
+#include "count_credits.hpp"
+
+namespace sc {
+
+namespace {
+
+// "column IN ('a', 'b')", with the values as literals of the column's own type; "false" for an empty list.
+const char *in_list(const char *column, std::span<const Names> lists)
+{
+    StringInfoData text;
+    initStringInfo(&text);
+    for (Names names : lists)
+        for (const char *name : names)
+            appendStringInfo(&text, "%s%s", text.len == 0 ? "" : ", ", quote_literal_cstr(name));
+    return text.len == 0 ? "false" : psprintf("%s IN (%s)", column, text.data);
+}
+
+AttrNumber require_column(Oid table, const char *column)
+{
+    const AttrNumber number = get_attnum(table, column);
+    if (number == InvalidAttrNumber)
+        ereport(ERROR, errcode(ERRCODE_UNDEFINED_COLUMN),
+                errmsg("column \"%s\" of attached table \"%s\" does not exist", column, get_rel_name(table)),
+                errdetail("The attachment was made with that name."),
+                errhint("Rename the column back, or detach and attach with its new name."));
+    return number;
+}
+
+void require_columns(const Attachment &attachment)
+{
+    const Mapping &mapping = attachment.mapping;
+    require_column(attachment.sessions, mapping.status_column);
+    if (mapping.type_column != nullptr)
+        require_column(attachment.sessions, mapping.type_column);
+    require_column(attachment.subscriptions, mapping.subscription_member_column);
+    require_column(attachment.subscriptions, mapping.subscription_status_column);
+    require_column(attachment.subscriptions, mapping.total_column);
+    require_column(attachment.subscriptions, mapping.used_column);
+    if (mapping.remaining_column != nullptr)
+        require_column(attachment.subscriptions, mapping.remaining_column);
+}
+
+}  // namespace
+
+Counting counting_of(const Attachment &attachment)
+{
+    const Mapping &mapping = attachment.mapping;
+    const AttrNumber link = require_column(attachment.sessions, mapping.subscription_column);
+    const AttrNumber member = require_column(attachment.sessions, mapping.member_column);
+    Relation sessions = table_open(attachment.sessions, AccessShareLock);
+    bool several = false;
+    const std::optional<LinkKey> key = find_link_key(sessions, link, member, &several);
+    table_close(sessions, NoLock);
+    if (!key || several)
+        ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                errmsg("exactly one foreign key must join column \"%s\" of attached table \"%s\" to its subscriptions",
+                       mapping.subscription_column, get_rel_name(attachment.sessions)),
+                errdetail(several ? "Several foreign keys hold that column." : "The foreign key is gone."),
+                errhint("Put the foreign key right, or detach and attach again."));
+    require_columns(attachment);
+    return Counting{.sessions = attachment.sessions,
+                    .subscriptions = key->subscriptions,
+                    .subscription_id = get_attname(key->subscriptions, key->subscription_id, false),
+                    .by_member = key->columns == 2,
+                    .mapping = mapping};
+}
+
+const char *quoted_column(const char *alias, const char *column)
+{
+    return alias == nullptr ? quote_identifier(column) : psprintf("%s.%s", alias, quote_identifier(column));
+}
+
+const char *qualified_name(Oid table)
+{
+    const char *name = get_rel_name(table);
+    if (name == nullptr)
+        ereport(ERROR, errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation with OID %u does not exist", table));
+    return quote_qualified_identifier(get_namespace_name(get_rel_namespace(table)), name);
+}
+
+const char *consuming_condition(const Mapping &mapping, const char *alias)
+{
+    if (mapping.type_column == nullptr)
+        return "true";
+    return in_list(quoted_column(alias, mapping.type_column), std::array{mapping.consuming_types});
+}
+
+const char *scheduled_condition(const Mapping &mapping, const char *alias)
+{
+    return in_list(quoted_column(alias, mapping.status_column), std::array{mapping.scheduled_statuses});
+}
+
+const char *completed_condition(const Mapping &mapping, const char *alias)
+{
+    return in_list(quoted_column(alias, mapping.status_column), std::array{mapping.completed_statuses});
+}
+
+const char *counted_condition(const Mapping &mapping, const char *alias)
+{
+    const char *held = in_list(quoted_column(alias, mapping.status_column),
+                               std::array{mapping.scheduled_statuses, mapping.completed_statuses});
+    if (mapping.type_column == nullptr)
+        return held;
+    return psprintf("%s AND %s", consuming_condition(mapping, alias), held);
+}
+
+const char *join_condition(const Counting &counting, const char *session_alias, const char *subscription_alias)
+{
+    const Mapping &mapping = counting.mapping;
+    const char *by_link = psprintf("%s = %s", quoted_column(session_alias, mapping.subscription_column),
+                                   quoted_column(subscription_alias, counting.subscription_id));
+    if (!counting.by_member)
+        return by_link;
+    return psprintf("%s AND %s = %s", by_link, quoted_column(session_alias, mapping.member_column),
+                    quoted_column(subscription_alias, mapping.subscription_member_column));
+}
+
+const char *consistent_condition(const Mapping &mapping, const char *subscription_alias, const char *recount)
+{
+    const char *used = quoted_column(subscription_alias, mapping.used_column);
+    const char *total = quoted_column(subscription_alias, mapping.total_column);
+    StringInfoData text;
+    initStringInfo(&text);
+    appendStringInfo(&text, "%s IS NOT DISTINCT FROM %s AND (%s IS NULL OR %s <= %s)", used, recount, total, used,
+                     total);
+    if (mapping.remaining_column != nullptr)
+        appendStringInfo(&text, " AND %s IS NOT DISTINCT FROM %s - %s",
+                         quoted_column(subscription_alias, mapping.remaining_column), total, used);
+    return text.data;
+}
+
+// Joined from the side, so that one subscription's row costs one look-up of its sessions by the index on the link.
+const char *counts_of_subscription(const Counting &counting)
+{
+    const Mapping &mapping = counting.mapping;
+    return psprintf("LATERAL (SELECT count(*) FILTER (WHERE %s) AS completed, count(*) FILTER (WHERE %s) AS scheduled"
+                    " FROM %s AS t WHERE %s AND %s) AS c",
+                    completed_condition(mapping, "t"), scheduled_condition(mapping, "t"),
+                    qualified_name(counting.sessions), join_condition(counting, "t", "s"),
+                    counted_condition(mapping, "t"));
+}
+
+const char *counts_view_command(const Counting &counting, const char *view_name)
+{
+    const Mapping &mapping = counting.mapping;
+    const char *schema = get_namespace_name(get_rel_namespace(counting.subscriptions));
+    const char *total = quoted_column("s", mapping.total_column);
+    const char *used = quoted_column("s", mapping.used_column);
+    StringInfoData text;
+    initStringInfo(&text);
+    appendStringInfo(&text, "CREATE VIEW %s WITH (security_invoker = true) AS SELECT",
+                     quote_qualified_identifier(schema, view_name));
+    appendStringInfo(&text, " %s AS subscription_id, %s AS member_id, %s AS status,",
+                     quoted_column("s", counting.subscription_id),
+                     quoted_column("s", mapping.subscription_member_column),
+                     quoted_column("s", mapping.subscription_status_column));
+    appendStringInfo(&text, " %s AS total, c.completed, c.scheduled, %s - %s AS remaining, %s AS used,", total, total,
+                     used, used);
+    // A reader who may not see every session gets NULL: a partial view accuses nobody.
+    appendStringInfo(&text, " CASE WHEN NOT row_security_active(%s::regclass) THEN %s END AS is_consistent",
+                     quote_literal_cstr(qualified_name(counting.sessions)),
+                     consistent_condition(mapping, "s", "(c.completed + c.scheduled)"));
+    appendStringInfo(&text, " FROM %s AS s CROSS JOIN %s", qualified_name(counting.subscriptions),
+                     counts_of_subscription(counting));
+    return text.data;
+}
+
+}  // namespace sc

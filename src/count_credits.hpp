@@ -1,0 +1,47 @@
+// The one source of every count: the SQL that says which sessions are counted and when a subscription agrees with
+// them. The counts view and the checks are built from it. Makes text, runs nothing; the text names columns and
+// built-in operators only, so whoever runs it does so with search_path pinned to pg_catalog.
+#pragma once
+
+#include "attachment.hpp"
+
+namespace sc {
+
+// Two tables and how to count one by the other; needs no attachment, so that audit can count before there is one.
+struct Counting {
+    Oid sessions;
+    Oid subscriptions;
+    const char *subscription_id;   // the subscriptions' key column that the link refers to
+    bool by_member;                // the key is (member, id): the join compares the members too
+    Mapping mapping;
+};
+static_assert(Pod<Counting>);
+
+// The counting of an attachment; 55000 where its foreign key is gone, 42703 where a column of it is.
+Counting counting_of(const Attachment &attachment);
+
+// SQL conditions on a sessions row called by that alias (nullptr: columns without one). They are filters: for a NULL
+// type or status they may be NULL, which counts nothing. Written so that an index on the column can serve them.
+const char *consuming_condition(const Mapping &mapping, const char *alias);
+const char *scheduled_condition(const Mapping &mapping, const char *alias);   // by status alone
+const char *completed_condition(const Mapping &mapping, const char *alias);   // by status alone
+const char *counted_condition(const Mapping &mapping, const char *alias);     // consuming, scheduled or completed
+
+// "t.link = s.id", with the members where the key is composite.
+const char *join_condition(const Counting &counting, const char *session_alias, const char *subscription_alias);
+
+// True where a subscription called by that alias agrees with the recount (an SQL expression), false elsewhere;
+// never NULL for a recount that is not. It ends in what may overflow, behind what excludes an overflow.
+const char *consistent_condition(const Mapping &mapping, const char *subscription_alias, const char *recount);
+
+// "alias.column", both quoted; the table's name with its schema, quoted.
+const char *quoted_column(const char *alias, const char *column);
+const char *qualified_name(Oid table);
+
+// The lateral subquery, called c, that counts the sessions of one subscription called s: completed and scheduled.
+const char *counts_of_subscription(const Counting &counting);
+
+// The CREATE VIEW command of the counts view, in the subscriptions' schema, under that name.
+const char *counts_view_command(const Counting &counting, const char *view_name);
+
+}  // namespace sc

@@ -1,0 +1,100 @@
+// BEFORE ROW trigger of the sessions: fills in a missing link, clears a needless one. Never refuses a row: another
+// trigger may still change it, and ON CONFLICT may drop it.
+#include "owner_query.hpp"
+#include "pending_charges.hpp"
+#include "session_row.hpp"
+#include "trigger_call.hpp"
+
+extern "C" {
+PG_FUNCTION_INFO_V1(sc_link_session);
+}
+
+namespace sc {
+
+namespace {
+
+// A row that comes from another partition was looked at there, by the UPDATE that moves it.
+bool comes_from_partition(const Binding &binding, Relation relation, const SessionRow &row, int depth)
+{
+    const Departure &left = departed_before;
+    return relation->rd_rel->relispartition && left.armed && left.depth == depth &&
+           left.subscriptions == binding.subscriptions.relation &&
+           left.session.consuming == row.session.consuming && left.session.status == row.session.status &&
+           left.member_hash == member_hash(binding.sessions, row);
+}
+
+void remember_update(const Binding &binding, Relation relation, const SessionRow &row, Fill fill, int depth)
+{
+    departed_before.armed = relation->rd_rel->relispartition && fill == Fill::keep && !row.session.linked;
+    if (!departed_before.armed)
+        return;
+    departed_before.depth = depth;
+    departed_before.subscriptions = binding.subscriptions.relation;
+    departed_before.session = row.session;
+    departed_before.member_hash = member_hash(binding.sessions, row);
+}
+
+HeapTuple with_link(TriggerData *data, HeapTuple row, const SessionShape &shape, std::optional<Datum> link)
+{
+    int column = shape.link;
+    Datum value = link.value_or(Datum{0});
+    bool is_null = !link;
+    return heap_modify_tuple_by_cols(row, RelationGetDescr(data->tg_relation), 1, &column, &value, &is_null);
+}
+
+// The link that the row gets, or std::nullopt to leave it: none or several active subscriptions are judged later.
+std::optional<Datum> look_up_link(const Binding &binding, const SessionRow &row)
+{
+    const std::optional<Datum> member = member_key(binding, row);
+    if (!member)
+        return std::nullopt;
+    const SubscriptionShape &shape = binding.subscriptions;
+    Relation subscriptions = table_open(shape.relation, AccessShareLock);
+    std::optional<Datum> link;
+    const std::optional<Datum> present = link_key(binding, row);
+    // The subscription may have changed its member first: a cascade from the members' key.
+    if (!present || !subscription_has_member(subscriptions, shape, *present, *member)) {
+        const ActiveSubscription active = find_active_subscription(subscriptions, shape, *member);
+        if (active.count == 1)
+            link = convert_key(active.id, shape.id_key.type, binding.sessions.link_type);
+    }
+    table_close(subscriptions, AccessShareLock);
+    return link;
+}
+
+}  // namespace
+
+}  // namespace sc
+
+extern "C" Datum sc_link_session(PG_FUNCTION_ARGS)
+{
+    using namespace sc;
+    TriggerData *data = row_trigger_call(fcinfo, "link_session", Timing::before, false);
+    const Binding &binding = bind_sessions(data->tg_relation, data->tg_trigger);
+    const SessionShape &shape = binding.sessions;
+    const bool update = TRIGGER_FIRED_BY_UPDATE(data->tg_event);
+    HeapTuple row = update ? data->tg_newtuple : data->tg_trigtuple;
+    if (update && !touches_rules(shape, data->tg_trigslot, data->tg_newslot)) {
+        const SessionRow after = read_session(shape, data->tg_newslot);
+        remember_update(binding, data->tg_relation, after, Fill::keep, trigger_depth());
+        return PointerGetDatum(row);
+    }
+    const SessionRow after = read_session(shape, update ? data->tg_newslot : data->tg_trigslot);
+    SessionRow before{};
+    if (update)
+        before = read_session(shape, data->tg_trigslot);
+    const Fill fill = fill_link(change_between(shape, update ? &before : nullptr, &after));
+    const int depth = trigger_depth();
+    const bool moved = !update && fill == Fill::look_up &&
+                       comes_from_partition(binding, data->tg_relation, after, depth);
+    if (update)
+        remember_update(binding, data->tg_relation, after, fill, depth);
+    else
+        departed_before.armed = false;
+    if (moved || fill == Fill::keep)
+        return PointerGetDatum(row);
+    if (fill == Fill::clear)
+        return PointerGetDatum(with_link(data, row, shape, std::nullopt));
+    const std::optional<Datum> link = look_up_link(binding, after);
+    return PointerGetDatum(link ? with_link(data, row, shape, link) : row);
+}

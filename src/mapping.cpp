@@ -1,0 +1,159 @@
+// Reads and writes the 'name=value' arguments of the triggers. Touches no table and no catalog.
+#include "mapping.hpp"
+
+#include <algorithm>
+
+extern "C" {
+#include "catalog/pg_type_d.h"
+}
+
+namespace sc {
+
+namespace {
+
+struct GuardWord {
+    Guard guard;
+    const char *word;
+};
+constexpr std::array guard_words{
+    GuardWord{Guard::reject, "reject"},
+    GuardWord{Guard::ignore, "ignore"},
+    GuardWord{Guard::off, "off"},
+};
+
+// The scalar and list arguments by the name that attach() gives them; an empty value stands for NULL.
+struct ScalarField {
+    const char *name;
+    const char *Mapping::*member;
+    bool nullable;
+};
+constexpr std::array scalar_fields{
+    ScalarField{"member_column", &Mapping::member_column, false},
+    ScalarField{"subscription_column", &Mapping::subscription_column, false},
+    ScalarField{"type_column", &Mapping::type_column, true},
+    ScalarField{"status_column", &Mapping::status_column, false},
+    ScalarField{"subscription_member_column", &Mapping::subscription_member_column, false},
+    ScalarField{"subscription_status_column", &Mapping::subscription_status_column, false},
+    ScalarField{"active_status", &Mapping::active_status, false},
+    ScalarField{"total_column", &Mapping::total_column, false},
+    ScalarField{"used_column", &Mapping::used_column, false},
+    ScalarField{"remaining_column", &Mapping::remaining_column, true},
+};
+
+struct ListField {
+    const char *name;
+    Names Mapping::*member;
+};
+constexpr std::array list_fields{
+    ListField{"consuming_types", &Mapping::consuming_types},
+    ListField{"scheduled_statuses", &Mapping::scheduled_statuses},
+    ListField{"completed_statuses", &Mapping::completed_statuses},
+};
+
+// The value behind "name=", or nullptr where the argument is another one.
+const char *value_of(const char *argument, const char *name)
+{
+    const size_t length = strlen(name);
+    return strncmp(argument, name, length) == 0 && argument[length] == '=' ? argument + length + 1 : nullptr;
+}
+
+const char *find_value(std::span<char *const> arguments, const char *name)
+{
+    for (const char *argument : arguments)
+        if (const char *value = value_of(argument, name))
+            return value;
+    return nullptr;
+}
+
+[[noreturn]] void raise_missing(const char *name)
+{
+    ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+            errmsg("trigger of session_consistency has no argument \"%s\"", name),
+            errhint("Triggers are made by session_consistency.attach(); detach and attach again."));
+    pg_unreachable();
+}
+
+}  // namespace
+
+Guard parse_guard(const char *word)
+{
+    for (const GuardWord &known : guard_words)
+        if (strcmp(known.word, word) == 0)
+            return known.guard;
+    ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("guard mode \"%s\" does not exist", word),
+            errhint("The modes are reject, ignore and off."));
+    pg_unreachable();
+}
+
+const char *guard_word(Guard guard)
+{
+    return guard_words[static_cast<size_t>(guard)].word;
+}
+
+Names parse_names(const char *literal)
+{
+    Oid input;
+    Oid element;
+    getTypeInputInfo(TEXTARRAYOID, &input, &element);
+    ArrayType *array = DatumGetArrayTypeP(OidInputFunctionCall(input, const_cast<char *>(literal), element, -1));
+    Datum *items;
+    int count;
+    deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &items, nullptr, &count);
+    auto **names = static_cast<const char **>(palloc(sizeof(char *) * Max(count, 1)));
+    std::transform(items, items + count, names, [](Datum item) { return TextDatumGetCString(item); });
+    return Names(names, count);
+}
+
+const char *format_names(Names names)
+{
+    auto *items = static_cast<Datum *>(palloc(sizeof(Datum) * Max(names.size(), size_t{1})));
+    std::transform(names.begin(), names.end(), items, [](const char *name) { return CStringGetTextDatum(name); });
+    ArrayType *array = construct_array(items, names.size(), TEXTOID, -1, false, TYPALIGN_INT);
+    Oid output;
+    bool varlena;
+    getTypeOutputInfo(TEXTARRAYOID, &output, &varlena);
+    return OidOutputFunctionCall(output, PointerGetDatum(array));
+}
+
+Mapping parse_mapping(std::span<char *const> arguments)
+{
+    Mapping mapping{};
+    for (const ScalarField &field : scalar_fields) {
+        const char *value = find_value(arguments, field.name);
+        if (value == nullptr || (value[0] == '\0' && !field.nullable))
+            raise_missing(field.name);
+        mapping.*field.member = value[0] == '\0' ? nullptr : pstrdup(value);
+    }
+    for (const ListField &field : list_fields) {
+        const char *value = find_value(arguments, field.name);
+        if (value == nullptr)
+            raise_missing(field.name);
+        mapping.*field.member = parse_names(value);
+    }
+    const char *guard = find_value(arguments, "guard");
+    if (guard == nullptr)
+        raise_missing("guard");
+    mapping.guard = parse_guard(guard);
+    const char *made = find_value(arguments, "made");
+    mapping.made = made == nullptr ? Names{} : parse_names(made);
+    return mapping;
+}
+
+Names format_mapping(const Mapping &mapping, bool made)
+{
+    auto **arguments =
+        static_cast<const char **>(palloc(sizeof(char *) * (scalar_fields.size() + list_fields.size() + 2)));
+    size_t count = 0;
+    for (const ScalarField &field : scalar_fields) {
+        const char *value = mapping.*field.member;
+        arguments[count++] = psprintf("%s=%s", field.name, value == nullptr ? "" : value);
+    }
+    for (const ListField &field : list_fields)
+        arguments[count++] = psprintf("%s=%s", field.name, format_names(mapping.*field.member));
+    arguments[count++] = psprintf("guard=%s", guard_word(mapping.guard));
+    if (made)
+        arguments[count++] = psprintf("made=%s", format_names(mapping.made));
+    return Names(arguments, count);
+}
+
+}  // namespace sc

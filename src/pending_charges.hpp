@@ -1,0 +1,70 @@
+// What the statements in progress will change, until each of them ends: sums by subscription, kept by trigger depth.
+// The state of the backend lives here, and is forgotten when a (sub)transaction aborts. Judges nothing.
+#pragma once
+
+#include "binding.hpp"
+
+namespace sc {
+
+// What one statement adds to one subscription.
+struct Sum {
+    Datum id;                  // in the subscriptions' types, copied
+    Datum key_member;          // the key's member column; 0 where the key has none
+    Credits credits;
+    bool linked;               // some session was linked: lock, and judge the member
+    bool moved_member;         // ... because its member changed and the link could not follow
+    bool verified;             // the member was seen to fit (composite keys)
+    bool member_is_null;
+    Datum member;              // of a session that was linked
+    bool members_differ;       // sessions of two members were linked: one of them is foreign
+};
+static_assert(Pod<Sum>);
+
+struct Statement;
+
+// The statement of that trigger depth that writes sessions of these subscriptions; nullptr: none so far.
+Statement *find_statement(int depth, Oid subscriptions);
+
+// Opens one. marker is the row whose event has queued the statement's end, see charge_sessions.cpp.
+Statement *open_statement(int depth, const Binding &binding, Oid relation, const ItemPointerData &marker);
+bool is_marker(const Statement &statement, Oid relation, const ItemPointerData &row);
+
+// The sum of a subscription, made when it is new. member is looked at only where the key holds it.
+Sum &find_sum(Statement *statement, const SubscriptionShape &shape, Datum id, Datum member);
+
+// Copies a value into the statement's memory.
+Datum keep_value(Statement *statement, const KeyType &key, Datum value);
+
+// Every sum, in the order of the keys, so that two statements lock the subscriptions in the same order.
+std::span<Sum *> ordered_sums(Statement *statement, const SubscriptionShape &shape);
+
+// Takes the statement off the list; its memory goes with close_statement().
+void detach_statement(Statement *statement);
+void close_statement(Statement *statement);
+
+// Credits that a nested statement returned before the enclosing one had been charged for them, or took from what the
+// enclosing one is about to return. They are settled when the enclosing statement ends.
+int64_t carried_credits(const SubscriptionShape &shape, Datum id, Datum member);
+void carry_credits(const SubscriptionShape &shape, Datum id, Datum member, int64_t credits);
+
+// What the enclosing statements in progress are about to add to the subscription, as far as it is known by now.
+int64_t enclosing_credits(int depth, const SubscriptionShape &shape, Datum id, Datum member);
+
+// A row that leaves a partition and the row that arrives in another are one and the same: what left last, at that
+// trigger depth. The extension's BEFORE triggers look at updates, its AFTER triggers at deletes.
+struct Departure {
+    bool armed;
+    int depth;
+    Oid subscriptions;
+    Session session;
+    uint32 member_hash;
+    uint32 link_hash;
+};
+static_assert(Pod<Departure>);
+extern Departure departed_before;
+extern Departure departed_after;
+
+// Registers the transaction callbacks.
+void init_pending_charges();
+
+}  // namespace sc

@@ -1,0 +1,114 @@
+// The only place that asks for the server's version: one name for what differs between 15 and 19.
+#pragma once
+
+#include "postgres_api.hpp"
+
+extern "C" {
+#if PG_VERSION_NUM >= 160000
+#include "nodes/parsenodes.h"
+#include "parser/parse_relation.h"
+#endif
+}
+
+namespace sc {
+
+inline IndexScanDesc begin_index_scan(Relation table, Relation index, Snapshot snapshot, int keys)
+{
+#if PG_VERSION_NUM >= 190000
+    return index_beginscan(table, index, snapshot, nullptr, keys, 0, SO_NONE);
+#elif PG_VERSION_NUM >= 180000
+    return index_beginscan(table, index, snapshot, nullptr, keys, 0);
+#else
+    return index_beginscan(table, index, snapshot, keys, 0);
+#endif
+}
+
+inline TableScanDesc begin_table_scan(Relation table, Snapshot snapshot, int count, ScanKey keys)
+{
+#if PG_VERSION_NUM >= 190000
+    return table_beginscan(table, snapshot, count, keys, SO_NONE);
+#else
+    return table_beginscan(table, snapshot, count, keys);
+#endif
+}
+
+// A range table of one relation whose named columns are written.
+inline void init_range_table(EState *estate, Relation relation, Bitmapset *updated)
+{
+    RangeTblEntry *entry = makeNode(RangeTblEntry);
+    entry->rtekind = RTE_RELATION;
+    entry->relid = RelationGetRelid(relation);
+    entry->relkind = relation->rd_rel->relkind;
+    entry->rellockmode = RowExclusiveLock;
+#if PG_VERSION_NUM >= 160000
+    List *permissions = NIL;
+    addRTEPermissionInfo(&permissions, entry)->updatedCols = updated;
+#if PG_VERSION_NUM >= 180000
+    ExecInitRangeTable(estate, list_make1(entry), permissions, bms_make_singleton(1));
+#else
+    ExecInitRangeTable(estate, list_make1(entry), permissions);
+#endif
+#else
+    entry->updatedCols = updated;
+    ExecInitRangeTable(estate, list_make1(entry));
+#endif
+}
+
+// The first relation of the range table as a target of updates.
+inline ResultRelInfo *make_target(EState *, Relation relation)
+{
+    ResultRelInfo *target = makeNode(ResultRelInfo);
+    InitResultRelInfo(target, relation, 1, nullptr, 0);
+    return target;
+}
+
+inline void init_epq(EPQState *epq, EState *estate)
+{
+#if PG_VERSION_NUM >= 160000
+    EvalPlanQualInit(epq, estate, nullptr, NIL, -1, NIL);
+#else
+    EvalPlanQualInit(epq, estate, nullptr, NIL, -1);
+#endif
+}
+
+inline bool owns_relation(Oid relation, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+    return object_ownercheck(RelationRelationId, relation, role);
+#else
+    return pg_class_ownercheck(relation, role);
+#endif
+}
+
+inline bool may_create_in(Oid schema, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+    return object_aclcheck(NamespaceRelationId, schema, role, ACL_CREATE) == ACLCHECK_OK;
+#else
+    return pg_namespace_aclcheck(schema, role, ACL_CREATE) == ACLCHECK_OK;
+#endif
+}
+
+// NOT ENFORCED came with 18.
+inline bool is_enforced(Form_pg_constraint constraint)
+{
+#if PG_VERSION_NUM >= 180000
+    return constraint->conenforced;
+#else
+    return constraint->oid != InvalidOid;
+#endif
+}
+
+inline bool is_enforced(const ConstrCheck &check)
+{
+#if PG_VERSION_NUM >= 180000
+    return check.ccenforced;
+#else
+    return check.ccbin != nullptr;
+#endif
+}
+
+// A foreign key of a partitioned table can be NOT VALID since 18.
+constexpr bool partitioned_key_may_be_not_valid = PG_VERSION_NUM >= 180000;
+
+}  // namespace sc

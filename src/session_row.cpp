@@ -1,0 +1,99 @@
+// Reads a row of the sessions as the rules see it.
+#include "session_row.hpp"
+
+namespace sc {
+
+namespace {
+
+Status status_of(const SessionShape &shape, TupleTableSlot *row)
+{
+    bool is_null;
+    const Datum status = slot_getattr(row, shape.status, &is_null);
+    if (is_null)
+        return Status::none;
+    if (contains(shape.scheduled, status))
+        return Status::scheduled;
+    return contains(shape.completed, status) ? Status::completed : Status::none;
+}
+
+bool same_value(TupleTableSlot *before, TupleTableSlot *after, AttrNumber column)
+{
+    bool before_null;
+    bool after_null;
+    const Datum left = slot_getattr(before, column, &before_null);
+    const Datum right = slot_getattr(after, column, &after_null);
+    if (before_null || after_null)
+        return before_null == after_null;
+    const Form_pg_attribute attribute = TupleDescAttr(before->tts_tupleDescriptor, column - 1);
+    return datum_image_eq(left, right, attribute->attbyval, attribute->attlen);
+}
+
+}  // namespace
+
+SessionRow read_session(const SessionShape &shape, TupleTableSlot *row)
+{
+    SessionRow result{};
+    bool is_null = false;
+    if (shape.type == 0) {
+        result.session.consuming = true;
+    } else {
+        const Datum type = slot_getattr(row, shape.type, &is_null);
+        result.session.consuming = !is_null && contains(shape.consuming, type);
+    }
+    result.session.status = status_of(shape, row);
+    result.link = slot_getattr(row, shape.link, &is_null);
+    result.session.linked = !is_null;
+    result.member = slot_getattr(row, shape.member, &result.member_is_null);
+    return result;
+}
+
+Change change_between(const SessionShape &shape, const SessionRow *before, const SessionRow *after)
+{
+    Change change{};
+    if (before != nullptr)
+        change.before = before->session;
+    if (after != nullptr)
+        change.after = after->session;
+    if (before == nullptr || after == nullptr)
+        return change;
+    change.same_member = before->member_is_null == after->member_is_null &&
+                         (before->member_is_null || datum_image_eq(before->member, after->member,
+                                                                   shape.member_by_value, shape.member_length));
+    change.same_link = before->session.linked == after->session.linked &&
+                       (!before->session.linked ||
+                        datum_image_eq(before->link, after->link, shape.link_by_value, shape.link_length));
+    return change;
+}
+
+bool touches_rules(const SessionShape &shape, TupleTableSlot *before, TupleTableSlot *after)
+{
+    return !same_value(before, after, shape.status) || !same_value(before, after, shape.link) ||
+           !same_value(before, after, shape.member) ||
+           (shape.type != 0 && !same_value(before, after, shape.type));
+}
+
+std::optional<Datum> link_key(const Binding &binding, const SessionRow &row)
+{
+    if (!row.session.linked)
+        return std::nullopt;
+    return convert_key(row.link, binding.sessions.link_type, binding.subscriptions.id_key.type);
+}
+
+std::optional<Datum> member_key(const Binding &binding, const SessionRow &row)
+{
+    if (row.member_is_null)
+        return std::nullopt;
+    return convert_key(row.member, binding.sessions.member_type, binding.subscriptions.member_key.type);
+}
+
+uint32 member_hash(const SessionShape &shape, const SessionRow &row)
+{
+    return row.member_is_null ? 0 : datum_image_hash(row.member, shape.member_by_value, shape.member_length);
+}
+
+uint32 link_hash(const SessionShape &shape, const SessionRow &row)
+{
+    return row.session.linked ? datum_image_hash(row.link, shape.link_by_value, shape.link_length) : 0;
+}
+
+}  // namespace sc

@@ -1,0 +1,32 @@
+// Reads a row of the sessions as the rules see it.
+#pragma once
+
+#include "binding.hpp"
+
+namespace sc {
+
+struct SessionRow {
+    Session session;
+    Datum member;              // in the sessions' types, pointing into the row
+    Datum link;
+    bool member_is_null;
+};
+static_assert(Pod<SessionRow>);
+
+SessionRow read_session(const SessionShape &shape, TupleTableSlot *row);
+
+// The change between two stored rows; either may be nullptr.
+Change change_between(const SessionShape &shape, const SessionRow *before, const SessionRow *after);
+
+// True where any of member, link, type and status differs: an UPDATE of other columns concerns no rule.
+bool touches_rules(const SessionShape &shape, TupleTableSlot *before, TupleTableSlot *after);
+
+// The keys in the subscriptions' types; absent where NULL, or where no subscription can have that value.
+std::optional<Datum> link_key(const Binding &binding, const SessionRow &row);
+std::optional<Datum> member_key(const Binding &binding, const SessionRow &row);
+
+// Fingerprints, to recognise a row that moves between partitions.
+uint32 member_hash(const SessionShape &shape, const SessionRow &row);
+uint32 link_hash(const SessionShape &shape, const SessionRow &row);
+
+}  // namespace sc

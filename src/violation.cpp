@@ -1,0 +1,51 @@
+// The register of the extension's SQLSTATEs, and the one way to raise them.
+#include "violation.hpp"
+
+namespace sc {
+
+namespace {
+
+struct Registered {
+    Violation violation;
+    int sqlstate;
+    const char *constraint;
+};
+
+// Class 23, so that drivers that map by class raise their integrity error; the subclasses are the extension's own.
+constexpr std::array registered{
+    Registered{Violation::no_active_subscription, MAKE_SQLSTATE('2', '3', 'S', 'C', '1'), "no_active_subscription"},
+    Registered{Violation::no_credit_left, MAKE_SQLSTATE('2', '3', 'S', 'C', '2'), "no_credit_left"},
+    Registered{Violation::foreign_subscription, MAKE_SQLSTATE('2', '3', 'S', 'C', '3'), "foreign_subscription"},
+    Registered{Violation::inactive_subscription, MAKE_SQLSTATE('2', '3', 'S', 'C', '4'), "inactive_subscription"},
+    Registered{Violation::guarded_counter, MAKE_SQLSTATE('2', '3', 'S', 'C', '5'), "guarded_counter"},
+    Registered{Violation::ambiguous_subscription, MAKE_SQLSTATE('2', '3', 'S', 'C', '6'), "ambiguous_subscription"},
+};
+
+}  // namespace
+
+void raise_violation(Violation violation, Relation relation, AttrNumber column, const Report &report)
+{
+    const Registered &entry = registered[static_cast<size_t>(violation)];
+    ereport(ERROR, errcode(entry.sqlstate), errmsg_internal("%s", report.message),
+            report.detail == nullptr ? 0 : errdetail_internal("%s", report.detail),
+            errhint("%s", report.hint), errtablecol(relation, column),
+            err_generic_string(PG_DIAG_CONSTRAINT_NAME, entry.constraint));
+    pg_unreachable();
+}
+
+bool may_read(Oid relation, Oid role)
+{
+    const bool granted = pg_class_aclcheck(relation, role, ACL_SELECT) == ACLCHECK_OK ||
+                         pg_attribute_aclcheck_all(relation, role, ACL_SELECT, ACLMASK_ALL) == ACLCHECK_OK;
+    return granted && check_enable_rls(relation, role, true) != RLS_ENABLED;
+}
+
+const char *value_text(Datum value, Oid type)
+{
+    Oid output;
+    bool varlena;
+    getTypeOutputInfo(type, &output, &varlena);
+    return OidOutputFunctionCall(output, value);
+}
+
+}  // namespace sc

@@ -1,0 +1,34 @@
+// The register of the extension's SQLSTATEs, and the one way to raise them. Knows what an error looks like, not when
+// one is due.
+#pragma once
+
+#include "postgres_api.hpp"
+
+namespace sc {
+
+enum class Violation : uint8_t {
+    no_active_subscription,
+    no_credit_left,
+    foreign_subscription,
+    inactive_subscription,
+    guarded_counter,
+    ambiguous_subscription,
+};
+
+// What a reader is told. detail may be nullptr: values that the caller may not read stay out of it.
+struct Report {
+    const char *message;
+    const char *detail;
+    const char *hint;
+};
+
+// Raises the violation with the schema, table and column of the error.
+[[noreturn]] void raise_violation(Violation violation, Relation relation, AttrNumber column, const Report &report);
+
+// True where that role may read the whole relation: SELECT on it, and no row-level security that applies to the role.
+bool may_read(Oid relation, Oid role);
+
+// A value as text, for messages.
+const char *value_text(Datum value, Oid type);
+
+}  // namespace sc
