@@ -14,6 +14,7 @@ else
 EXTENSION   := session_consistency
 MODULE_big  := $(EXTENSION)
 OBJS        := $(patsubst %.cpp,%.o,$(sort $(wildcard src/*.cpp)))
+SHLIB_EXPORTS = src/exports.txt
 DATA        := $(sort $(wildcard sql/$(EXTENSION)--*.sql))
 
 # One test after the other in one database, where the extension is; each in a schema of its own.
@@ -24,36 +25,34 @@ ISOLATION_OPTS = --load-extension=$(EXTENSION) --inputdir=test $(if $(filter 15,
 PROVE_TESTS  := $(sort $(wildcard test/t/*.pl))
 TAP_TESTS    := $(if $(PROVE_TESTS),1)
 UNIT         := $(patsubst %.cpp,%.test,$(sort $(wildcard test/unit/*.cpp)))
-EXTRA_CLEAN   = $(UNIT)
+EXTRA_CLEAN   = $(UNIT) src/*.d
 
 # Nothing in the library may throw or be unwound: PostgreSQL reports errors with longjmp.
-CXX_STRICT  = -std=c++20 -fno-exceptions -fno-rtti -fno-threadsafe-statics -fvisibility=hidden \
+CXX_STRICT  = -std=c++20 -fno-exceptions -fno-rtti -fno-threadsafe-statics \
               -Wall -Wextra -Wno-register -Wno-unused-parameter \
               $(if $(findstring clang,$(CXX)),-Wno-unknown-warning-option -Wno-ignored-attributes)
 PG_CXXFLAGS = $(CXX_STRICT)
-# What the headers mark stays visible; before 16 they leave the mark empty.
-PG_CPPFLAGS = -D'PGDLLEXPORT=__attribute__((visibility("default")))'
+PG_CPPFLAGS = -MMD -MP
 
 PG_CONFIG  ?= pg_config
 PGXS       := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
 # The bitcode rule of PGXS does not pass PG_CXXFLAGS on.
-COMPILE.cxx.bc += $(CXX_STRICT)
+COMPILE.cxx.bc += $(CXX_STRICT) -MF $@.d
 
-# PGXS follows no headers.
-HEADERS_USED := $(wildcard src/*.hpp)
-$(OBJS) $(OBJS:.o=.bc): $(HEADERS_USED)
+# PGXS follows no headers: the compilers write down which ones they read.
+-include $(wildcard src/*.d)
 
 # The rules that need no server, tested without one.
 unitcheck: $(UNIT)
 	set -e; for test in $^; do ./$$test; done
-$(UNIT): %.test: %.cpp $(HEADERS_USED)
+$(UNIT): %.test: %.cpp $(wildcard src/*.hpp)
 	$(CXX) $(CXX_STRICT) -g -Isrc -o $@ $<
 
 # The flags of one compilation, for CMakeLists.txt.
 show-flags:
-	@: $(info $(CXXFLAGS) $(CPPFLAGS))
+	@: $(info $(CXXFLAGS) $(filter-out $(PG_CPPFLAGS),$(CPPFLAGS)))
 .PHONY: unitcheck show-flags
 
 endif

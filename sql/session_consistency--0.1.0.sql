@@ -53,24 +53,109 @@ CREATE FUNCTION session_consistency.attach(
     guard text DEFAULT 'reject',
     ledger boolean DEFAULT false,
     link_check boolean DEFAULT false,
-    dry_run boolean DEFAULT false,
-    OUT step integer,
-    OUT action text,
-    OUT command text)
-    RETURNS SETOF record
+    dry_run boolean DEFAULT false)
+    RETURNS TABLE (step integer, action text, command text)
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'sc_attach';
+COMMENT ON FUNCTION session_consistency.attach(regclass, regclass, name, name, name, name, text[], text[], text[], name, name, text, name, name, name, name, text, boolean, boolean, boolean) IS
+'Attaches a table of sessions to the table of their subscriptions: makes what is missing (the link column and the counter, the foreign key, CHECK (0 <= used <= total), a unique index on active subscriptions, an index on the link, the counts view, the triggers), reuses what does the same already, and returns one row for each step with the exact command that ran.
+
+Arguments. Of the sessions: member_column; subscription_column, the link, added when missing; type_column, NULL where every session consumes a credit; status_column; consuming_types, scheduled_statuses, completed_statuses. Of the subscriptions: subscription_member_column; subscription_status_column and active_status; total_column, NULL in a row means unlimited; used_column, the counter, added when missing; remaining_column, maintained where it is a plain column, left alone where it is generated, NULL or absent where there is none. counts_view: the name of the view, in the schema of the subscriptions; NULL: <subscriptions>_session_counts. guard: what happens to a counter that anyone else writes: reject (an error), ignore (the maintained value stays), off. ledger: not yet available. link_check: also a CHECK that a consuming session is linked. dry_run: only return the steps; running them by hand in their order has the same effect.
+
+The caller must own both tables. One transaction; locks the sessions before the subscriptions, ACCESS EXCLUSIVE only where a column or a CHECK is added, else SHARE ROW EXCLUSIVE. On tables with rows, constraints are NOT VALID for migrate() to validate (before PostgreSQL 18 not the foreign key of a partitioned table), and a CHECK that rows violate is left out with a NOTICE.
+
+Errors: 22004 a NULL argument; 22023 an unknown guard, an empty list, a value listed twice or that its column refuses, a column named twice, one table for both; 42501 not the owner; 42703 no such column; 42P10 a system column; 428C9 a generated column; 42804, 42P21 a column of the wrong type or collation; 42809 not a table, a partition, part of an inheritance tree, partitioned subscriptions; 42P16 a temporary or unlogged table, no primary key, or one that a link cannot refer to; 42830 a foreign key on the link that cascades, sets null, is deferrable, not enforced, or leads elsewhere; 42710 attached already; 42P07 a relation with the name of the view; 23505 several active subscriptions of one member; 23503 a link that leads nowhere, where it must be validated at once; 40001 the tables changed while it waited for its locks; 0A000, 55000 tables that Citus distributes in another way, or whose triggers it does not allow.';
 
 CREATE FUNCTION session_consistency.detach(
     sessions regclass,
     drop_added_columns boolean DEFAULT false,
-    dry_run boolean DEFAULT false,
-    OUT step integer,
-    OUT action text,
-    OUT command text)
-    RETURNS SETOF record
+    dry_run boolean DEFAULT false)
+    RETURNS TABLE (step integer, action text, command text)
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'sc_detach';
+COMMENT ON FUNCTION session_consistency.detach(regclass, boolean, boolean) IS
+'Takes back what attach() made for these sessions and nothing that was there before: the triggers, the view, the constraints and indexes; with drop_added_columns also the columns that attach() added, and with them their data. Returns one row for each step with the exact command that ran; with dry_run only returns them. What somebody has dropped or renamed since is left alone. Works where the foreign key is gone.
 
--- attachments: its function and view
+The caller must own both tables. One transaction; locks both tables in ACCESS EXCLUSIVE mode, the sessions first.
+
+Errors: 22004 a NULL argument; 55000 not attached, or the subscriptions cannot be told without the foreign key; 42501 not the owner; 2BP01 something else depends on the view or a column, nothing is changed then.';
+
+CREATE FUNCTION session_consistency.list_attachments()
+    RETURNS TABLE (
+        sessions regclass,
+        subscriptions regclass,
+        member_column name,
+        subscription_column name,
+        type_column name,
+        status_column name,
+        consuming_types text[],
+        scheduled_statuses text[],
+        completed_statuses text[],
+        subscription_member_column name,
+        subscription_status_column name,
+        active_status text,
+        total_column name,
+        used_column name,
+        remaining_column name,
+        counts_view regclass,
+        guard text,
+        ledger boolean,
+        link_check boolean,
+        enforced boolean,
+        gaps text[])
+    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'sc_list_attachments';
+COMMENT ON FUNCTION session_consistency.list_attachments() IS
+'The rows of the view session_consistency.attachments.';
+
+CREATE VIEW session_consistency.attachments AS
+    SELECT sessions, subscriptions, member_column, subscription_column, type_column, status_column, consuming_types,
+        scheduled_statuses, completed_statuses, subscription_member_column, subscription_status_column,
+        active_status, total_column, used_column, remaining_column, counts_view, guard, ledger, link_check, enforced,
+        gaps
+    FROM session_consistency.list_attachments();
+GRANT SELECT ON session_consistency.attachments TO PUBLIC;
+COMMENT ON VIEW session_consistency.attachments IS
+'One row for each attachment of this database, read from the triggers and foreign keys themselves.';
+COMMENT ON COLUMN session_consistency.attachments.sessions IS
+'The attached table of sessions.';
+COMMENT ON COLUMN session_consistency.attachments.subscriptions IS
+'The table that the foreign key on the link refers to; NULL where the key is gone.';
+COMMENT ON COLUMN session_consistency.attachments.member_column IS
+'Column of the sessions: whose session it is.';
+COMMENT ON COLUMN session_consistency.attachments.subscription_column IS
+'Column of the sessions: the link to the subscription.';
+COMMENT ON COLUMN session_consistency.attachments.type_column IS
+'Column of the sessions: the type; NULL where every session consumes a credit.';
+COMMENT ON COLUMN session_consistency.attachments.status_column IS
+'Column of the sessions: the status.';
+COMMENT ON COLUMN session_consistency.attachments.consuming_types IS
+'The types that consume a credit.';
+COMMENT ON COLUMN session_consistency.attachments.scheduled_statuses IS
+'The statuses that hold a credit as scheduled.';
+COMMENT ON COLUMN session_consistency.attachments.completed_statuses IS
+'The statuses that hold a credit as completed.';
+COMMENT ON COLUMN session_consistency.attachments.subscription_member_column IS
+'Column of the subscriptions: whose subscription it is.';
+COMMENT ON COLUMN session_consistency.attachments.subscription_status_column IS
+'Column of the subscriptions: the status.';
+COMMENT ON COLUMN session_consistency.attachments.active_status IS
+'The status of a subscription that may be booked on.';
+COMMENT ON COLUMN session_consistency.attachments.total_column IS
+'Column of the subscriptions: how many credits it has; NULL in a row means unlimited.';
+COMMENT ON COLUMN session_consistency.attachments.used_column IS
+'Column of the subscriptions: how many of them its sessions hold.';
+COMMENT ON COLUMN session_consistency.attachments.remaining_column IS
+'Column of the subscriptions that is kept at total minus used; NULL where there is none to keep.';
+COMMENT ON COLUMN session_consistency.attachments.counts_view IS
+'The counts view that attach() made; NULL where it is gone.';
+COMMENT ON COLUMN session_consistency.attachments.guard IS
+'What happens to a counter that anyone else writes: reject, ignore or off.';
+COMMENT ON COLUMN session_consistency.attachments.ledger IS
+'Whether changes are written to a ledger.';
+COMMENT ON COLUMN session_consistency.attachments.link_check IS
+'Whether a CHECK that a consuming session is linked was asked for.';
+COMMENT ON COLUMN session_consistency.attachments.enforced IS
+'True where nothing is missing that the rules rest on: every trigger enabled on every partition, every constraint there and validated, every index valid.';
+COMMENT ON COLUMN session_consistency.attachments.gaps IS
+'What is missing, one sentence each; empty where enforced.';
 
 -- Reading -----------------------------------------------------------------------------------------------------------
 

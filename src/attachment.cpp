@@ -268,10 +268,13 @@ std::span<const Attachment> find_attachments(Oid sessions)
 
 const Attachment &require_attachment(Oid sessions)
 {
+    const char *name = get_rel_name(sessions);
+    if (name == nullptr)
+        ereport(ERROR, errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation with OID %u does not exist", sessions));
     const std::span<const Attachment> found = find_attachments(sessions);
     if (found.empty())
         ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                errmsg("table \"%s\" is not attached", get_rel_name(sessions)),
+                errmsg("table \"%s\" is not attached", name),
                 errhint("session_consistency.attachments lists what is; session_consistency.attach() attaches it."));
     return found.front();
 }

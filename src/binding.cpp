@@ -1,6 +1,8 @@
 // Binds a trigger to the relation it fires on.
 #include "binding.hpp"
 
+#include "pg_compat.hpp"
+
 #include <limits>
 
 namespace sc {
@@ -27,6 +29,12 @@ void invalidate(Datum, Oid relation)
                                    relation == binding->sessions.relation))
             binding->valid = false;
     }
+}
+
+// A renamed label changes what the words mean.
+void invalidate_all(Datum, int, uint32)
+{
+    invalidate(Datum{0}, InvalidOid);
 }
 
 // The number of a column that the trigger's arguments name, looked up in this very relation.
@@ -76,6 +84,21 @@ KeyType make_key_type(Relation relation, AttrNumber column)
     return key;
 }
 
+// An enum's label may have been renamed since the trigger's arguments were written.
+void require_label(Relation relation, AttrNumber column, const char *word)
+{
+    const Oid type = base_type(relation, column);
+    if (!type_is_enum(type) ||
+        SearchSysCacheExists2(ENUMTYPOIDNAME, ObjectIdGetDatum(type), CStringGetDatum(word)))
+        return;
+    ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+            errmsg("enum %s has no label \"%s\" any more, and session_consistency needs it", format_type_be(type),
+                   word),
+            errdetail("The triggers of the attachment name the label."),
+            errhint("Give the label its name back, or detach and attach again with the new one."),
+            errtablecol(relation, column));
+}
+
 Words make_words(Relation relation, AttrNumber column, Names names)
 {
     Words words{};
@@ -91,8 +114,10 @@ Words make_words(Relation relation, AttrNumber column, Names names)
     Oid parameter;
     getTypeInputInfo(attribute->atttypid, &input, &parameter);
     auto *values = static_cast<Datum *>(palloc(sizeof(Datum) * Max(names.size(), size_t{1})));
-    for (size_t i = 0; i < names.size(); i++)
+    for (size_t i = 0; i < names.size(); i++) {
+        require_label(relation, column, names[i]);
         values[i] = OidInputFunctionCall(input, const_cast<char *>(names[i]), parameter, attribute->atttypmod);
+    }
     words.values = std::span<const Datum>(values, names.size());
     return words;
 }
@@ -145,6 +170,74 @@ Oid choose_member_index(Relation relation, AttrNumber member, AttrNumber status,
     return chosen;
 }
 
+// A condition that a row with a counter within 0 … total meets, or that does not look at the counters, needs no check
+// when a counter is written: the rest of the row stays as it was.
+bool needs_check(const SubscriptionShape &shape, Relation relation, List *facts, const char *stored)
+{
+    auto *expression = static_cast<Node *>(stringToNode(stored));
+    Bitmapset *columns = nullptr;
+    pull_varattnos(expression, 1, &columns);
+    if (!bms_is_member(shape.used - FirstLowInvalidHeapAttributeNumber, columns) &&
+        (shape.remaining == 0 || !bms_is_member(shape.remaining - FirstLowInvalidHeapAttributeNumber, columns)) &&
+        !bms_is_member(-FirstLowInvalidHeapAttributeNumber, columns))
+        return false;
+    List *check = make_ands_implicit(
+        reinterpret_cast<Expr *>(eval_const_expressions(nullptr, expression)));
+    return !predicate_implied_by(check, facts, true);
+}
+
+Expr *compare_columns(Oid comparison, const SubscriptionShape &shape, Relation relation, bool with_total)
+{
+    const Form_pg_attribute used = column_of(relation, shape.used);
+    Node *left = reinterpret_cast<Node *>(makeVar(1, shape.used, used->atttypid, used->atttypmod, InvalidOid, 0));
+    Node *right = nullptr;
+    if (with_total) {
+        const Form_pg_attribute total = column_of(relation, shape.total);
+        right = reinterpret_cast<Node *>(makeVar(1, shape.total, total->atttypid, total->atttypmod, InvalidOid, 0));
+    } else {
+        right = reinterpret_cast<Node *>(makeConst(INT4OID, -1, InvalidOid, 4, Int32GetDatum(0), false, true));
+    }
+    Expr *clause = make_opclause(comparison, BOOLOID, false, reinterpret_cast<Expr *>(left),
+                                 reinterpret_cast<Expr *>(right), InvalidOid, InvalidOid);
+    set_opfuncid(reinterpret_cast<OpExpr *>(clause));
+    return clause;
+}
+
+// What the rules have made sure of before a counter is written: 0 <= used and used <= total.
+List *written_facts(const SubscriptionShape &shape, Relation relation)
+{
+    const Oid family = lookup_type_cache(INT4OID, TYPECACHE_BTREE_OPFAMILY)->btree_opf;
+    const Oid not_below = get_opfamily_member(family, shape.used_type, INT4OID, BTGreaterEqualStrategyNumber);
+    const Oid not_above =
+        get_opfamily_member(family, shape.used_type, shape.total_type, BTLessEqualStrategyNumber);
+    return list_make2(compare_columns(not_below, shape, relation, false),
+                      compare_columns(not_above, shape, relation, true));
+}
+
+// True where a counter can be written by a plain update of the row: no trigger of the user's sees it, nothing is
+// computed from it and no constraint needs a look. Everything else takes the server's own, general way.
+bool writes_plainly(const SubscriptionShape &shape, Relation relation)
+{
+    const TriggerDesc *triggers = relation->trigdesc;
+    for (int i = 0; triggers != nullptr && i < triggers->numtriggers; i++)
+        if (is_users_trigger(triggers->triggers[i]))
+            return false;
+    const TupleConstr *constraints = RelationGetDescr(relation)->constr;
+    if (constraints != nullptr && constraints->has_generated_stored)
+        return false;
+    const bool domains = column_of(relation, shape.used)->atttypid != shape.used_type ||
+                         (shape.remaining != 0 &&
+                          column_of(relation, shape.remaining)->atttypid != shape.remaining_type) ||
+                         column_of(relation, shape.total)->atttypid != shape.total_type;
+    if (domains)
+        return false;
+    List *facts = written_facts(shape, relation);
+    for (int i = 0; constraints != nullptr && i < constraints->num_check; i++)
+        if (needs_check(shape, relation, facts, constraints->check[i].ccbin))
+            return false;
+    return true;
+}
+
 SubscriptionShape make_subscription_shape(Relation relation, const Mapping &mapping)
 {
     SubscriptionShape shape{};
@@ -162,6 +255,7 @@ SubscriptionShape make_subscription_shape(Relation relation, const Mapping &mapp
     shape.member_key = make_key_type(relation, shape.member);
     const char *const active[] = {mapping.active_status};
     shape.active = make_words(relation, shape.status, Names(active));
+    shape.plain = writes_plainly(shape, relation);
     return shape;
 }
 
@@ -198,6 +292,52 @@ SessionShape make_session_shape(Relation relation, const Mapping &mapping)
     pg_unreachable();
 }
 
+// The key must be of the kind that attach() makes: one that moves or clears links by itself, or looks at them later,
+// would change sessions in ways that count as bookings.
+void require_plain_key(Relation relation, Oid constraint)
+{
+    HeapTuple tuple = SearchSysCache1(CONSTROID, ObjectIdGetDatum(constraint));
+    if (!HeapTupleIsValid(tuple))
+        elog(ERROR, "cache lookup failed for constraint %u", constraint);
+    auto *key = reinterpret_cast<Form_pg_constraint>(GETSTRUCT(tuple));
+    const auto stays = [](char action) {
+        return action == FKCONSTR_ACTION_NOACTION || action == FKCONSTR_ACTION_RESTRICT;
+    };
+    if (!stays(key->confupdtype) || !stays(key->confdeltype) || key->condeferrable || !is_enforced(key))
+        ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                errmsg("foreign key \"%s\" of relation \"%s\" cascades, sets values or is deferred",
+                       NameStr(key->conname), RelationGetRelationName(relation)),
+                errhint("Make it NO ACTION and NOT DEFERRABLE, as session_consistency.attach() does."),
+                errtable(relation));
+    ReleaseSysCache(tuple);
+}
+
+Oid owner_of(Oid relation)
+{
+    HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+    if (!HeapTupleIsValid(tuple))
+        elog(ERROR, "cache lookup failed for relation %u", relation);
+    const Oid owner = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relowner;
+    ReleaseSysCache(tuple);
+    return owner;
+}
+
+// The counters are written as the subscriptions' owner: only for sessions that are as trusted. Whoever may merely
+// refer to the subscriptions must not reach their counters through a table and triggers of his own.
+void require_trusted(Relation relation, Relation subscriptions)
+{
+    // A partition is as trusted as the table that it belongs to.
+    const Oid owner = relation->rd_rel->relispartition
+                          ? owner_of(llast_oid(get_partition_ancestors(RelationGetRelid(relation))))
+                          : relation->rd_rel->relowner;
+    if (has_privs_of_role(owner, subscriptions->rd_rel->relowner))
+        return;
+    ereport(ERROR, errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+            errmsg("the owner of relation \"%s\" has no rights of the owner of the subscriptions",
+                   RelationGetRelationName(relation)),
+            errhint("Give both tables the same owner."), errtable(relation));
+}
+
 // Everything about a trigger of the sessions, in the current memory context.
 void fill_sessions_binding(Binding *binding, Relation relation, const Mapping &mapping)
 {
@@ -207,7 +347,9 @@ void fill_sessions_binding(Binding *binding, Relation relation, const Mapping &m
         find_link_key(relation, binding->sessions.link, binding->sessions.member, &several);
     if (!key)
         raise_no_single_key(relation, mapping.subscription_column, several);
+    require_plain_key(relation, key->constraint);
     Relation subscriptions = table_open(key->subscriptions, AccessShareLock);
+    require_trusted(relation, subscriptions);
     SubscriptionShape &shape = binding->subscriptions;
     shape = make_subscription_shape(subscriptions, mapping);
     shape.id = key->subscription_id;
@@ -263,6 +405,13 @@ const Binding &find_or_build(Relation relation, const Trigger *trigger, Fill_bin
 }
 
 }  // namespace
+
+bool is_users_trigger(const Trigger &trigger)
+{
+    const bool own = trigger.tgfoid == trigger_function(function::keep) ||
+                     trigger.tgfoid == trigger_function(function::guard);
+    return !own && RI_FKey_trigger_type(trigger.tgfoid) == RI_TRIGGER_NONE && TRIGGER_FOR_UPDATE(trigger.tgtype);
+}
 
 bool contains(const Words &words, Datum value)
 {
@@ -346,6 +495,7 @@ void init_bindings()
     control.entrysize = sizeof(BindingSlot);
     bindings = hash_create("session_consistency bindings", 32, &control, HASH_ELEM | HASH_BLOBS);
     CacheRegisterRelcacheCallback(invalidate, 0);
+    CacheRegisterSyscacheCallback(ENUMOID, invalidate_all, 0);
 }
 
 }  // namespace sc

@@ -46,6 +46,7 @@ struct SubscriptionShape {
     KeyType member_key;
     Words active;
     bool by_member;            // the key is (member, id)
+    bool plain;                // writing a counter within 0 … total runs no code of the user's, see writes_plainly()
     Oid key_index;             // of the foreign key
     Oid member_index;          // one that finds a member's active subscriptions; InvalidOid: a scan
 };
@@ -84,6 +85,10 @@ static_assert(Pod<Binding>);
 // 55000 where not exactly one foreign key joins the link, each with a hint.
 const Binding &bind_sessions(Relation relation, const Trigger *trigger);
 const Binding &bind_subscriptions(Relation relation, const Trigger *trigger);
+
+// True for a trigger of the subscriptions, not the extension's own nor a foreign key's, that an UPDATE may fire. The
+// server skips those of foreign keys where the key stays the same, as it does when a counter is written.
+bool is_users_trigger(const Trigger &trigger);
 
 // A key of the sessions in the subscriptions' type; std::nullopt where it does not fit, so that no row can have it.
 std::optional<Datum> convert_key(Datum value, Oid from, Oid to);

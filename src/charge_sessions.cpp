@@ -3,6 +3,7 @@
 // The end of a statement is an event of its own: the first row event that matters queues one more event, for the same
 // row, behind all that are queued. When it comes, every row of the statement has been seen. It needs row triggers only,
 // so it holds for a statement that aims at a partition, too. Order of a statement's end: by key, lock, judge, write.
+#include "counter_writer.hpp"
 #include "owner_query.hpp"
 #include "pending_charges.hpp"
 #include "session_row.hpp"
@@ -83,21 +84,8 @@ const char *member_text(const Reader &reader, const std::optional<Datum> &member
     raise_violation(Violation::foreign_subscription, reader.sessions, reader.binding->sessions.link,
                     {psprintf("%s does not belong to member %s", name_subscription(reader, id),
                               member_text(reader, member)),
-                     nullptr,
+                     "A session is paid for by a subscription of its own member.",
                      "Link the session to a subscription of its own member, or leave the link empty."});
-}
-
-// R2 where the member changed and its link stayed: R1 says what is missing.
-[[noreturn]] void raise_not_members(const Reader &reader, Relation subscriptions, const Sum &sum,
-                                    const std::optional<Datum> &member)
-{
-    if (sum.moved_member) {
-        const int active =
-            member ? find_active_subscription(subscriptions, reader.binding->subscriptions, *member).count : 0;
-        if (active != 1)
-            raise_unlinked(reader, member, active);
-    }
-    raise_foreign(reader, sum.id, member);
 }
 
 [[noreturn]] void raise_gone(const Reader &reader, Datum id)
@@ -109,6 +97,17 @@ const char *member_text(const Reader &reader, const std::optional<Datum> &member
     pg_unreachable();
 }
 
+// The figures that an error shows to those who may read them.
+const char *figures(const Reader &reader, const Subscription &subscription, int64_t asked)
+{
+    const char *total = subscription.total
+                            ? psprintf("%lld credits", static_cast<long long>(*subscription.total))
+                            : "unlimited credits";
+    return detail_for(reader, psprintf("It holds %s, %lld used; this statement needs %lld more.", total,
+                                       static_cast<long long>(subscription.used.value_or(0)),
+                                       static_cast<long long>(asked)));
+}
+
 [[noreturn]] void raise_verdict(const Reader &reader, const Sum &sum, int64_t amount,
                                 const Subscription &subscription, Verdict verdict)
 {
@@ -116,17 +115,11 @@ const char *member_text(const Reader &reader, const std::optional<Datum> &member
     const AttrNumber column = reader.binding->sessions.link;
     if (verdict == Verdict::inactive)
         raise_violation(Violation::inactive_subscription, reader.sessions, column,
-                        {psprintf("%s is not active", name),
-                         detail_for(reader, psprintf("This statement books %lld scheduled sessions more on it.",
-                                                     static_cast<long long>(sum.credits.scheduled))),
+                        {psprintf("%s is not active", name), figures(reader, subscription, amount),
                          "Book on the member's active subscription; only completed sessions may be attributed to one "
                          "that is not active."});
-    const auto total = static_cast<long long>(*subscription.total);
-    const auto used = static_cast<long long>(subscription.used.value_or(0));
     raise_violation(Violation::no_credit_left, reader.sessions, column,
-                    {psprintf("%s has no credit left", name),
-                     detail_for(reader, psprintf("It holds %lld credits, %lld are used; this statement needs %lld "
-                                                 "more.", total, used, static_cast<long long>(amount))),
+                    {psprintf("%s has no credit left", name), figures(reader, subscription, amount),
                      "Raise its total, or book on another subscription."});
 }
 
@@ -150,54 +143,88 @@ int64_t amount_now(const SubscriptionShape &shape, const Sum &sum, const Subscri
                    int64_t due)
 {
     const int64_t used = subscription.used.value_or(0);
-    int64_t now = due;
-    if (depth > 1 && used + due < 0) {
-        now = -Max(used, int64_t{0});
-    } else if (depth > 1 && due > 0 && subscription.total && used + due > *subscription.total) {
+    if (depth == 1)
+        return due;
+    if (used + due < 0)
+        return -Max(used, int64_t{0});
+    if (due > 0 && subscription.total && used + due > *subscription.total) {
         const int64_t freed = Min(int64_t{0}, enclosing_credits(depth, shape, sum.id, sum.key_member));
-        now = Max(due + freed, Min(due, Max(int64_t{0}, *subscription.total - used)));
+        return Max(due + freed, Min(due, Max(int64_t{0}, *subscription.total - used)));
     }
-    carry_credits(shape, sum.id, sum.key_member, due - now);
-    return now;
+    return due;
 }
 
-// One subscription at the end of a statement: locked, judged, written.
-void settle_sum(const Reader &reader, CounterWriter *writer, Relation subscriptions, Sum &sum, int depth)
+// Whether the member that the sessions were linked for is the subscription's.
+bool member_fits(const SubscriptionShape &shape, const Sum &sum, const Subscription &subscription)
 {
-    const SubscriptionShape &shape = reader.binding->subscriptions;
-    const int64_t owed = carried_credits(shape, sum.id, sum.key_member);
-    const int64_t due = sum.credits.used + owed;
-    // A completed session changes what it is counted as, not what it holds.
-    if (due == 0 && sum.credits.scheduled <= 0 && !sum.linked && owed == 0)
-        return;
-    TupleTableSlot *row = lock_subscription(writer, sum.id, sum.key_member);
-    const std::optional<Datum> member = sum.member_is_null ? std::nullopt : std::optional(sum.member);
-    if (row == nullptr) {
-        // A subscription that went in the same cascade takes its counter with it.
-        if (due > 0 || sum.linked)
-            raise_gone(reader, sum.id);
-        carry_credits(shape, sum.id, sum.key_member, -owed);
-        return;
-    }
-    const Subscription subscription = read_subscription(shape, row);
+    return !sum.linked || (!sum.members_differ && !sum.member_is_null && !subscription.member_is_null &&
+                           equal_keys(shape.member_key, subscription.member, sum.member));
+}
+
+struct Settling {
+    Reader reader;
+    CounterWriter *writer;
+    int depth;
+};
+
+// Raises what a subscription in its newest version does not allow.
+void require_fine(const Settling &settling, const Sum &sum, const Subscription &subscription, int64_t amount)
+{
+    const Reader &reader = settling.reader;
+    if (!member_fits(reader.binding->subscriptions, sum, subscription))
+        raise_foreign(reader, sum.id, sum.member_is_null ? std::nullopt : std::optional(sum.member));
     const int64_t used = subscription.used.value_or(0);
-    if (sum.linked &&
-        (sum.members_differ || sum.member_is_null || subscription.member_is_null ||
-         !DatumGetBool(FunctionCall2Coll(const_cast<FmgrInfo *>(&shape.member_key.equal), shape.member_key.collation,
-                                         subscription.member, sum.member))))
-        raise_not_members(reader, subscriptions, sum, member);
-    carry_credits(shape, sum.id, sum.key_member, -owed);
-    const int64_t amount = amount_now(shape, sum, subscription, depth, due);
     const Verdict verdict =
         judge_sum({amount, sum.credits.scheduled}, used, subscription.total, subscription.active);
     if (verdict != Verdict::fine)
         raise_verdict(reader, sum, amount, subscription, verdict);
     if (used + amount < 0 && amount < 0)
         raise_below_zero(reader, sum.id, used, amount);
+}
+
+// True where the subscription, as the snapshot sees it, takes the change as it is. The update says whether it still is
+// in that version, and waits for whoever is writing it: no lock is needed before.
+bool settle_unlocked(const Settling &settling, const Sum &sum, TupleTableSlot *row, int64_t due)
+{
+    const SubscriptionShape &shape = settling.reader.binding->subscriptions;
+    const Subscription subscription = read_subscription(shape, row);
+    const int64_t used = subscription.used.value_or(0);
+    return settling.depth == 1 && due != 0 && used + due >= 0 && member_fits(shape, sum, subscription) &&
+           judge_sum({due, sum.credits.scheduled}, used, subscription.total, subscription.active) == Verdict::fine &&
+           try_write_counter(settling.writer, used + due);
+}
+
+// One subscription at the end of a statement: locked, judged, written.
+void settle_sum(const Settling &settling, Sum &sum)
+{
+    const SubscriptionShape &shape = settling.reader.binding->subscriptions;
+    const int64_t owed = carried_credits(shape, sum.id, sum.key_member);
+    const int64_t due = sum.credits.used + owed;
+    // A completed session changes what it is counted as, not what it holds.
+    if (due == 0 && sum.credits.scheduled <= 0 && !sum.linked && owed == 0)
+        return;
+    TupleTableSlot *row = find_subscription(settling.writer, sum.id, sum.key_member);
+    if (row != nullptr && settle_unlocked(settling, sum, row, due)) {
+        carry_credits(shape, sum.id, sum.key_member, -owed);
+        return;
+    }
+    if (row != nullptr)
+        row = lock_found(settling.writer);
+    if (row == nullptr) {
+        // A subscription that went in the same cascade takes its counter with it.
+        if (due > 0 || sum.linked)
+            raise_gone(settling.reader, sum.id);
+        carry_credits(shape, sum.id, sum.key_member, -owed);
+        return;
+    }
+    const Subscription subscription = read_subscription(shape, row);
+    const int64_t amount = amount_now(shape, sum, subscription, settling.depth, due);
+    require_fine(settling, sum, subscription, amount);
+    carry_credits(shape, sum.id, sum.key_member, sum.credits.used - amount);
     // From here on the counter shows it: a trigger that writes sessions now must not count it again.
     sum.credits = {0, 0};
     if (amount != 0)
-        write_counter(writer, used + amount, false);
+        write_counter(settling.writer, subscription.used.value_or(0) + amount, false);
 }
 
 bool is_due(const Sum &sum, const SubscriptionShape &shape)
@@ -215,10 +242,10 @@ void end_statement(const Binding &binding, Relation sessions, Statement *stateme
         due = is_due(*sums[i], shape);
     if (due) {
         Relation subscriptions = table_open(shape.relation, RowExclusiveLock);
-        CounterWriter *writer = open_counter_writer(subscriptions, shape);
-        const Reader reader{sessions, &binding, writer_caller(writer).role};
+        CounterWriter *writer = open_counter_writer(subscriptions, shape, false);
+        const Settling settling{{sessions, &binding, GetUserId()}, writer, depth};
         for (Sum *sum : sums)
-            settle_sum(reader, writer, subscriptions, *sum, depth);
+            settle_sum(settling, *sum);
         detach_statement(statement);
         close_counter_writer(writer);
         table_close(subscriptions, NoLock);
@@ -268,13 +295,13 @@ void verify_composite(const Reader &reader, const Sum &sum, const std::optional<
     const SubscriptionShape &shape = reader.binding->subscriptions;
     Relation subscriptions = table_open(shape.relation, AccessShareLock);
     if (member && !subscription_has_member(subscriptions, shape, sum.id, *member) &&
-        (sum.moved_member || subscription_exists(subscriptions, shape, sum.id)))
-        raise_not_members(reader, subscriptions, sum, member);
+        subscription_exists(subscriptions, shape, sum.id))
+        raise_foreign(reader, sum.id, member);
     table_close(subscriptions, AccessShareLock);
 }
 
 // Notes that a session was linked, so that its subscription is locked and its member judged.
-void add_link(RowEvent &event, const SessionRow &row, const Judgement &judgement)
+void add_link(RowEvent &event, const SessionRow &row)
 {
     const Binding &binding = *event.binding;
     const Reader reader{event.data->tg_relation, &binding, GetUserId()};
@@ -285,7 +312,6 @@ void add_link(RowEvent &event, const SessionRow &row, const Judgement &judgement
     if (!member && binding.subscriptions.by_member)
         raise_foreign(reader, *id, member);
     Sum &sum = sum_of(event, row, *id);
-    sum.moved_member |= judgement.moved_member;
     if (binding.subscriptions.by_member && !sum.verified) {
         verify_composite(reader, sum, member);
         sum.verified = true;
@@ -302,49 +328,91 @@ void add_link(RowEvent &event, const SessionRow &row, const Judgement &judgement
     }
 }
 
-// Another trigger changed the row after link_session had looked at it: the link is put right now, by an UPDATE of its
-// own that is judged and charged like any other.
-void mend_link(RowEvent &event, const SessionRow &row, const Judgement &judgement)
+[[noreturn]] void raise_not_set(const RowEvent &event, const char *link)
+{
+    ereport(ERROR, errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+            errmsg("another trigger keeps column \"%s\" of relation \"%s\" from being set", link,
+                   RelationGetRelationName(event.data->tg_relation)),
+            errhint("Let the BEFORE triggers of the sessions leave the link alone and return NEW."),
+            errtablecol(event.data->tg_relation, event.binding->sessions.link));
+    pg_unreachable();
+}
+
+// The link that a session without one, or with one that its member has left, gets: R1.
+Datum require_active(const RowEvent &event, const SessionRow &row)
 {
     const Binding &binding = *event.binding;
     const SubscriptionShape &shape = binding.subscriptions;
-    std::optional<Datum> link;
-    if (judgement.missing_link) {
-        const Reader reader{event.data->tg_relation, &binding, GetUserId()};
-        const std::optional<Datum> member = member_key(binding, row);
-        Relation subscriptions = table_open(shape.relation, AccessShareLock);
-        const ActiveSubscription active =
-            member ? find_active_subscription(subscriptions, shape, *member) : ActiveSubscription{};
-        table_close(subscriptions, AccessShareLock);
-        if (active.count != 1)
-            raise_unlinked(reader, member, active.count);
-        link = convert_key(active.id, shape.id_key.type, binding.sessions.link_type);
-    }
-    HeapTuple stored = TRIGGER_FIRED_BY_UPDATE(event.data->tg_event) ? event.data->tg_newtuple
-                                                                     : event.data->tg_trigtuple;
-    set_link(event.data->tg_relation, binding.sessions, &stored->t_self, link);
+    const std::optional<Datum> member = member_key(binding, row);
+    Relation subscriptions = table_open(shape.relation, AccessShareLock);
+    const ActiveSubscription active =
+        member ? find_active_subscription(subscriptions, shape, *member) : ActiveSubscription{};
+    table_close(subscriptions, AccessShareLock);
+    if (active.count != 1)
+        raise_unlinked({event.data->tg_relation, &binding, GetUserId()}, member, active.count);
+    return convert_key(active.id, shape.id_key.type, binding.sessions.link_type).value_or(Datum{0});
 }
 
-// What the row was before, where it has just left another partition: the same row, not a new one.
-std::optional<Session> departed_as(const RowEvent &event, const SessionRow &row)
+// True where the link does not lead to the session's member, who has changed: link_session found no other, or another
+// trigger changed the member after it.
+bool left_behind(const RowEvent &event, const SessionRow &row)
+{
+    const SubscriptionShape &shape = event.binding->subscriptions;
+    const std::optional<Datum> id = link_key(*event.binding, row);
+    const std::optional<Datum> member = member_key(*event.binding, row);
+    if (!id || !member)
+        return true;
+    Relation subscriptions = table_open(shape.relation, AccessShareLock);
+    const bool fits = subscription_has_member(subscriptions, shape, *id, *member);
+    table_close(subscriptions, AccessShareLock);
+    return !fits;
+}
+
+// Another trigger changed the row after link_session had looked at it, or there was nothing to link to: the link is
+// put right now, by an UPDATE of its own that is judged and charged like any other. False: there is nothing to mend.
+bool mend_link(const RowEvent &event, const SessionRow &row, const Judgement &judgement)
+{
+    if (!judgement.missing_link && !judgement.needless_link &&
+        !(judgement.moved_member && left_behind(event, row)))
+        return false;
+    std::optional<Datum> link;
+    if (!judgement.needless_link)
+        link = require_active(event, row);
+    TriggerData *data = event.data;
+    const SessionShape &shape = event.binding->sessions;
+    HeapTuple stored = TRIGGER_FIRED_BY_UPDATE(data->tg_event) ? data->tg_newtuple : data->tg_trigtuple;
+    if (!set_link(data->tg_relation, shape, &stored->t_self, link))
+        raise_not_set(event, get_attname(shape.relation, shape.link, false));
+    return true;
+}
+
+// Notes the delete of a row that has moved to another partition: its insert there is the next event.
+void remember_departure(const RowEvent &event, const SessionRow &row)
+{
+    TriggerData *data = event.data;
+    const bool deleted = TRIGGER_FIRED_BY_DELETE(data->tg_event);
+    departed_after.armed = deleted && data->tg_relation->rd_rel->relispartition &&
+                           HeapTupleHeaderIndicatesMovedPartitions(data->tg_trigtuple->t_data);
+    if (!departed_after.armed)
+        return;
+    departed_after.depth = event.depth;
+    departed_after.subscriptions = event.binding->subscriptions.relation;
+    departed_after.session = row.session;
+    departed_after.member_hash = member_hash(event.binding->sessions, row);
+    departed_after.link_hash = link_hash(event.binding->sessions, row);
+}
+
+// The arrival of a row from another partition is judged as the update that it is.
+void judge_as_update(const RowEvent &event, const SessionRow &row, Change *change)
 {
     const Departure &left = departed_after;
     const SessionShape &shape = event.binding->sessions;
-    if (!event.data->tg_relation->rd_rel->relispartition || !left.armed || left.depth != event.depth ||
-        left.subscriptions != event.binding->subscriptions.relation ||
-        left.member_hash != member_hash(shape, row) || left.link_hash != link_hash(shape, row))
-        return std::nullopt;
-    return left.session;
-}
-
-void remember_delete(const RowEvent &event, const SessionRow &row)
-{
-    departed_after = {true,
-                      event.depth,
-                      event.binding->subscriptions.relation,
-                      row.session,
-                      member_hash(event.binding->sessions, row),
-                      link_hash(event.binding->sessions, row)};
+    if (!left.armed || left.depth != event.depth ||
+        left.subscriptions != event.binding->subscriptions.relation)
+        return;
+    change->before = left.session;
+    change->same_member = left.member_hash == member_hash(shape, row);
+    change->same_link = left.link_hash == link_hash(shape, row);
 }
 
 void charge_row(RowEvent &event)
@@ -360,19 +428,14 @@ void charge_row(RowEvent &event)
     const SessionRow *before = insert ? nullptr : &first;
     const SessionRow *after = insert ? &first : update ? &second : nullptr;
     Change change = change_between(shape, before, after);
-    if (insert) {
-        change.before = departed_as(event, first);
-        change.same_member = change.same_link = change.before.has_value();
-    }
-    departed_after.armed = false;
-    if (!insert && !update && data->tg_relation->rd_rel->relispartition)
-        remember_delete(event, first);
+    if (insert)
+        judge_as_update(event, first, &change);
+    remember_departure(event, first);
 
     const Judgement judgement = judge(change);
-    if (judgement.missing_link || judgement.needless_link)
-        mend_link(event, *after, judgement);
-    if (judgement.member)
-        add_link(event, *after, judgement);
+    const bool mended = mend_link(event, after == nullptr ? first : *after, judgement);
+    if (judgement.member && !mended)
+        add_link(event, *after);
     if (before != nullptr) {
         const Credits credits = held(before->session);
         add_credits(event, *before, {-credits.used, -credits.scheduled});
@@ -390,7 +453,7 @@ bool same_credits(const SessionShape &shape, TriggerData *data)
 
 }  // namespace sc
 
-extern "C" Datum sc_charge_sessions(PG_FUNCTION_ARGS)
+extern "C" PGDLLEXPORT Datum sc_charge_sessions(PG_FUNCTION_ARGS)
 {
     using namespace sc;
     TriggerData *data = row_trigger_call(fcinfo, "charge_sessions", Timing::after, true);
@@ -403,7 +466,8 @@ extern "C" Datum sc_charge_sessions(PG_FUNCTION_ARGS)
         end_statement(binding, relation, statement, depth);
         return PointerGetDatum(nullptr);
     }
-    if (same_credits(binding.sessions, data)) {
+    const bool uncharged = depth == 1 && uncharged_subscriptions == binding.subscriptions.relation;
+    if (uncharged || same_credits(binding.sessions, data)) {
         departed_after.armed = false;
         return PointerGetDatum(nullptr);
     }
@@ -412,13 +476,13 @@ extern "C" Datum sc_charge_sessions(PG_FUNCTION_ARGS)
     return PointerGetDatum(nullptr);
 }
 
-extern "C" Datum sc_reset_counters(PG_FUNCTION_ARGS)
+extern "C" PGDLLEXPORT Datum sc_reset_counters(PG_FUNCTION_ARGS)
 {
     using namespace sc;
     TriggerData *data = truncate_trigger_call(fcinfo, "reset_counters");
     const SubscriptionShape &shape = bind_sessions(data->tg_relation, data->tg_trigger).subscriptions;
     Relation subscriptions = table_open(shape.relation, RowExclusiveLock);
-    CounterWriter *writer = open_counter_writer(subscriptions, shape);
+    CounterWriter *writer = open_counter_writer(subscriptions, shape, true);
     while (lock_next_used(writer) != nullptr)
         write_counter(writer, 0, true);
     close_counter_writer(writer);

@@ -5,15 +5,23 @@ namespace sc {
 
 namespace {
 
-// "column IN ('a', 'b')", with the values as literals of the column's own type; "false" for an empty list.
-const char *in_list(const char *column, std::span<const Names> lists)
+// "column = ANY ('{a,b}')": the literal takes the column's own type, and what the server stores of it is, unlike an IN
+// list of varchar, dumped and restored as the same text.
+const char *one_of(const char *column, std::span<const Names> lists)
 {
-    StringInfoData text;
-    initStringInfo(&text);
+    size_t count = 0;
+    for (Names names : lists)
+        count += names.size();
+    auto **values = static_cast<const char **>(palloc(sizeof(char *) * Max(count, size_t{1})));
+    count = 0;
     for (Names names : lists)
         for (const char *name : names)
-            appendStringInfo(&text, "%s%s", text.len == 0 ? "" : ", ", quote_literal_cstr(name));
-    return text.len == 0 ? "false" : psprintf("%s IN (%s)", column, text.data);
+            values[count++] = name;
+    if (count == 0)
+        return "false";
+    if (count == 1)
+        return psprintf("%s = %s", column, quote_literal_cstr(values[0]));
+    return psprintf("%s = ANY (%s)", column, quote_literal_cstr(format_names(Names(values, count))));
 }
 
 AttrNumber require_column(Oid table, const char *column)
@@ -83,23 +91,23 @@ const char *consuming_condition(const Mapping &mapping, const char *alias)
 {
     if (mapping.type_column == nullptr)
         return "true";
-    return in_list(quoted_column(alias, mapping.type_column), std::array{mapping.consuming_types});
+    return one_of(quoted_column(alias, mapping.type_column), std::array{mapping.consuming_types});
 }
 
 const char *scheduled_condition(const Mapping &mapping, const char *alias)
 {
-    return in_list(quoted_column(alias, mapping.status_column), std::array{mapping.scheduled_statuses});
+    return one_of(quoted_column(alias, mapping.status_column), std::array{mapping.scheduled_statuses});
 }
 
 const char *completed_condition(const Mapping &mapping, const char *alias)
 {
-    return in_list(quoted_column(alias, mapping.status_column), std::array{mapping.completed_statuses});
+    return one_of(quoted_column(alias, mapping.status_column), std::array{mapping.completed_statuses});
 }
 
 const char *counted_condition(const Mapping &mapping, const char *alias)
 {
-    const char *held = in_list(quoted_column(alias, mapping.status_column),
-                               std::array{mapping.scheduled_statuses, mapping.completed_statuses});
+    const char *held = one_of(quoted_column(alias, mapping.status_column),
+                              std::array{mapping.scheduled_statuses, mapping.completed_statuses});
     if (mapping.type_column == nullptr)
         return held;
     return psprintf("%s AND %s", consuming_condition(mapping, alias), held);

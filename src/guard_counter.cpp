@@ -103,12 +103,17 @@ const char *counter_text(const std::optional<int64_t> &value)
 }
 
 // R9: nobody else has moved a counter. A new row starts unused.
+void judge_used(const Guarded &guarded, const Counters *before, const Counters &after)
+{
+    const std::optional<int64_t> used = before == nullptr ? 0 : before->used;
+    if (after.used != used)
+        raise_guarded(guarded, guarded.shape->used, used, after.used);
+}
+
 void judge_counters(const Guarded &guarded, const Counters *before, const Counters &after)
 {
     const SubscriptionShape &shape = *guarded.shape;
-    const std::optional<int64_t> used = before == nullptr ? 0 : before->used;
-    if (after.used != used)
-        raise_guarded(guarded, shape.used, used, after.used);
+    judge_used(guarded, before, after);
     if (shape.remaining == 0 || (before != nullptr && after.remaining == before->remaining))
         return;
     const std::optional<int64_t> remaining = follow(before, after);
@@ -200,7 +205,7 @@ void judge_members(const Guarded &guarded, TupleTableSlot *after)
 
 }  // namespace sc
 
-extern "C" Datum sc_keep_counter(PG_FUNCTION_ARGS)
+extern "C" PGDLLEXPORT Datum sc_keep_counter(PG_FUNCTION_ARGS)
 {
     using namespace sc;
     TriggerData *data = row_trigger_call(fcinfo, "keep_counter", Timing::before, false);
@@ -213,12 +218,15 @@ extern "C" Datum sc_keep_counter(PG_FUNCTION_ARGS)
         before = read_counters(shape, data->tg_trigslot);
     const Counters written = read_counters(shape, update ? data->tg_newslot : data->tg_trigslot);
     const Counters kept = keep_counters(update ? &before : nullptr, written, binding.guard);
+    // guard_counter comes after the CHECK, which would speak of another rule.
+    if (binding.guard == Guard::reject && excess(kept.used.value_or(0), kept.total) > 0)
+        judge_used({data->tg_relation, nullptr, &shape}, update ? &before : nullptr, kept);
     if (kept.used == written.used && kept.remaining == written.remaining)
         return PointerGetDatum(row);
     return PointerGetDatum(with_counters(row, data->tg_relation, shape, kept));
 }
 
-extern "C" Datum sc_guard_counter(PG_FUNCTION_ARGS)
+extern "C" PGDLLEXPORT Datum sc_guard_counter(PG_FUNCTION_ARGS)
 {
     using namespace sc;
     TriggerData *data = row_trigger_call(fcinfo, "guard_counter", Timing::after, false);

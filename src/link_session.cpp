@@ -1,8 +1,8 @@
 // BEFORE ROW trigger of the sessions: fills in a missing link, clears a needless one. Never refuses a row: another
 // trigger may still change it, and ON CONFLICT may drop it.
-#include "owner_query.hpp"
 #include "pending_charges.hpp"
 #include "session_row.hpp"
+#include "subscription_search.hpp"
 #include "trigger_call.hpp"
 
 extern "C" {
@@ -13,25 +13,42 @@ namespace sc {
 
 namespace {
 
-// A row that comes from another partition was looked at there, by the UPDATE that moves it.
-bool comes_from_partition(const Binding &binding, Relation relation, const SessionRow &row, int depth)
+// True where the row at that place has been moved to another partition.
+bool has_moved(Oid partition, ItemPointer place)
 {
-    const Departure &left = departed_before;
-    return relation->rd_rel->relispartition && left.armed && left.depth == depth &&
-           left.subscriptions == binding.subscriptions.relation &&
-           left.session.consuming == row.session.consuming && left.session.status == row.session.status &&
-           left.member_hash == member_hash(binding.sessions, row);
+    Relation relation = table_open(partition, NoLock);
+    TupleTableSlot *row = table_slot_create(relation, nullptr);
+    bool moved = false;
+    if (table_tuple_fetch_row_version(relation, place, SnapshotAny, row)) {
+        bool owned;
+        HeapTuple tuple = ExecFetchSlotHeapTuple(row, false, &owned);
+        moved = HeapTupleHeaderIndicatesMovedPartitions(tuple->t_data);
+        if (owned)
+            heap_freetuple(tuple);
+    }
+    ExecDropSingleTupleTableSlot(row);
+    table_close(relation, NoLock);
+    return moved;
 }
 
-void remember_update(const Binding &binding, Relation relation, const SessionRow &row, Fill fill, int depth)
+// A row without a link that comes from another partition was left as it is there, by the UPDATE that moves it.
+bool comes_from_partition(const Binding &binding, Relation relation, int depth)
 {
-    departed_before.armed = relation->rd_rel->relispartition && fill == Fill::keep && !row.session.linked;
+    Departure &left = departed_before;
+    return relation->rd_rel->relispartition && left.armed && left.depth == depth &&
+           left.subscriptions == binding.subscriptions.relation && has_moved(left.partition, &left.place);
+}
+
+void remember_update(const Binding &binding, TriggerData *data, const SessionRow &row, Fill fill, int depth)
+{
+    departed_before.armed =
+        data->tg_relation->rd_rel->relispartition && fill == Fill::keep && !row.session.linked;
     if (!departed_before.armed)
         return;
     departed_before.depth = depth;
     departed_before.subscriptions = binding.subscriptions.relation;
-    departed_before.session = row.session;
-    departed_before.member_hash = member_hash(binding.sessions, row);
+    departed_before.partition = RelationGetRelid(data->tg_relation);
+    departed_before.place = data->tg_trigtuple->t_self;
 }
 
 HeapTuple with_link(TriggerData *data, HeapTuple row, const SessionShape &shape, std::optional<Datum> link)
@@ -66,7 +83,7 @@ std::optional<Datum> look_up_link(const Binding &binding, const SessionRow &row)
 
 }  // namespace sc
 
-extern "C" Datum sc_link_session(PG_FUNCTION_ARGS)
+extern "C" PGDLLEXPORT Datum sc_link_session(PG_FUNCTION_ARGS)
 {
     using namespace sc;
     TriggerData *data = row_trigger_call(fcinfo, "link_session", Timing::before, false);
@@ -75,8 +92,8 @@ extern "C" Datum sc_link_session(PG_FUNCTION_ARGS)
     const bool update = TRIGGER_FIRED_BY_UPDATE(data->tg_event);
     HeapTuple row = update ? data->tg_newtuple : data->tg_trigtuple;
     if (update && !touches_rules(shape, data->tg_trigslot, data->tg_newslot)) {
-        const SessionRow after = read_session(shape, data->tg_newslot);
-        remember_update(binding, data->tg_relation, after, Fill::keep, trigger_depth());
+        if (data->tg_relation->rd_rel->relispartition)
+            remember_update(binding, data, read_session(shape, data->tg_newslot), Fill::keep, trigger_depth());
         return PointerGetDatum(row);
     }
     const SessionRow after = read_session(shape, update ? data->tg_newslot : data->tg_trigslot);
@@ -85,10 +102,10 @@ extern "C" Datum sc_link_session(PG_FUNCTION_ARGS)
         before = read_session(shape, data->tg_trigslot);
     const Fill fill = fill_link(change_between(shape, update ? &before : nullptr, &after));
     const int depth = trigger_depth();
-    const bool moved = !update && fill == Fill::look_up &&
-                       comes_from_partition(binding, data->tg_relation, after, depth);
+    const bool moved =
+        !update && fill == Fill::look_up && comes_from_partition(binding, data->tg_relation, depth);
     if (update)
-        remember_update(binding, data->tg_relation, after, fill, depth);
+        remember_update(binding, data, after, fill, depth);
     else
         departed_before.armed = false;
     if (moved || fill == Fill::keep)

@@ -3,6 +3,7 @@
 
 namespace sc {
 
+Oid uncharged_subscriptions = InvalidOid;
 Departure departed_before;
 Departure departed_after;
 
@@ -254,6 +255,7 @@ void forget_everything()
 {
     statements = nullptr;          // their memory goes with the transaction's
     carried = nullptr;
+    uncharged_subscriptions = InvalidOid;
     departed_before.armed = false;
     departed_after.armed = false;
     forget_replaced_bindings();
@@ -303,6 +305,7 @@ void on_subtransaction(SubXactEvent event, SubTransactionId, SubTransactionId, v
             statements = statements->enclosing;
         while (carried != nullptr && carried->nest_level >= level)
             carried = carried->next;
+        uncharged_subscriptions = InvalidOid;
         departed_before.armed = false;
         departed_after.armed = false;
     }

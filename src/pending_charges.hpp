@@ -12,7 +12,6 @@ struct Sum {
     Datum key_member;          // the key's member column; 0 where the key has none
     Credits credits;
     bool linked;               // some session was linked: lock, and judge the member
-    bool moved_member;         // ... because its member changed and the link could not follow
     bool verified;             // the member was seen to fit (composite keys)
     bool member_is_null;
     Datum member;              // of a session that was linked
@@ -50,12 +49,19 @@ void carry_credits(const SubscriptionShape &shape, Datum id, Datum member, int64
 // What the enclosing statements in progress are about to add to the subscription, as far as it is known by now.
 int64_t enclosing_credits(int depth, const SubscriptionShape &shape, Datum id, Datum member);
 
-// A row that leaves a partition and the row that arrives in another are one and the same: what left last, at that
-// trigger depth. The extension's BEFORE triggers look at updates, its AFTER triggers at deletes.
+// While migrate links history: sessions of these subscriptions are linked by its own statements without being judged
+// or charged, since it sets the counters to the recount in the same transaction. InvalidOid again when a transaction
+// ends.
+extern Oid uncharged_subscriptions;
+
+// A row that moves between partitions is one row: what it was before, so that its arrival is judged as an update. The
+// BEFORE triggers note an update that may move its row, the AFTER triggers the delete of a row that has moved.
 struct Departure {
     bool armed;
     int depth;
     Oid subscriptions;
+    Oid partition;             // where it was
+    ItemPointerData place;
     Session session;
     uint32 member_hash;
     uint32 link_hash;

@@ -89,6 +89,15 @@ inline bool may_create_in(Oid schema, Oid role)
 #endif
 }
 
+inline bool domain_has_constraints(Oid type)
+{
+#if PG_VERSION_NUM >= 190000
+    return DomainHasConstraints(type, nullptr);
+#else
+    return DomainHasConstraints(type);
+#endif
+}
+
 // NOT ENFORCED came with 18.
 inline bool is_enforced(Form_pg_constraint constraint)
 {
@@ -110,5 +119,39 @@ inline bool is_enforced(const ConstrCheck &check)
 
 // A foreign key of a partitioned table can be NOT VALID since 18.
 constexpr bool partitioned_key_may_be_not_valid = PG_VERSION_NUM >= 180000;
+
+// Which indexes an update has to enter anew: none after one that stayed on its page.
+#if PG_VERSION_NUM >= 160000
+using IndexesToEnter = TU_UpdateIndexes;
+constexpr IndexesToEnter no_indexes = TU_None;
+#else
+using IndexesToEnter = bool;
+constexpr IndexesToEnter no_indexes = false;
+#endif
+
+inline TM_Result update_row(Relation relation, ItemPointer place, TupleTableSlot *row, CommandId command,
+                            Snapshot snapshot, TM_FailureData *failure, IndexesToEnter *indexes)
+{
+    LockTupleMode mode;
+#if PG_VERSION_NUM >= 190000
+    return table_tuple_update(relation, place, row, command, 0, snapshot, InvalidSnapshot, true, failure, &mode,
+                              indexes);
+#else
+    return table_tuple_update(relation, place, row, command, snapshot, InvalidSnapshot, true, failure, &mode, indexes);
+#endif
+}
+
+inline void enter_indexes(ResultRelInfo *target, EState *estate, TupleTableSlot *row, IndexesToEnter indexes)
+{
+#if PG_VERSION_NUM >= 190000
+    const uint32 flags = EIIT_IS_UPDATE | (indexes == TU_Summarizing ? EIIT_ONLY_SUMMARIZING : 0);
+    ExecInsertIndexTuples(target, estate, flags, row, NIL, nullptr);
+#elif PG_VERSION_NUM >= 160000
+    ExecInsertIndexTuples(target, row, estate, true, false, nullptr, NIL, indexes == TU_Summarizing);
+#else
+    (void) indexes;
+    ExecInsertIndexTuples(target, row, estate, true, false, nullptr, NIL);
+#endif
+}
 
 }  // namespace sc

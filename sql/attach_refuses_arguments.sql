@@ -1,0 +1,118 @@
+-- Wrong arguments of attach and detach: a clear error, and nothing changed.
+\getenv top PG_ABS_SRCDIR
+\set test attach_refuses_arguments
+\set gym :top /test/fixtures/gym.sql
+\set objects :top /test/fixtures/objects.sql
+\i :gym
+\i :objects
+CREATE DOMAIN short AS varchar(8) CHECK (VALUE <> 'blocked');
+CREATE TABLE lessons (id integer PRIMARY KEY, member_id integer, session_type short, status varchar(11), rank smallint,
+    later integer GENERATED ALWAYS AS (id + 1) STORED, "when" date);
+SELECT remember();
+\pset format unaligned
+\pset tuples_only on
+
+-- Calls attach with the defaults, but for the arguments given, and shows its error.
+CREATE FUNCTION try(arguments text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+    state text; said text; figures text; advice text;
+BEGIN
+    EXECUTE format('SELECT session_consistency.attach(%s)', arguments);
+    RETURN NEXT 'done';
+EXCEPTION WHEN OTHERS THEN
+    GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, said = MESSAGE_TEXT, figures = PG_EXCEPTION_DETAIL,
+        advice = PG_EXCEPTION_HINT;
+    RETURN NEXT concat_ws(E'\n   ', state || ' ' || said, nullif(figures, ''), nullif(advice, ''));
+END $$;
+\set tables '''training_sessions'', ''member_subscriptions'''
+
+-- NULL.
+SELECT try('NULL, ''member_subscriptions''');
+SELECT try('''training_sessions'', NULL');
+SELECT try(:'tables' || format(', %s => NULL', a)) FROM unnest('{member_column,subscription_column,status_column,
+    consuming_types,scheduled_statuses,completed_statuses,subscription_member_column,subscription_status_column,
+    active_status,total_column,used_column,guard,ledger,link_check,dry_run}'::text[]) a;
+
+-- Tables that do not exist, or are one.
+SELECT try('''nowhere'', ''member_subscriptions''');
+SELECT try('0, ''member_subscriptions''');
+SELECT try('''training_sessions'', 4294967295');
+SELECT try('''training_sessions'', ''training_sessions''');
+
+-- A guard that does not exist; a ledger, which is not there yet.
+SELECT try(:'tables' || ', guard => ''warn''');
+SELECT try(:'tables' || ', guard => ''''');
+SELECT try(:'tables' || ', ledger => true');
+
+-- Lists: empty, with NULL, of two dimensions, a value twice.
+SELECT try(:'tables' || format(', %s => ''{}''', a))
+FROM unnest('{consuming_types,scheduled_statuses,completed_statuses}'::text[]) a;
+SELECT try(:'tables' || ', consuming_types => ''{member,NULL}''');
+SELECT try(:'tables' || ', consuming_types => ''{{member,makeup},{trial,guest}}''');
+SELECT try(:'tables' || ', consuming_types => ''{member,makeup,member}''');
+SELECT try(:'tables' || ', scheduled_statuses => ''{scheduled,scheduled}''');
+SELECT try(:'tables' || ', completed_statuses => ''{completed,completed}''');
+SELECT try(:'tables' || ', completed_statuses => ''{completed,in_progress}''');
+
+-- Values that the column's type does not accept.
+SELECT try(:'tables' || ', consuming_types => ''{member,bonus}''');
+SELECT try(:'tables' || ', scheduled_statuses => ''{planned}''');
+SELECT try(:'tables' || ', completed_statuses => ''{completed,""}''');
+SELECT try(:'tables' || ', active_status => ''running''');
+SELECT try(:'tables' || ', active_status => ''''');
+SELECT try('''lessons'', ''member_subscriptions'', consuming_types => ''{member,blocked}''');
+SELECT try('''lessons'', ''member_subscriptions'', consuming_types => ''{contractual}''');
+SELECT try('''lessons'', ''member_subscriptions'', consuming_types => ''{member}'', completed_statuses => ''{"much too long"}''');
+SELECT try('''lessons'', ''member_subscriptions'', consuming_types => ''{member}'', status_column => ''rank''');
+SELECT try('''lessons'', ''member_subscriptions'', consuming_types => ''{member}'', status_column => ''rank'',
+    scheduled_statuses => ''{1,2}'', completed_statuses => ''{" 02"}''');
+SELECT try('''lessons'', ''member_subscriptions'', consuming_types => ''{member}'', status_column => ''rank'',
+    scheduled_statuses => ''{1,2}'', completed_statuses => ''{99999}''');
+
+-- Columns: missing, system, generated, of a wrong type, named twice.
+SELECT try(:'tables' || format(', %s => ''nothing''', a)) FROM unnest('{member_column,type_column,status_column,
+    subscription_member_column,subscription_status_column,total_column,remaining_column}'::text[]) a;
+SELECT try(:'tables' || ', subscription_column => ''ctid''');
+SELECT try(:'tables' || ', used_column => ''xmin''');
+SELECT try(:'tables' || ', total_column => ''remaining_sessions''');
+SELECT try('''lessons'', ''member_subscriptions'', subscription_column => ''later''');
+SELECT try('''lessons'', ''member_subscriptions'', member_column => ''later''');
+SELECT try('''lessons'', ''member_subscriptions'', status_column => ''when''');
+SELECT try('''lessons'', ''member_subscriptions'', consuming_types => ''{member}'', subscription_column => ''when''');
+SELECT try('''lessons'', ''member_subscriptions'', consuming_types => ''{member}'', member_column => ''when''');
+SELECT try(:'tables' || ', total_column => ''status''');
+SELECT try(:'tables' || ', used_column => ''status''');
+SELECT try(:'tables' || ', remaining_column => ''status''');
+SELECT try(:'tables' || ', type_column => ''status''');
+SELECT try(:'tables' || ', subscription_column => ''member_id''');
+SELECT try(:'tables' || ', used_column => ''total_sessions_snapshot''');
+SELECT try(:'tables' || ', remaining_column => ''used_sessions''');
+
+-- The view's name.
+SELECT try(:'tables' || ', counts_view => ''''');
+SELECT try(:'tables' || ', counts_view => ''members''');
+CREATE TABLE member_subscriptions_session_counts ();
+SELECT try(:'tables');
+DROP TABLE member_subscriptions_session_counts;
+
+-- detach.
+SELECT outcome('SELECT session_consistency.detach(NULL)');
+SELECT outcome('SELECT session_consistency.detach(''training_sessions'', NULL)');
+SELECT outcome('SELECT session_consistency.detach(''training_sessions'', dry_run => NULL)');
+SELECT outcome('SELECT session_consistency.detach(''training_sessions'')');
+SELECT outcome('SELECT session_consistency.detach(''member_subscriptions'')');
+SELECT outcome('SELECT session_consistency.detach(0)');
+SELECT outcome('SELECT session_consistency.detach(''nowhere'')');
+
+-- Nothing has changed.
+SELECT * FROM changed();
+
+-- The same tables, asked for rightly.
+SELECT try('''lessons'', ''member_subscriptions'', consuming_types => ''{member}'', status_column => ''rank'',
+    scheduled_statuses => ''{" 1",2}'', completed_statuses => ''{03}'', remaining_column => NULL, guard => ''off''');
+SELECT consuming_types, scheduled_statuses, completed_statuses, remaining_column, guard
+FROM session_consistency.attachments WHERE sessions = 'lessons'::regclass;
+INSERT INTO lessons (id, member_id, session_type, rank) VALUES (1, 1, 'member', 1), (2, 1, 'member', 3), (3, 1, 'trial', 3);
+SELECT * FROM counters() WHERE id = '10';
+SELECT * FROM recount('lessons', status => 'rank', statuses => '{1,2,3}');
+\i :finish

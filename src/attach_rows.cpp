@@ -1,0 +1,154 @@
+// Looks at the rows of the tables that attach() is given.
+#include "attach_rows.hpp"
+
+#include "count_credits.hpp"
+#include "pg_compat.hpp"
+
+namespace sc {
+
+namespace {
+
+// What the rows say that makes attach() refuse; nullptr where they do not.
+struct Obstacles {
+    const char *ambiguous_member;
+    const char *dangling_link;
+};
+
+// The first column of the first row as text, "" where the query has no column; nullptr where it finds no row.
+const char *first_value(MemoryContext context, const char *query)
+{
+    const int result = SPI_execute(query, false, 1);
+    if (result != SPI_OK_SELECT)
+        elog(ERROR, "\"%s\" failed: %s", query, SPI_result_code_string(result));
+    if (SPI_processed == 0)
+        return nullptr;
+    const char *value =
+        SPI_tuptable->tupdesc->natts == 0 ? "" : SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
+    return MemoryContextStrdup(context, value == nullptr ? "" : value);
+}
+
+bool has_row(const char *table, const char *condition)
+{
+    return first_value(CurrentMemoryContext, psprintf("SELECT FROM %s WHERE %s LIMIT 1", table, condition)) != nullptr;
+}
+
+const char *ambiguous_member_query(const Request &request, const Mapping &mapping)
+{
+    const char *member = quote_identifier(mapping.subscription_member_column);
+    return psprintf("SELECT %s FROM %s WHERE %s AND %s IS NOT NULL GROUP BY %s HAVING count(*) > 1 LIMIT 1", member,
+                    qualified_name(request.subscriptions), active_condition(mapping), member, member);
+}
+
+const char *dangling_link_query(const Request &request, const Facts &facts)
+{
+    const Mapping &mapping = facts.mapping;
+    const Counting counting{request.sessions, request.subscriptions, facts.key_column, facts.by_member, mapping};
+    return psprintf("SELECT %s FROM %s AS t WHERE %s IS NOT NULL AND %s IS NOT NULL"
+                    " AND NOT EXISTS (SELECT FROM %s AS s WHERE %s) LIMIT 1",
+                    quoted_column("t", mapping.subscription_column), qualified_name(request.sessions),
+                    quoted_column("t", mapping.subscription_column),
+                    quoted_column("t", facts.by_member ? mapping.member_column : mapping.subscription_column),
+                    qualified_name(request.subscriptions), join_condition(counting, "t", "s"));
+}
+
+// The rows of a missing column are what ADD COLUMN will make them: a counter of 0, no link.
+const char *total_condition(const Facts &facts)
+{
+    return facts.missing.used_column ? psprintf("%s >= 0", quote_identifier(facts.mapping.total_column))
+                                     : counter_condition(facts.mapping);
+}
+
+const char *link_condition(const Facts &facts)
+{
+    return facts.missing.link_column ? psprintf("NOT (%s)", consuming_condition(facts.mapping, nullptr))
+                                     : link_check_condition(facts.mapping);
+}
+
+Rows look_at_rows(const Request &request, const Facts &facts, MemoryContext context, Obstacles &obstacles)
+{
+    const Missing &missing = facts.missing;
+    const char *sessions = qualified_name(request.sessions);
+    const char *subscriptions = qualified_name(request.subscriptions);
+    Rows rows{};
+    rows.sessions_filled = has_row(sessions, "true");
+    rows.subscriptions_filled = has_row(subscriptions, "true");
+    rows.total_violated = missing.total_check && rows.subscriptions_filled &&
+                          has_row(subscriptions, psprintf("NOT (%s)", total_condition(facts)));
+    rows.link_violated = missing.link_check && rows.sessions_filled &&
+                         has_row(sessions, psprintf("NOT (%s)", link_condition(facts)));
+    if (missing.active_index)
+        obstacles.ambiguous_member = first_value(context, ambiguous_member_query(request, facts.mapping));
+    const bool validated_at_once =
+        facts.partitioned && !partitioned_key_may_be_not_valid && missing.link_key && !missing.link_column;
+    if (validated_at_once && rows.sessions_filled)
+        obstacles.dangling_link = first_value(context, dangling_link_query(request, facts));
+    return rows;
+}
+
+// As the caller, past the row-level security that FORCE ROW LEVEL SECURITY puts on an owner.
+Rows look_unfiltered(const Request &request, const Facts &facts, MemoryContext context, Obstacles &obstacles)
+{
+    Oid user;
+    int security_context;
+    GetUserIdAndSecContext(&user, &security_context);
+    SetUserIdAndSecContext(user, security_context | SECURITY_NOFORCE_RLS);
+    if (SPI_connect() != SPI_OK_CONNECT)
+        elog(ERROR, "SPI_connect failed");
+    const Rows rows = look_at_rows(request, facts, context, obstacles);
+    SPI_finish();
+    SetUserIdAndSecContext(user, security_context);
+    return rows;
+}
+
+// In a subtransaction that is rolled back: that is how a query's locks are given up before the transaction ends.
+Rows look_without_trace(const Request &request, const Facts &facts, Obstacles &obstacles)
+{
+    MemoryContext context = CurrentMemoryContext;
+    ResourceOwner owner = CurrentResourceOwner;
+    Rows rows{};
+    BeginInternalSubTransaction(nullptr);
+    PG_TRY();
+    {
+        MemoryContextSwitchTo(context);
+        rows = look_unfiltered(request, facts, context, obstacles);
+    }
+    PG_CATCH();
+    {
+        MemoryContextSwitchTo(context);
+        ErrorData *error = CopyErrorData();
+        FlushErrorState();
+        RollbackAndReleaseCurrentSubTransaction();
+        CurrentResourceOwner = owner;
+        ReThrowError(error);
+    }
+    PG_END_TRY();
+    RollbackAndReleaseCurrentSubTransaction();
+    MemoryContextSwitchTo(context);
+    CurrentResourceOwner = owner;
+    return rows;
+}
+
+}  // namespace
+
+Rows inspect_rows(const Request &request, const Facts &facts)
+{
+    Obstacles obstacles{};
+    const Rows rows = look_without_trace(request, facts, obstacles);
+    if (obstacles.ambiguous_member != nullptr)
+        ereport(ERROR, errcode(ERRCODE_UNIQUE_VIOLATION),
+                errmsg("a member has more than one active subscription in table \"%s\"",
+                       get_rel_name(request.subscriptions)),
+                errdetail("Key (%s)=(%s) has several with status \"%s\".", facts.mapping.subscription_member_column,
+                          obstacles.ambiguous_member, facts.mapping.active_status),
+                errhint("session_consistency.audit() lists them. Decide which one stays active, then attach again."));
+    if (obstacles.dangling_link != nullptr)
+        ereport(ERROR, errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
+                errmsg("a session of table \"%s\" is linked to a subscription that does not exist",
+                       get_rel_name(request.sessions)),
+                errdetail("Key (%s)=(%s) is not present in table \"%s\".", facts.mapping.subscription_column,
+                          obstacles.dangling_link, get_rel_name(request.subscriptions)),
+                errhint("session_consistency.audit() lists such sessions. Clear their links, then attach again."));
+    return rows;
+}
+
+}  // namespace sc

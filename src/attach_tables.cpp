@@ -1,0 +1,363 @@
+// Judges the two tables that attach() is given, in the order: what kind of relation, whose, attached already, columns,
+// values, key.
+#include "attach_tables.hpp"
+
+#include <algorithm>
+
+#include "column_rules.hpp"
+#include "count_credits.hpp"
+#include "pg_compat.hpp"
+
+namespace sc {
+
+namespace {
+
+struct Tables {
+    Relation sessions;
+    Relation subscriptions;
+};
+
+struct KindWord {
+    char kind;
+    const char *word;
+};
+constexpr std::array kind_words{
+    KindWord{RELKIND_VIEW, "a view"},
+    KindWord{RELKIND_MATVIEW, "a materialized view"},
+    KindWord{RELKIND_FOREIGN_TABLE, "a foreign table"},
+    KindWord{RELKIND_INDEX, "an index"},
+    KindWord{RELKIND_PARTITIONED_INDEX, "an index"},
+    KindWord{RELKIND_SEQUENCE, "a sequence"},
+    KindWord{RELKIND_COMPOSITE_TYPE, "a composite type"},
+    KindWord{RELKIND_TOASTVALUE, "a TOAST table"},
+};
+
+// attach() returns the lock when it has looked: it takes stronger ones later, and never upgrades.
+Relation open_table(Oid oid)
+{
+    Relation relation = try_relation_open(oid, AccessShareLock);
+    if (relation == nullptr)
+        ereport(ERROR, errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation with OID %u does not exist", oid));
+    return relation;
+}
+
+void check_kind(Relation relation)
+{
+    const char *name = RelationGetRelationName(relation);
+    for (const KindWord &kind : kind_words)
+        if (kind.kind == relation->rd_rel->relkind)
+            ereport(ERROR, errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("\"%s\" is not a table", name),
+                    errdetail("It is %s.", kind.word));
+    if (relation->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT)
+        ereport(ERROR, errcode(ERRCODE_INVALID_TABLE_DEFINITION),
+                errmsg("table \"%s\" is %s", name,
+                       relation->rd_rel->relpersistence == RELPERSISTENCE_TEMP ? "temporary" : "unlogged"),
+                errdetail("The end of its session or a crash would empty it and leave the counters behind."));
+}
+
+void check_standing_alone(Relation relation)
+{
+    const char *name = RelationGetRelationName(relation);
+    const Oid oid = RelationGetRelid(relation);
+    if (relation->rd_rel->relispartition)
+        ereport(ERROR, errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("table \"%s\" is a partition", name),
+                errhint("Attach the partitioned table \"%s\": its partitions are attached with it.",
+                        get_rel_name(llast_oid(get_partition_ancestors(oid)))));
+    if (relation->rd_rel->relkind == RELKIND_RELATION &&
+        (has_superclass(oid) || find_inheritance_children(oid, NoLock) != NIL))
+        ereport(ERROR, errcode(ERRCODE_WRONG_OBJECT_TYPE),
+                errmsg("table \"%s\" inherits or is inherited from", name),
+                errhint("Use declarative partitioning, or a table of its own."));
+}
+
+void check_owner(Relation relation)
+{
+    if (!owns_relation(RelationGetRelid(relation), GetUserId()))
+        aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, RelationGetRelationName(relation));
+}
+
+void check_relations(const Tables &tables)
+{
+    check_kind(tables.sessions);
+    check_kind(tables.subscriptions);
+    check_standing_alone(tables.sessions);
+    check_standing_alone(tables.subscriptions);
+    if (tables.subscriptions->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+        ereport(ERROR, errcode(ERRCODE_WRONG_OBJECT_TYPE),
+                errmsg("table \"%s\" is partitioned", RelationGetRelationName(tables.subscriptions)),
+                errdetail("Sessions may be partitioned, subscriptions may not."));
+    check_owner(tables.sessions);
+    check_owner(tables.subscriptions);
+}
+
+Columns require_primary_key(Relation relation)
+{
+    bool deferrable = false;
+    const Columns key = primary_key_of(relation, &deferrable);
+    if (key.empty() || deferrable)
+        ereport(ERROR, errcode(ERRCODE_INVALID_TABLE_DEFINITION),
+                errmsg("table \"%s\" has %s primary key", RelationGetRelationName(relation),
+                       deferrable ? "a deferrable" : "no"),
+                errhint("Give it one that is not deferrable: a row must be nameable."));
+    return key;
+}
+
+[[noreturn]] void raise_attached(const char *table, const char *detail)
+{
+    ereport(ERROR, errcode(ERRCODE_DUPLICATE_OBJECT), errmsg("table \"%s\" is already attached", table),
+            errdetail_internal("%s", detail), errhint("session_consistency.attachments lists every attachment."));
+    pg_unreachable();
+}
+
+void check_sessions_free(Oid relation)
+{
+    for (const OwnTrigger &trigger : find_own_triggers(relation))
+        if (strcmp(trigger.rule->function, function::charge) == 0)
+            raise_attached(get_rel_name(relation),
+                           psprintf("Its trigger \"%s\" charges subscriptions.", trigger.name));
+}
+
+void check_subscriptions_free(Oid subscriptions)
+{
+    for (const Attachment &attachment : find_attachments(InvalidOid)) {
+        const Oids lost = OidIsValid(attachment.subscriptions)
+                              ? Oids{}
+                              : find_guarded_tables(attachment.mapping, attachment.sessions);
+        if (attachment.subscriptions == subscriptions ||
+            std::find(lost.begin(), lost.end(), subscriptions) != lost.end())
+            raise_attached(get_rel_name(subscriptions), psprintf("It holds the subscriptions of table \"%s\".",
+                                                                 get_rel_name(attachment.sessions)));
+    }
+}
+
+[[noreturn]] void refuse_key(const ForeignKey &key, Oid relation, const char *why,
+                             const char *hint)
+{
+    ereport(ERROR, errcode(ERRCODE_INVALID_FOREIGN_KEY),
+            errmsg("foreign key \"%s\" of table \"%s\" cannot join sessions to their subscriptions", key.name,
+                   get_rel_name(relation)),
+            errdetail_internal("%s", why), errhint("%s", hint));
+    pg_unreachable();
+}
+
+bool keeps_rows(char action)
+{
+    return action == FKCONSTR_ACTION_NOACTION || action == FKCONSTR_ACTION_RESTRICT;
+}
+
+// An existing key on the link must do what attach()'s own would.
+void judge_foreign_key(const Tables &tables, const ForeignKey &key, Oid relation)
+{
+    const char *again = "Drop it and let attach() add its own, or add one with NO ACTION, not deferrable, that refers "
+                        "to the subscriptions.";
+    if (key.references != RelationGetRelid(tables.subscriptions))
+        refuse_key(key, relation, psprintf("It refers to table \"%s\".", get_rel_name(key.references)),
+                   "Name the column that leads to the subscriptions in subscription_column.");
+    if (!keeps_rows(key.on_delete) || !keeps_rows(key.on_update))
+        refuse_key(key, relation, "It changes or deletes sessions when their subscription changes.", again);
+    if (key.deferrable)
+        refuse_key(key, relation, "It is deferrable: a link could lead nowhere for a while.", again);
+    if (!key.enforced)
+        refuse_key(key, relation, "It is not enforced.", again);
+    if (key.columns.size() > 1 && key.match == FKCONSTR_MATCH_FULL)
+        refuse_key(key, relation, "MATCH FULL would refuse a session without a link.", again);
+}
+
+// The one foreign key on the link, or none.
+std::optional<ForeignKey> existing_key(const Tables &tables, AttrNumber link)
+{
+    const Oid sessions = RelationGetRelid(tables.sessions);
+    std::optional<ForeignKey> only;
+    for (const ForeignKey &key : foreign_keys_on(sessions, link)) {
+        if (key.inherited)
+            continue;
+        if (only)
+            refuse_key(key, sessions, psprintf("Foreign key \"%s\" holds the same column.", only->name),
+                       "Leave one foreign key on the link.");
+        judge_foreign_key(tables, key, sessions);
+        only = key;
+    }
+    return only;
+}
+
+// The columns of a composite key are the member and the id, in either order.
+void settle_composite_key(Facts &facts, Columns columns, AttrNumber member)
+{
+    facts.by_member = true;
+    facts.member_first = columns.front() == member;
+}
+
+bool joins_members(const ForeignKey &key, AttrNumber session_member, AttrNumber subscription_member)
+{
+    for (size_t i = 0; i < key.columns.size(); i++)
+        if (key.columns[i] == session_member && key.referenced[i] == subscription_member)
+            return true;
+    return false;
+}
+
+void settle_by_foreign_key(Facts &facts, const Tables &tables, const ForeignKey &key, AttrNumber link)
+{
+    const Oid sessions = RelationGetRelid(tables.sessions);
+    const Oid subscriptions = RelationGetRelid(tables.subscriptions);
+    const AttrNumber session_member = get_attnum(sessions, facts.mapping.member_column);
+    const AttrNumber member = get_attnum(subscriptions, facts.mapping.subscription_member_column);
+    if (key.columns.size() > 2 || (key.columns.size() == 2 && !joins_members(key, session_member, member)))
+        refuse_key(key, sessions, "It joins other columns than the link and the member.",
+                   "Refer to the subscriptions by their key, or by (member, key).");
+    if (key.columns.size() == 2)
+        settle_composite_key(facts, key.referenced, member);
+    const auto at = std::find(key.columns.begin(), key.columns.end(), link) - key.columns.begin();
+    facts.key_column = get_attname(subscriptions, key.referenced[at], false);
+}
+
+void settle_by_primary_key(Facts &facts, const Tables &tables, Columns key)
+{
+    const Oid subscriptions = RelationGetRelid(tables.subscriptions);
+    const AttrNumber member = get_attnum(subscriptions, facts.mapping.subscription_member_column);
+    const bool holds_member = std::find(key.begin(), key.end(), member) != key.end();
+    if (key.size() > 2 || (key.size() == 2 && !holds_member))
+        ereport(ERROR, errcode(ERRCODE_INVALID_TABLE_DEFINITION),
+                errmsg("the primary key of table \"%s\" cannot be referred to by a link column",
+                       RelationGetRelationName(tables.subscriptions)),
+                errdetail("It is neither one column nor the member with one more."),
+                errhint("Add a foreign key from the link to a unique key of the subscriptions first."));
+    if (key.size() == 2)
+        settle_composite_key(facts, key, member);
+    const int16 id = key.size() == 2 && facts.member_first ? key[1] : key[0];
+    facts.key_column = get_attname(subscriptions, id, false);
+}
+
+void settle_key(Facts &facts, const Request &request, const Tables &tables)
+{
+    const Mapping &mapping = facts.mapping;
+    const Columns primary_key = require_primary_key(tables.subscriptions);
+    require_primary_key(tables.sessions);
+    const AttrNumber link = get_attnum(request.sessions, mapping.subscription_column);
+    const std::optional<ForeignKey> key =
+        link == InvalidAttrNumber ? std::nullopt : existing_key(tables, link);
+    facts.missing.link_column = link == InvalidAttrNumber;
+    facts.missing.link_key = !key;
+    if (key)
+        settle_by_foreign_key(facts, tables, *key, link);
+    else
+        settle_by_primary_key(facts, tables, primary_key);
+    if (link != InvalidAttrNumber)
+        check_joined(request.sessions, mapping.subscription_column, request.subscriptions, facts.key_column);
+    check_joined(request.sessions, mapping.member_column, request.subscriptions,
+                 mapping.subscription_member_column);
+}
+
+// The server takes a partition's own key over when it is exactly the one that the root gets.
+bool is_adopted(const Facts &facts, const Request &request, Oid partition, const ForeignKey &key)
+{
+    const Mapping &mapping = facts.mapping;
+    const AttrNumber link = get_attnum(partition, mapping.subscription_column);
+    const AttrNumber id = get_attnum(request.subscriptions, facts.key_column);
+    const AttrNumber member = get_attnum(partition, mapping.member_column);
+    const AttrNumber member_key = get_attnum(request.subscriptions, mapping.subscription_member_column);
+    const size_t width = facts.by_member ? 2 : 1;
+    const size_t link_at = facts.by_member && facts.member_first ? 1 : 0;
+    return key.columns.size() == width && key.columns[link_at] == link && key.referenced[link_at] == id &&
+           (width == 1 || (key.columns[1 - link_at] == member && key.referenced[1 - link_at] == member_key)) &&
+           key.on_delete == FKCONSTR_ACTION_NOACTION && key.on_update == FKCONSTR_ACTION_NOACTION &&
+           key.match == FKCONSTR_MATCH_SIMPLE && key.validated;
+}
+
+// Foreign keys that a partition has of its own; the one that the root's key will take over is returned by name.
+const char *judge_partition_keys(const Facts &facts, const Request &request, const Tables &tables, Oid partition)
+{
+    const char *adopted = nullptr;
+    const AttrNumber link = get_attnum(partition, facts.mapping.subscription_column);
+    for (const ForeignKey &key : foreign_keys_on(partition, link)) {
+        if (key.inherited)
+            continue;
+        judge_foreign_key(tables, key, partition);
+        if (!facts.missing.link_key || adopted != nullptr)
+            refuse_key(key, partition, "The partition would have two foreign keys on the link.",
+                       "Drop the partition's own.");
+        if (!is_adopted(facts, request, partition, key))
+            refuse_key(key, partition,
+                       "It differs from the one that the partitioned table gets, and would stand beside it.",
+                       "Validate it and give it NO ACTION and the same columns, or drop it.");
+        adopted = psprintf("%s.%s", qualified_name(partition), quote_identifier(key.name));
+    }
+    return adopted;
+}
+
+void check_partitions(Facts &facts, const Request &request, const Tables &tables)
+{
+    const Oids tree = partition_tree(request.sessions, NoLock);
+    auto **adopted = static_cast<const char **>(palloc(sizeof(char *) * tree.size()));
+    size_t count = 0;
+    for (const Oid partition : tree.subspan(1)) {
+        Relation relation = open_table(partition);
+        check_kind(relation);
+        check_sessions_free(partition);
+        if (!facts.missing.link_column) {
+            const AttrNumber link = get_attnum(partition, facts.mapping.subscription_column);
+            facts.adoptable_index |= has_adoptable_index(relation, link);
+            if (const char *key = judge_partition_keys(facts, request, tables, partition))
+                adopted[count++] = key;
+        }
+        relation_close(relation, AccessShareLock);
+    }
+    facts.adopted_keys = Names(adopted, count);
+}
+
+void find_missing(Facts &facts, const Request &request, const Tables &tables)
+{
+    const Mapping &mapping = facts.mapping;
+    Missing &missing = facts.missing;
+    const AttrNumber link = get_attnum(request.sessions, mapping.subscription_column);
+    const AttrNumber member = facts.by_member ? get_attnum(request.sessions, mapping.member_column) : 0;
+    missing.used_column = get_attnum(request.subscriptions, mapping.used_column) == InvalidAttrNumber;
+    missing.total_check =
+        missing.used_column || !is_checked(tables.subscriptions, counter_condition(mapping), false);
+    missing.active_index =
+        !OidIsValid(find_active_index(tables.subscriptions,
+                                      get_attnum(request.subscriptions, mapping.subscription_member_column),
+                                      active_condition(mapping)));
+    missing.link_index = missing.link_column ||
+                         !OidIsValid(find_link_index(tables.sessions, link, member, linked_condition(mapping)));
+    missing.link_check = request.link_check &&
+                         (missing.link_column || !is_checked(tables.sessions, link_check_condition(mapping), false));
+}
+
+const char *settle_view_name(const Request &request)
+{
+    const char *name = request.counts_view != nullptr
+                           ? request.counts_view
+                           : makeObjectName(get_rel_name(request.subscriptions), nullptr, "session_counts");
+    if (OidIsValid(get_relname_relid(name, get_rel_namespace(request.subscriptions))))
+        ereport(ERROR, errcode(ERRCODE_DUPLICATE_TABLE), errmsg("relation \"%s\" already exists", name),
+                errhint("Name the counts view in the argument \"counts_view\" of attach()."));
+    return name;
+}
+
+}  // namespace
+
+Facts inspect_tables(const Request &request)
+{
+    const Tables tables{open_table(request.sessions), open_table(request.subscriptions)};
+    Facts facts{};
+    facts.mapping = request.mapping;
+    check_relations(tables);
+    check_sessions_free(request.sessions);
+    check_subscriptions_free(request.subscriptions);
+    settle_remaining_column(request, facts.mapping);
+    check_columns(request, facts.mapping);
+    check_values(request, facts.mapping);
+    settle_key(facts, request, tables);
+    facts.partitioned = tables.sessions->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
+    if (facts.partitioned)
+        check_partitions(facts, request, tables);
+    find_missing(facts, request, tables);
+    facts.counts_view = settle_view_name(request);
+    facts.leftovers_on_sessions = find_own_triggers(request.sessions);
+    facts.leftovers_on_subscriptions = find_own_triggers(request.subscriptions);
+    relation_close(tables.subscriptions, AccessShareLock);
+    relation_close(tables.sessions, AccessShareLock);
+    return facts;
+}
+
+}  // namespace sc

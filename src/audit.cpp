@@ -1,0 +1,118 @@
+// audit and audit_findings: what is wrong with two tables, before and after they are attached. Read-only: every query
+// runs as the caller, in one snapshot.
+#include "audit_queries.hpp"
+#include "read_counts.hpp"
+
+namespace sc {
+
+namespace {
+
+constexpr std::array families{Family::session, Family::member, Family::subscription, Family::enforcement};
+
+struct Summary {
+    int64 affected;
+    Datum samples;
+};
+
+// Dates read the same whoever asks, as they stand in repair_sql.
+Reading begin_audit()
+{
+    const Reading reading = begin_reading();
+    set_config_option("DateStyle", "ISO", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+    return reading;
+}
+
+void run_query(const char *query, DestReceiver *receiver)
+{
+    SPIExecuteOptions options{};
+    options.read_only = true;
+    options.dest = receiver;
+    const int result = SPI_execute_extended(query, &options);
+    if (result != SPI_OK_SELECT)
+        elog(ERROR, "audit failed: %s", SPI_result_code_string(result));
+}
+
+void store_findings(const AuditScope &scope, const ReturnSetInfo *result)
+{
+    for (Family family : families) {
+        const char *query = findings_query(scope, family);
+        if (query == nullptr)
+            continue;
+        DestReceiver *receiver = CreateTuplestoreDestReceiver();
+        SetTuplestoreDestReceiverParams(receiver, result->setResult, result->econtext->ecxt_per_query_memory, false,
+                                        nullptr, nullptr);
+        run_query(query, receiver);
+    }
+}
+
+std::array<Summary, categories.size()> summarize(const AuditScope &scope)
+{
+    std::array<Summary, categories.size()> summaries;
+    summaries.fill(Summary{.affected = 0, .samples = DirectFunctionCall1(jsonb_in, CStringGetDatum("[]"))});
+    for (Family family : families) {
+        const char *query = summary_query(scope, family);
+        if (query == nullptr)
+            continue;
+        run_query(query, nullptr);
+        for (uint64 i = 0; i < SPI_processed; i++) {
+            bool null;
+            const auto cell = [&null, i](int column) {
+                return SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, column, &null);
+            };
+            summaries[DatumGetInt32(cell(1)) - 1] = Summary{.affected = DatumGetInt64(cell(2)), .samples = cell(3)};
+        }
+    }
+    return summaries;
+}
+
+void store_summaries(const AuditScope &scope, const ReturnSetInfo *result)
+{
+    const std::array<Summary, categories.size()> summaries = summarize(scope);
+    for (size_t i = 0; i < categories.size(); i++) {
+        const Category &category = categories[i];
+        const char *unknown = category.unknown(scope);
+        const char *description =
+            unknown == nullptr ? category.description : psprintf("%s %s", category.description, unknown);
+        std::array<Datum, 6> values{CStringGetTextDatum(category.code),
+                                    CStringGetTextDatum(category.severity),
+                                    Int64GetDatum(summaries[i].affected),
+                                    CStringGetTextDatum(description),
+                                    CStringGetTextDatum(category.recommendation),
+                                    summaries[i].samples};
+        std::array<bool, 6> nulls{};
+        tuplestore_putvalues(result->setResult, result->setDesc, values.data(), nulls.data());
+    }
+}
+
+using Store = void (*)(const AuditScope &scope, const ReturnSetInfo *result);
+
+Datum run_audit(FunctionCallInfo fcinfo, Store store)
+{
+    InitMaterializedSRF(fcinfo, 0);
+    const AuditScope scope = read_audit_scope(fcinfo);
+    const Reading reading = begin_audit();
+    SPI_connect();
+    store(scope, reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo));
+    SPI_finish();
+    end_reading(reading);
+    return Datum{0};
+}
+
+}  // namespace
+
+}  // namespace sc
+
+extern "C" {
+PG_FUNCTION_INFO_V1(sc_audit);
+PG_FUNCTION_INFO_V1(sc_audit_findings);
+}
+
+extern "C" PGDLLEXPORT Datum sc_audit(PG_FUNCTION_ARGS)
+{
+    return sc::run_audit(fcinfo, sc::store_summaries);
+}
+
+extern "C" PGDLLEXPORT Datum sc_audit_findings(PG_FUNCTION_ARGS)
+{
+    return sc::run_audit(fcinfo, sc::store_findings);
+}

@@ -1,0 +1,181 @@
+// The categories of an audit.
+#include "audit_categories.hpp"
+
+namespace sc {
+
+namespace {
+
+const char *always_known(const AuditScope &)
+{
+    return nullptr;
+}
+
+const char *needs_members(const AuditScope &scope)
+{
+    return OidIsValid(scope.members) ? nullptr
+                                     : "Cannot be told: no members table is given, and no foreign key leads to one.";
+}
+
+const char *needs_counter(const AuditScope &scope)
+{
+    return scope.has_used || scope.has_remaining
+               ? nullptr
+               : "Cannot be told: the subscriptions have neither a used nor a remaining column.";
+}
+
+const char *needs_valid_from(const AuditScope &scope)
+{
+    return scope.valid_from_column != nullptr ? nullptr : "Cannot be told: no valid_from_column is given.";
+}
+
+const char *needs_attachment(const AuditScope &scope)
+{
+    return OidIsValid(scope.attached) ? nullptr : "Nothing is enforced here: the tables are not attached.";
+}
+
+}  // namespace
+
+// A link that a session of another type must not have is cleared, wherever it leads (R8). A counter has one right
+// answer where the recount fits into the total; what does not fit is first a person's to decide.
+const std::array<Category, 13> categories{
+    Category{.family = Family::session,
+             .code = "orphaned_session",
+             .severity = "medium",
+             .description = "A session whose member is gone.",
+             .recommendation = "Decide what it is worth: bring the member back, or archive or delete the session.",
+             .applies = "member_gone",
+             .expected = "'a member'",
+             .actual = "'none'",
+             .repairable = "false",
+             .unknown = needs_members},
+    Category{.family = Family::session,
+             .code = "dangling_subscription",
+             .severity = "high",
+             .description = "A session whose link leads to no subscription.",
+             .recommendation = "Link it to the subscription that it was booked on, or clear the link and let migrate"
+                               " attribute it.",
+             .applies = "linked AND NOT found",
+             .expected = "'a subscription'",
+             .actual = "'none'",
+             .repairable = "NOT consuming",
+             .unknown = always_known},
+    Category{.family = Family::session,
+             .code = "foreign_subscription",
+             .severity = "critical",
+             .description = "A session that is linked to another member's subscription: expected is the member of the"
+                            " session, actual the member of the subscription.",
+             .recommendation = "Decide whose session it is, and put its member or its link right.",
+             .applies = "linked AND NOT own",
+             .expected = "member::text",
+             .actual = "owner::text",
+             .repairable = "NOT consuming",
+             .unknown = always_known},
+    Category{.family = Family::session,
+             .code = "linked_non_consuming",
+             .severity = "medium",
+             .description = "A session of a type that consumes no credit, and yet is linked to a subscription.",
+             .recommendation = "Clear the link, or put its type right where it was meant to consume.",
+             .applies = "linked AND NOT consuming",
+             .expected = "'no link'",
+             .actual = "subscription::text",
+             .repairable = "true",
+             .unknown = always_known},
+    Category{.family = Family::session,
+             .code = "no_subscription",
+             .severity = "medium",
+             .description = "A consuming session whose member has no subscription at all.",
+             .recommendation = "Enter the subscription that it belongs to, or change the type of the session.",
+             .applies = "consuming AND NOT linked AND NOT has_subscription",
+             .expected = "'a subscription'",
+             .actual = "'none'",
+             .repairable = "false",
+             .unknown = always_known},
+    Category{.family = Family::session,
+             .code = "unlinked_session",
+             .severity = "high",
+             .description = "A consuming session that is linked to no subscription, though its member has some.",
+             .recommendation = "Attach and call migrate, which attributes history; what it leaves needs a person.",
+             .applies = "consuming AND NOT linked",
+             .expected = "'a link'",
+             .actual = "'none'",
+             .repairable = "false",
+             .unknown = always_known},
+    Category{.family = Family::member,
+             .code = "multiple_active_subscriptions",
+             .severity = "critical",
+             .description = "A member with several active subscriptions: nobody can say which one a booking takes.",
+             .recommendation = "Leave one of them active; attach refuses until then.",
+             .applies = "true",
+             .expected = "'1'",
+             .actual = "active::text",
+             .repairable = "false",
+             .unknown = always_known},
+    Category{.family = Family::subscription,
+             .code = "negative_remaining",
+             .severity = "critical",
+             .description = "A subscription that has less than nothing left: total minus used, or its stored remaining,"
+                            " is below 0. Expected is the least that is allowed.",
+             .recommendation = "Where it is overdrawn too, decide as there; otherwise set the counter to the recount.",
+             .applies = "NOT by_member AND least(total - used, remaining) < 0",
+             .expected = "'0'",
+             .actual = "least(total - used, remaining)::text",
+             .repairable = "NOT mixed AND known AND (total IS NULL OR counted <= total)",
+             .unknown = needs_counter},
+    Category{.family = Family::subscription,
+             .code = "overdrawn",
+             .severity = "critical",
+             .description = "More counted sessions than the total allows, of a subscription or in sum of a member:"
+                            " expected is the total, actual the recount.",
+             .recommendation = "Raise the total, cancel or move sessions; no new booking is taken until it fits.",
+             .applies = "NOT mixed AND counted > total",
+             .expected = "total::text",
+             .actual = "counted::text",
+             .repairable = "false",
+             .unknown = always_known},
+    Category{.family = Family::subscription,
+             .code = "count_mismatch",
+             .severity = "high",
+             .description = "A counter that is not the number of counted sessions, of a subscription or in sum of a"
+                            " member; or a stored remaining that is not total minus used. Expected is the recount.",
+             .recommendation = "Set the counter to the recount; for a member with sessions that are not linked, attach"
+                               " and call migrate first.",
+             .applies = "NOT mixed AND known AND (used IS DISTINCT FROM counted OR remaining_off)",
+             .expected = "CASE WHEN used IS DISTINCT FROM counted THEN counted::text"
+                         " ELSE concat('remaining ', coalesce(owed::text, 'NULL')) END",
+             .actual = "CASE WHEN used IS DISTINCT FROM counted THEN used::text"
+                       " ELSE concat('remaining ', coalesce(remaining::text, 'NULL')) END",
+             .repairable = "NOT by_member AND (total IS NULL OR counted <= total)",
+             .unknown = needs_counter},
+    Category{.family = Family::subscription,
+             .code = "zero_total",
+             .severity = "low",
+             .description = "A subscription whose total is 0: nothing can be booked on it.",
+             .recommendation = "Enter its total, NULL if it is unlimited, or end it.",
+             .applies = "NOT by_member AND total = 0",
+             .expected = "'above 0'",
+             .actual = "total::text",
+             .repairable = "false",
+             .unknown = always_known},
+    Category{.family = Family::subscription,
+             .code = "future_subscription",
+             .severity = "low",
+             .description = "A subscription that is active before it begins: sessions are booked on it already.",
+             .recommendation = "Activate it when it begins, or put its beginning right.",
+             .applies = "NOT by_member AND active AND valid_from > now()",
+             .expected = "concat('not active before ', to_jsonb(valid_from) #>> '{}')",
+             .actual = "'active'",
+             .repairable = "false",
+             .unknown = needs_valid_from},
+    Category{.family = Family::enforcement,
+             .code = "enforcement_gap",
+             .severity = "critical",
+             .description = "Something that enforces the rules is missing or switched off.",
+             .recommendation = "Put it back, then check the counts: what was written meanwhile was not judged.",
+             .applies = "true",
+             .expected = "expected",
+             .actual = "actual",
+             .repairable = "false",
+             .unknown = needs_attachment},
+};
+
+}  // namespace sc

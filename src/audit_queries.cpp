@@ -1,0 +1,382 @@
+// Builds the SQL of an audit from the categories and what is there in a scope.
+#include "audit_queries.hpp"
+
+namespace sc {
+
+namespace {
+
+constexpr int sample_limit = 5;
+
+// One family's rows, as SQL: the relation of its findings, and what names and repairs one of them.
+struct Found {
+    const char *relation;     // with the columns category, member, subscription and those of the family
+    const char *session_id;
+    const char *order;
+    const char *repair;
+};
+
+const char *choose(Family family, const char *Category::*text, bool quoted)
+{
+    StringInfoData choice;
+    initStringInfo(&choice);
+    appendStringInfoString(&choice, "CASE category");
+    for (size_t i = 0; i < categories.size(); i++)
+        if (categories[i].family == family)
+            appendStringInfo(&choice, " WHEN %zu THEN %s", i + 1,
+                             quoted ? quote_literal_cstr(categories[i].*text) : categories[i].*text);
+    appendStringInfoString(&choice, " END");
+    return choice.data;
+}
+
+// A piece of a format() string: what it says is taken as it is.
+const char *as_format(const char *text)
+{
+    StringInfoData escaped;
+    initStringInfo(&escaped);
+    for (const char *next = text; *next != '\0'; next++) {
+        appendStringInfoChar(&escaped, *next);
+        if (*next == '%')
+            appendStringInfoChar(&escaped, '%');
+    }
+    return escaped.data;
+}
+
+const char *call_of_repair(const AuditScope &scope)
+{
+    return quote_literal_cstr(psprintf("SELECT * FROM session_consistency.repair(%s, false)",
+                                       quote_literal_cstr(qualified_name(scope.attached))));
+}
+
+// Without a link column every session has none.
+const char *link_of(const AuditScope &scope)
+{
+    return scope.has_link ? quoted_column("t", scope.counting.mapping.subscription_column)
+                          : psprintf("NULL::%s", scope.id_type);
+}
+
+const char *key_alias(size_t position)
+{
+    return psprintf("key_%zu", position + 1);
+}
+
+const char *key_list(const AuditScope &scope)
+{
+    StringInfoData list;
+    initStringInfo(&list);
+    for (size_t i = 0; i < scope.session_key.size(); i++)
+        appendStringInfo(&list, "%s%s", i == 0 ? "" : ", ", key_alias(i));
+    return list.data;
+}
+
+// A session's name: its key; the member is left out of a key of two, and longer keys are written as a row.
+const char *session_id(const AuditScope &scope)
+{
+    const Names key = scope.session_key;
+    if (key.size() == 1)
+        return "key_1::text";
+    for (size_t i = 0; key.size() == 2 && i < 2; i++)
+        if (strcmp(key[i], scope.counting.mapping.member_column) == 0)
+            return psprintf("%s::text", key_alias(1 - i));
+    return psprintf("ROW(%s)::text", key_list(scope));
+}
+
+// UPDATE sessions SET link = NULL for one session, as long as it has that link.
+const char *clear_link(const AuditScope &scope)
+{
+    if (OidIsValid(scope.attached))
+        return call_of_repair(scope);
+    if (!scope.can_clear_link)
+        return "NULL";
+    const char *link = as_format(quote_identifier(scope.counting.mapping.subscription_column));
+    StringInfoData command;
+    StringInfoData values;
+    initStringInfo(&command);
+    initStringInfo(&values);
+    appendStringInfo(&command, "UPDATE %s SET %s = NULL WHERE ", as_format(qualified_name(scope.counting.sessions)),
+                     link);
+    for (size_t i = 0; i < scope.session_key.size(); i++) {
+        appendStringInfo(&command, "%s = %%L AND ", as_format(quote_identifier(scope.session_key[i])));
+        appendStringInfo(&values, "%s::text, ", key_alias(i));
+    }
+    appendStringInfo(&command, "%s = %%L", link);
+    return psprintf("format(%s, %ssubscription::text)", quote_literal_cstr(command.data), values.data);
+}
+
+// UPDATE subscriptions SET used = the recount for one subscription, as long as it has the counter that was found.
+const char *set_counter(const AuditScope &scope)
+{
+    if (OidIsValid(scope.attached))
+        return call_of_repair(scope);
+    if (!scope.has_used && !scope.plain_remaining)
+        return "NULL";
+    const Mapping &mapping = scope.counting.mapping;
+    const char *remaining = scope.plain_remaining ? as_format(quote_identifier(mapping.remaining_column)) : nullptr;
+    const char *guarded = scope.has_used ? as_format(quote_identifier(mapping.used_column)) : remaining;
+    StringInfoData command;
+    initStringInfo(&command);
+    appendStringInfo(&command, "UPDATE %s SET ", as_format(qualified_name(scope.counting.subscriptions)));
+    if (scope.has_used)
+        appendStringInfo(&command, "%s = %%1$s%s", guarded, remaining == nullptr ? "" : ", ");
+    if (remaining != nullptr)
+        appendStringInfo(&command, "%s = %s - %%1$s", remaining, as_format(quote_identifier(mapping.total_column)));
+    appendStringInfo(&command, " WHERE %s = %%3$L AND ", as_format(quote_identifier(scope.counting.subscription_id)));
+    if (scope.counting.by_member)
+        appendStringInfo(&command, "%s = %%4$L AND ",
+                         as_format(quote_identifier(mapping.subscription_member_column)));
+    appendStringInfo(&command, "%s IS NOT DISTINCT FROM %%2$s", guarded);
+    return psprintf("format(%s, counted, coalesce(%s::text, 'NULL'), subscription::text, member::text)",
+                    quote_literal_cstr(command.data), scope.has_used ? "used" : "remaining");
+}
+
+// The subscriptions by what a link says. Of a key (member, id) the id alone may stand at several members: the first.
+const char *subscriptions_by_id(const AuditScope &scope)
+{
+    const Counting &counting = scope.counting;
+    const char *id = quoted_column("p", counting.subscription_id);
+    const char *owner = quoted_column("p", counting.mapping.subscription_member_column);
+    const char *table = qualified_name(counting.subscriptions);
+    if (!counting.by_member)
+        return psprintf("(SELECT %s AS id, %s AS owner FROM %s AS p)", id, owner, table);
+    return psprintf("(SELECT DISTINCT ON (%s) %s AS id, %s AS owner FROM %s AS p ORDER BY %s, %s)", id, id, owner,
+                    table, id, owner);
+}
+
+// What a session's link leads to: the flags of it, then its joins.
+void append_link_flags(StringInfo text, const AuditScope &scope)
+{
+    if (!scope.has_link) {
+        appendStringInfoString(text, " NULL::text AS owner, false AS linked, false AS found, false AS own,");
+        return;
+    }
+    appendStringInfo(text, " s.owner, %s IS NOT NULL AS linked, s.id IS NOT NULL AS found, %s AS own,",
+                     link_of(scope),
+                     scope.counting.by_member
+                         ? psprintf("%s IS NOT NULL", quoted_column("e", scope.counting.subscription_id))
+                         : psprintf("(s.owner = %s) IS TRUE",
+                                    quoted_column("t", scope.counting.mapping.member_column)));
+}
+
+void append_link_joins(StringInfo text, const AuditScope &scope)
+{
+    const Counting &counting = scope.counting;
+    if (!scope.has_link)
+        return;
+    appendStringInfo(text, " LEFT JOIN %s AS s ON s.id = %s", subscriptions_by_id(scope), link_of(scope));
+    if (counting.by_member)
+        appendStringInfo(text, " LEFT JOIN %s AS e ON %s", qualified_name(counting.subscriptions),
+                         join_condition(counting, "t", "e"));
+}
+
+// Every session with its flags. Whether its member has any subscription matters to a session without a link: for the
+// others the look-up is spared.
+const char *session_rows(const AuditScope &scope)
+{
+    const Counting &counting = scope.counting;
+    const char *member = quoted_column("t", counting.mapping.member_column);
+    StringInfoData text;
+    initStringInfo(&text);
+    appendStringInfo(&text, "SELECT %s AS member, %s AS subscription,", member, link_of(scope));
+    append_link_flags(&text, scope);
+    for (size_t i = 0; i < scope.session_key.size(); i++)
+        appendStringInfo(&text, " %s AS %s,", quoted_column("t", scope.session_key[i]), key_alias(i));
+    if (OidIsValid(scope.members))
+        appendStringInfo(&text, " %s IS NOT NULL AND %s IS NULL AS member_gone,", member,
+                         quoted_column("g", scope.members_key));
+    else
+        appendStringInfoString(&text, " false AS member_gone,");
+    appendStringInfo(&text, " (%s) IS TRUE AS consuming, h.owner IS NOT NULL AS has_subscription FROM %s AS t",
+                     consuming_condition(counting.mapping, "t"), qualified_name(counting.sessions));
+    append_link_joins(&text, scope);
+    appendStringInfo(&text,
+                     " LEFT JOIN (SELECT DISTINCT %s AS owner FROM %s AS p) AS h"
+                     " ON h.owner = CASE WHEN %s IS NULL THEN %s END",
+                     quoted_column("p", counting.mapping.subscription_member_column),
+                     qualified_name(counting.subscriptions), link_of(scope), member);
+    if (OidIsValid(scope.members))
+        appendStringInfo(&text, " LEFT JOIN %s AS g ON %s = %s", qualified_name(scope.members),
+                         quoted_column("g", scope.members_key), member);
+    return text.data;
+}
+
+// IN, where IS NOT NULL would do: so the planner takes findings for rare, as they are, and scans with its workers.
+Found find_sessions(const AuditScope &scope)
+{
+    StringInfoData first;
+    StringInfoData numbers;
+    initStringInfo(&first);
+    initStringInfo(&numbers);
+    for (size_t i = 0; i < categories.size(); i++)
+        if (categories[i].family == Family::session) {
+            appendStringInfo(&first, " WHEN %s THEN %zu", categories[i].applies, i + 1);
+            appendStringInfo(&numbers, "%s%zu", numbers.len == 0 ? "" : ", ", i + 1);
+        }
+    return Found{.relation = psprintf("SELECT * FROM (SELECT CASE%s END AS category, x.* FROM (%s) AS x) AS y"
+                                      " WHERE category IN (%s)",
+                                      first.data, session_rows(scope), numbers.data),
+                 .session_id = session_id(scope),
+                 .order = key_list(scope),
+                 .repair = clear_link(scope)};
+}
+
+const char *active_condition(const AuditScope &scope, const char *alias)
+{
+    const Mapping &mapping = scope.counting.mapping;
+    return psprintf("%s = %s", quoted_column(alias, mapping.subscription_status_column),
+                    quote_literal_cstr(mapping.active_status));
+}
+
+Found find_members_of_several(const AuditScope &scope)
+{
+    const char *member = quoted_column("s", scope.counting.mapping.subscription_member_column);
+    size_t category = 0;
+    while (categories[category].family != Family::member)
+        category++;
+    return Found{.relation = psprintf("SELECT %zu AS category, %s AS member, NULL::text AS subscription,"
+                                      " count(*) AS active FROM %s AS s WHERE %s AND %s IS NOT NULL"
+                                      " GROUP BY %s HAVING count(*) > 1",
+                                      category + 1, member, qualified_name(scope.counting.subscriptions),
+                                      active_condition(scope, "s"), member, member),
+                 .session_id = "NULL::text",
+                 .order = "member",
+                 .repair = "NULL"};
+}
+
+// The counted sessions, summed once by member and link: tally. What of it is linked, by link. And all of a member's,
+// for those members who have one without a link: loose.
+void append_tally(StringInfo text, const AuditScope &scope)
+{
+    const Counting &counting = scope.counting;
+    appendStringInfo(text,
+                     "WITH tally AS MATERIALIZED (SELECT %s AS member, %s AS link, count(*) AS sessions FROM %s AS t"
+                     " WHERE %s GROUP BY 1, 2),",
+                     quoted_column("t", counting.mapping.member_column), link_of(scope),
+                     qualified_name(counting.sessions), counted_condition(counting.mapping, "t"));
+    appendStringInfo(text,
+                     " linked AS (SELECT link, %s AS member, sum(sessions) AS sessions FROM tally"
+                     " WHERE link IS NOT NULL GROUP BY 1, 2),",
+                     counting.by_member ? "member" : "NULL::text");
+    appendStringInfoString(text,
+                           " loose AS (SELECT member, sum(sessions) AS sessions FROM tally WHERE member IS NOT NULL"
+                           " GROUP BY 1 HAVING bool_or(link IS NULL)),");
+}
+
+// Each subscription with its recount, and with its member's where that one is compared in sum. Figures are numeric,
+// so that no difference of them overflows.
+void append_packs(StringInfo text, const AuditScope &scope)
+{
+    const Counting &counting = scope.counting;
+    const Mapping &mapping = counting.mapping;
+    const char *member = quoted_column("s", mapping.subscription_member_column);
+    const char *total = psprintf("%s::numeric", quoted_column("s", mapping.total_column));
+    const char *remaining =
+        scope.has_remaining ? psprintf("%s::numeric", quoted_column("s", mapping.remaining_column)) : "NULL::numeric";
+    const char *used = scope.has_used       ? psprintf("%s::numeric", quoted_column("s", mapping.used_column))
+                       : scope.has_remaining ? psprintf("%s - %s", total, remaining)
+                                             : "NULL::numeric";
+    const char *known = scope.has_used ? "true" : scope.has_remaining ? psprintf("%s IS NOT NULL", total) : "false";
+    appendStringInfo(text,
+                     " pack AS (SELECT %s AS member, %s AS subscription, %s AS total, %s AS used, %s AS remaining,"
+                     " %s AS known, coalesce(linked.sessions, 0) AS counted, loose.sessions AS of_member,"
+                     " (%s) IS TRUE AS active, %s AS valid_from FROM %s AS s",
+                     member, quoted_column("s", counting.subscription_id), total, used, remaining, known,
+                     active_condition(scope, "s"),
+                     scope.valid_from_column == nullptr ? "NULL::date" : quoted_column("s", scope.valid_from_column),
+                     qualified_name(counting.subscriptions));
+    appendStringInfo(text, " LEFT JOIN linked ON linked.link = %s", quoted_column("s", counting.subscription_id));
+    if (counting.by_member)
+        appendStringInfo(text, " AND linked.member = %s", member);
+    appendStringInfo(text, " LEFT JOIN loose ON loose.member = %s),", member);
+}
+
+// What is judged: each subscription, and the sums of the members that are compared in sum. An unlimited subscription
+// makes its member unlimited, and has no remaining that could be summed.
+void append_judged(StringInfo text, const AuditScope &scope)
+{
+    const bool two_counters = scope.has_used && scope.plain_remaining;
+    appendStringInfo(text,
+                     " judged AS (SELECT member, subscription, total, used, remaining, total - used AS owed, %s AS"
+                     " remaining_off, counted, known, active, valid_from, false AS by_member, of_member IS NOT NULL AS"
+                     " mixed FROM pack",
+                     two_counters ? "remaining IS DISTINCT FROM total - used" : "false");
+    appendStringInfo(text,
+                     " UNION ALL SELECT member, NULL, total, used, remaining, owed, %s, counted, known, false, NULL,"
+                     " true, false FROM (SELECT member, CASE WHEN bool_and(total IS NOT NULL) THEN sum(total) END AS"
+                     " total, coalesce(sum(used), 0) AS used, sum(remaining) FILTER (WHERE total IS NOT NULL) AS"
+                     " remaining, sum(total - coalesce(used, 0)) AS owed, max(of_member) AS counted, bool_and(known)"
+                     " AS known FROM pack WHERE of_member IS NOT NULL GROUP BY member) AS sums)",
+                     two_counters ? "remaining IS DISTINCT FROM owed" : "false");
+}
+
+Found find_subscriptions(const AuditScope &scope)
+{
+    StringInfoData text;
+    initStringInfo(&text);
+    append_tally(&text, scope);
+    append_packs(&text, scope);
+    append_judged(&text, scope);
+    StringInfoData any;
+    StringInfoData each;
+    initStringInfo(&any);
+    initStringInfo(&each);
+    for (size_t i = 0; i < categories.size(); i++)
+        if (categories[i].family == Family::subscription) {
+            appendStringInfo(&any, "%s%s", any.len == 0 ? "" : " OR ", categories[i].applies);
+            appendStringInfo(&each, "%sCASE WHEN %s THEN %zu END", each.len == 0 ? "" : ", ", categories[i].applies,
+                             i + 1);
+        }
+    appendStringInfo(&text,
+                     " SELECT category, wrong.* FROM (SELECT * FROM judged WHERE %s) AS wrong"
+                     " CROSS JOIN LATERAL unnest(ARRAY[%s]) AS category WHERE category IS NOT NULL",
+                     any.data, each.data);
+    return Found{.relation = text.data,
+                 .session_id = "NULL::text",
+                 .order = "member, subscription NULLS FIRST",
+                 .repair = set_counter(scope)};
+}
+
+std::optional<Found> find_family(const AuditScope &scope, Family family)
+{
+    switch (family) {
+        case Family::session:
+            return find_sessions(scope);
+        case Family::member:
+            return find_members_of_several(scope);
+        case Family::subscription:
+            return find_subscriptions(scope);
+        case Family::enforcement:
+            break;
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
+const char *findings_query(const AuditScope &scope, Family family)
+{
+    const std::optional<Found> found = find_family(scope, family);
+    if (!found)
+        return nullptr;
+    return psprintf("SELECT %s, %s, member::text, subscription::text, %s, %s, %s, CASE WHEN %s THEN %s END"
+                    " FROM (%s) AS f ORDER BY category, %s",
+                    choose(family, &Category::code, true), choose(family, &Category::severity, true),
+                    found->session_id, choose(family, &Category::expected, false),
+                    choose(family, &Category::actual, false), choose(family, &Category::repairable, false),
+                    found->repair, found->relation, found->order);
+}
+
+// Only the first rows of a category are written as samples; the sort that finds them keeps their order.
+const char *summary_query(const AuditScope &scope, Family family)
+{
+    const std::optional<Found> found = find_family(scope, family);
+    if (!found)
+        return nullptr;
+    return psprintf("SELECT category, count(*), jsonb_agg(jsonb_build_object('member_id', member::text,"
+                    " 'subscription_id', subscription::text, 'session_id', %s, 'expected', %s, 'actual', %s))"
+                    " FILTER (WHERE place <= %d)"
+                    " FROM (SELECT f.*, row_number() OVER (PARTITION BY category ORDER BY %s) AS place"
+                    " FROM (%s) AS f) AS f GROUP BY category",
+                    found->session_id, choose(family, &Category::expected, false),
+                    choose(family, &Category::actual, false), sample_limit, found->order, found->relation);
+}
+
+}  // namespace sc

@@ -1,0 +1,337 @@
+// Turns the arguments of audit() into a scope: mapping, keys, members table, and what is missing.
+#include "audit_scope.hpp"
+
+#include <algorithm>
+
+#include "column_rules.hpp"
+#include "existing.hpp"
+#include "read_counts.hpp"
+
+namespace sc {
+
+namespace {
+
+enum class Kind : uint8_t { name, text, list };
+
+// The arguments that attach() has too, by position and with their defaults: where the tables are attached, an argument
+// left at its default stands for the attachment's own value.
+struct ScalarArgument {
+    int position;
+    Kind kind;
+    const char *name;
+    const char *Mapping::*field;
+    const char *fallback;
+    bool nullable;
+};
+constexpr std::array scalar_arguments{
+    ScalarArgument{2, Kind::name, "member_column", &Mapping::member_column, "member_id", false},
+    ScalarArgument{3, Kind::name, "subscription_column", &Mapping::subscription_column, "subscription_id", false},
+    ScalarArgument{4, Kind::name, "type_column", &Mapping::type_column, "session_type", true},
+    ScalarArgument{5, Kind::name, "status_column", &Mapping::status_column, "status", false},
+    ScalarArgument{9, Kind::name, "subscription_member_column", &Mapping::subscription_member_column, "member_id",
+                   false},
+    ScalarArgument{10, Kind::name, "subscription_status_column", &Mapping::subscription_status_column, "status",
+                   false},
+    ScalarArgument{11, Kind::text, "active_status", &Mapping::active_status, "active", false},
+    ScalarArgument{12, Kind::name, "total_column", &Mapping::total_column, "total_sessions_snapshot", false},
+    ScalarArgument{13, Kind::name, "used_column", &Mapping::used_column, "used_sessions", false},
+    ScalarArgument{14, Kind::name, "remaining_column", &Mapping::remaining_column, "remaining_sessions", true},
+};
+
+struct ListArgument {
+    int position;
+    const char *name;
+    Names Mapping::*field;
+    const char *fallback;
+};
+constexpr std::array list_arguments{
+    ListArgument{6, "consuming_types", &Mapping::consuming_types, "{member,makeup,contractual}"},
+    ListArgument{7, "scheduled_statuses", &Mapping::scheduled_statuses, "{scheduled,in_progress}"},
+    ListArgument{8, "completed_statuses", &Mapping::completed_statuses, "{completed}"},
+};
+constexpr int members_position = 15;
+constexpr int valid_from_position = 16;
+
+[[noreturn]] void raise_null(const char *argument)
+{
+    ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("argument \"%s\" must not be null", argument));
+    pg_unreachable();
+}
+
+bool same_text(const char *left, const char *right)
+{
+    return left == nullptr || right == nullptr ? left == right : strcmp(left, right) == 0;
+}
+
+bool same_names(Names left, Names right)
+{
+    return std::equal(left.begin(), left.end(), right.begin(), right.end(), same_text);
+}
+
+const char *scalar_value(FunctionCallInfo fcinfo, const ScalarArgument &argument)
+{
+    if (PG_ARGISNULL(argument.position))
+        return nullptr;
+    if (argument.kind == Kind::text)
+        return text_to_cstring(PG_GETARG_TEXT_PP(argument.position));
+    return pstrdup(NameStr(*PG_GETARG_NAME(argument.position)));
+}
+
+Names list_value(FunctionCallInfo fcinfo, const ListArgument &argument)
+{
+    if (PG_ARGISNULL(argument.position))
+        raise_null(argument.name);
+    ArrayType *array = PG_GETARG_ARRAYTYPE_P(argument.position);
+    if (ARR_NDIM(array) != 1)
+        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                errmsg("argument \"%s\" must be a list of at least one value", argument.name));
+    if (array_contains_nulls(array))
+        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                errmsg("argument \"%s\" must not contain a null value", argument.name));
+    return parse_names(OidOutputFunctionCall(F_ARRAY_OUT, PointerGetDatum(array)));
+}
+
+Mapping read_mapping(FunctionCallInfo fcinfo, const Attachment *attachment)
+{
+    Mapping mapping{};
+    for (const ScalarArgument &argument : scalar_arguments) {
+        const char *value = scalar_value(fcinfo, argument);
+        if (attachment != nullptr && same_text(value, argument.fallback))
+            value = attachment->mapping.*argument.field;
+        else if (value == nullptr && !argument.nullable)
+            raise_null(argument.name);
+        if (value != nullptr && value[0] == '\0')
+            ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                    errmsg("argument \"%s\" must not be empty", argument.name));
+        mapping.*argument.field = value;
+    }
+    for (const ListArgument &argument : list_arguments) {
+        Names value = list_value(fcinfo, argument);
+        if (attachment != nullptr && same_names(value, parse_names(argument.fallback)))
+            value = attachment->mapping.*argument.field;
+        mapping.*argument.field = value;
+    }
+    return mapping;
+}
+
+Oid table_argument(FunctionCallInfo fcinfo, int position, const char *argument)
+{
+    if (PG_ARGISNULL(position))
+        raise_null(argument);
+    const Oid table = PG_GETARG_OID(position);
+    LockRelationOid(table, AccessShareLock);
+    const char *name = get_rel_name(table);
+    if (name == nullptr)
+        ereport(ERROR, errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation with OID %u does not exist", table));
+    const char kind = get_rel_relkind(table);
+    if (kind != RELKIND_RELATION && kind != RELKIND_PARTITIONED_TABLE)
+        ereport(ERROR, errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("\"%s\" is not a table", name));
+    return table;
+}
+
+Names primary_key(Oid table)
+{
+    Relation relation = table_open(table, NoLock);
+    bool deferrable;
+    const Columns key = primary_key_of(relation, &deferrable);
+    table_close(relation, NoLock);
+    if (key.empty())
+        ereport(ERROR, errcode(ERRCODE_INVALID_TABLE_DEFINITION),
+                errmsg("table \"%s\" has no primary key", get_rel_name(table)),
+                errhint("Give it one: a row must be nameable."));
+    auto **names = static_cast<const char **>(palloc(sizeof(char *) * key.size()));
+    std::transform(key.begin(), key.end(), names,
+                   [table](int16 column) { return get_attname(table, column, false); });
+    return Names(names, key.size());
+}
+
+// What the link refers to: by the foreign key where there is one, else the primary key of the subscriptions.
+void find_subscription_key(Counting &counting)
+{
+    const Mapping &mapping = counting.mapping;
+    if (const std::optional<Column> link = find_column(counting.sessions, mapping.subscription_column)) {
+        Relation sessions = table_open(counting.sessions, NoLock);
+        const Column member = *find_column(counting.sessions, mapping.member_column);
+        bool several = false;
+        const std::optional<LinkKey> key = find_link_key(sessions, link->number, member.number, &several);
+        table_close(sessions, NoLock);
+        if (key && key->subscriptions == counting.subscriptions) {
+            counting.subscription_id = get_attname(counting.subscriptions, key->subscription_id, false);
+            counting.by_member = key->columns == 2;
+            return;
+        }
+    }
+    const Names key = primary_key(counting.subscriptions);
+    counting.by_member = key.size() == 2;
+    const bool member_first = same_text(key.front(), mapping.subscription_member_column);
+    const bool member_last = same_text(key.back(), mapping.subscription_member_column);
+    if (key.size() > 2 || (counting.by_member && !member_first && !member_last))
+        ereport(ERROR, errcode(ERRCODE_INVALID_TABLE_DEFINITION),
+                errmsg("no single column can link to the primary key of table \"%s\"",
+                       get_rel_name(counting.subscriptions)),
+                errhint("The key must be one column, or the member and one column."));
+    counting.subscription_id = counting.by_member && member_first ? key[1] : key.front();
+}
+
+struct Reference {
+    Oid table;
+    const char *key;
+};
+
+// What a foreign key of that column alone leads to; wanted may be InvalidOid for any table.
+std::optional<Reference> find_reference(Oid table, const char *column, Oid wanted)
+{
+    const AttrNumber number = find_column(table, column)->number;
+    std::optional<Reference> found;
+    Relation relation = table_open(table, NoLock);
+    ListCell *cell;
+    foreach (cell, RelationGetFKeyList(relation)) {
+        const auto *key = static_cast<const ForeignKeyCacheInfo *>(lfirst(cell));
+        if (key->nkeys != 1 || key->conkey[0] != number || (OidIsValid(wanted) && key->confrelid != wanted))
+            continue;
+        found = Reference{.table = key->confrelid, .key = get_attname(key->confrelid, key->confkey[0], false)};
+        break;
+    }
+    table_close(relation, NoLock);
+    return found;
+}
+
+void find_members(FunctionCallInfo fcinfo, AuditScope &scope)
+{
+    const Counting &counting = scope.counting;
+    const Mapping &mapping = counting.mapping;
+    const Oid wanted =
+        PG_ARGISNULL(members_position) ? InvalidOid : table_argument(fcinfo, members_position, "members");
+    std::optional<Reference> found = find_reference(counting.subscriptions, mapping.subscription_member_column, wanted);
+    if (!found)
+        found = find_reference(counting.sessions, mapping.member_column, wanted);
+    if (!found && OidIsValid(wanted)) {
+        const Names key = primary_key(wanted);
+        if (key.size() != 1)
+            ereport(ERROR, errcode(ERRCODE_INVALID_TABLE_DEFINITION),
+                    errmsg("no column of table \"%s\" is known to hold the members' keys", get_rel_name(wanted)),
+                    errhint("Its primary key must be one column, or a foreign key of the member column lead to it."));
+        found = Reference{.table = wanted, .key = key.front()};
+    }
+    if (!found)
+        return;
+    LockRelationOid(found->table, AccessShareLock);
+    check_joined(counting.sessions, mapping.member_column, found->table, found->key);
+    require_every_row(found->table);
+    scope.members = found->table;
+    scope.members_key = found->key;
+}
+
+void find_valid_from(FunctionCallInfo fcinfo, AuditScope &scope)
+{
+    if (PG_ARGISNULL(valid_from_position))
+        return;
+    const char *table = get_rel_name(scope.counting.subscriptions);
+    const char *name = pstrdup(NameStr(*PG_GETARG_NAME(valid_from_position)));
+    const std::optional<Column> column = find_column(scope.counting.subscriptions, name);
+    if (!column)
+        ereport(ERROR, errcode(ERRCODE_UNDEFINED_COLUMN),
+                errmsg("column \"%s\" of table \"%s\" does not exist", name, table),
+                errhint("Name the right column in the argument \"valid_from_column\"."));
+    if (column->base != DATEOID && column->base != TIMESTAMPOID && column->base != TIMESTAMPTZOID)
+        ereport(ERROR, errcode(ERRCODE_DATATYPE_MISMATCH),
+                errmsg("column \"%s\" of table \"%s\" has type %s", name, table, format_type_be(column->type)),
+                errdetail("The argument \"valid_from_column\" needs date, timestamp or timestamp with time zone."));
+    scope.valid_from_column = name;
+}
+
+bool is_nullable(Oid table, AttrNumber number)
+{
+    HeapTuple tuple = SearchSysCache2(ATTNUM, ObjectIdGetDatum(table), Int16GetDatum(number));
+    if (!HeapTupleIsValid(tuple))
+        return false;
+    const bool nullable = !reinterpret_cast<Form_pg_attribute>(GETSTRUCT(tuple))->attnotnull;
+    ReleaseSysCache(tuple);
+    return nullable;
+}
+
+// What attach() refuses is refused here too; what it would add may be missing.
+void check_mapping(const Counting &counting)
+{
+    const Request request{.sessions = counting.sessions,
+                          .subscriptions = counting.subscriptions,
+                          .mapping = counting.mapping,
+                          .counts_view = nullptr,
+                          .link_check = false,
+                          .dry_run = true};
+    Mapping settled = counting.mapping;
+    settle_remaining_column(request, settled);
+    check_columns(request, settled);
+    check_values(request, settled);
+    check_joined(counting.sessions, settled.member_column, counting.subscriptions,
+                 settled.subscription_member_column);
+}
+
+void find_columns(AuditScope &scope)
+{
+    Counting &counting = scope.counting;
+    const Mapping &mapping = counting.mapping;
+    find_subscription_key(counting);
+    scope.id_type = format_type_be_qualified(find_column(counting.subscriptions, counting.subscription_id)->type);
+    scope.session_key = primary_key(counting.sessions);
+    if (const std::optional<Column> link = find_column(counting.sessions, mapping.subscription_column)) {
+        check_joined(counting.sessions, mapping.subscription_column, counting.subscriptions, counting.subscription_id);
+        scope.has_link = true;
+        scope.can_clear_link = is_nullable(counting.sessions, link->number);
+    }
+    scope.has_used = find_column(counting.subscriptions, mapping.used_column).has_value();
+    if (mapping.remaining_column == nullptr)
+        return;
+    if (const std::optional<Column> remaining = find_column(counting.subscriptions, mapping.remaining_column)) {
+        scope.has_remaining = true;
+        scope.plain_remaining = !remaining->generated;
+    }
+}
+
+// The subscriptions of an attachment, also where the foreign key that says so is gone.
+Oid attached_subscriptions(const Attachment &attachment)
+{
+    if (OidIsValid(attachment.subscriptions))
+        return attachment.subscriptions;
+    const Oids guarded = find_guarded_tables(attachment.mapping, attachment.sessions);
+    if (guarded.size() != 1)
+        ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                errmsg("nothing tells any more which subscriptions table \"%s\" is attached to",
+                       get_rel_name(attachment.sessions)),
+                errdetail("The foreign key of its link column is gone."), errhint("Name the subscriptions table."));
+    return guarded.front();
+}
+
+}  // namespace
+
+AuditScope read_audit_scope(FunctionCallInfo fcinfo)
+{
+    AuditScope scope{};
+    Counting &counting = scope.counting;
+    counting.sessions = table_argument(fcinfo, 0, "sessions");
+    const std::span<const Attachment> attachments = find_attachments(counting.sessions);
+    const Attachment *attachment = attachments.empty() ? nullptr : &attachments.front();
+    if (attachment != nullptr && PG_ARGISNULL(1)) {
+        counting.subscriptions = attached_subscriptions(*attachment);
+    } else {
+        counting.subscriptions = table_argument(fcinfo, 1, "subscriptions");
+        if (attachment != nullptr && OidIsValid(attachment->subscriptions) &&
+            attachment->subscriptions != counting.subscriptions)
+            attachment = nullptr;
+    }
+    if (counting.sessions == counting.subscriptions)
+        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                errmsg("sessions and subscriptions must be two tables"));
+    LockRelationOid(counting.subscriptions, AccessShareLock);
+    scope.attached = attachment == nullptr ? InvalidOid : counting.sessions;
+    counting.mapping = read_mapping(fcinfo, attachment);
+    check_mapping(counting);
+    find_columns(scope);
+    find_members(fcinfo, scope);
+    find_valid_from(fcinfo, scope);
+    require_every_row(counting.sessions);
+    require_every_row(counting.subscriptions);
+    return scope;
+}
+
+}  // namespace sc

@@ -1,0 +1,29 @@
+// What one audit looks at: the tables, how their columns are called, and which of them are there. Reads the arguments
+// and the catalogs; looks at no row.
+#pragma once
+
+#include "count_credits.hpp"
+
+namespace sc {
+
+struct AuditScope {
+    Counting counting;
+    Oid attached;                  // the attached sessions; InvalidOid where these two tables are not attached
+    bool has_link;                 // without a link column no session is linked to anything
+    bool can_clear_link;
+    bool has_used;
+    bool has_remaining;
+    bool plain_remaining;          // not generated: somebody has to maintain it
+    const char *id_type;           // the type of the subscriptions' key
+    Names session_key;             // the columns of the sessions' primary key
+    Oid members;                   // InvalidOid: not known
+    const char *members_key;
+    const char *valid_from_column; // nullptr: not given
+};
+static_assert(Pod<AuditScope>);
+
+// The scope that the arguments of audit() describe, over an attachment's own mapping where there is one. Raises what
+// attach() raises for the same arguments, and 42501 where the caller may not read every row.
+AuditScope read_audit_scope(FunctionCallInfo fcinfo);
+
+}  // namespace sc

@@ -1,0 +1,105 @@
+// check_counts: recounts every subscription and returns the ones that are wrong. Finds faults by sets, not by row.
+#include "read_counts.hpp"
+
+namespace sc {
+
+namespace {
+
+// Where the wrong subscriptions of one attachment go.
+struct Findings {
+    ReturnSetInfo *result;
+    const Counting *counting;
+};
+
+Datum integer_datum(std::optional<int64> value, bool *is_null)
+{
+    *is_null = !value;
+    return value ? Int64GetDatum(*value) : Datum{0};
+}
+
+Datum text_datum(const char *value, bool *is_null)
+{
+    *is_null = value == nullptr;
+    return value == nullptr ? Datum{0} : CStringGetTextDatum(value);
+}
+
+// One sentence with everything that is wrong.
+const char *describe(const Mapping &mapping, const Figures &figures)
+{
+    const Faults faults = find_faults(mapping, figures);
+    StringInfoData text;
+    initStringInfo(&text);
+    appendStringInfo(&text, "Subscription %s: ", figures.subscription_id);
+    for (size_t i = 0; i < faults.count; i++)
+        appendStringInfo(&text, "%s%s", i == 0 ? "" : "; ", faults.clauses[i]);
+    appendStringInfoChar(&text, '.');
+    return text.data;
+}
+
+void store_finding(const Figures &figures, void *state)
+{
+    const auto *findings = static_cast<const Findings *>(state);
+    const int64 recount = figures.completed + figures.scheduled;
+    std::array<bool, 11> nulls{};
+    std::array<Datum, 11> values{ObjectIdGetDatum(findings->counting->sessions),
+                                 text_datum(figures.subscription_id, &nulls[1]),
+                                 text_datum(figures.member_id, &nulls[2]),
+                                 integer_datum(figures.total, &nulls[3]),
+                                 Int64GetDatum(figures.completed),
+                                 Int64GetDatum(figures.scheduled),
+                                 integer_datum(remaining(figures), &nulls[6]),
+                                 integer_datum(figures.used, &nulls[7]),
+                                 Int64GetDatum(recount),
+                                 integer_datum(difference(figures.used, recount), &nulls[9]),
+                                 CStringGetTextDatum(describe(findings->counting->mapping, figures))};
+    tuplestore_putvalues(findings->result->setResult, findings->result->setDesc, values.data(), nulls.data());
+}
+
+// Sums up the counted sessions once, for all subscriptions together; a status stands in one list only.
+const char *wrong_counts_query(const Counting &counting)
+{
+    const Mapping &mapping = counting.mapping;
+    const char *link = quoted_column("t", mapping.subscription_column);
+    const char *member = quoted_column("t", mapping.member_column);
+    const char *id = quoted_column("s", counting.subscription_id);
+    StringInfoData query;
+    initStringInfo(&query);
+    appendStringInfo(&query, "SELECT %s FROM %s AS s LEFT JOIN",
+                     figures_list(counting, "coalesce(c.completed, 0)", "coalesce(c.counted - c.completed, 0)"),
+                     qualified_name(counting.subscriptions));
+    appendStringInfo(&query, " (SELECT %s, %s, count(*), count(*) FILTER (WHERE %s) FROM %s AS t", link,
+                     counting.by_member ? member : "NULL", completed_condition(mapping, "t"),
+                     qualified_name(counting.sessions));
+    appendStringInfo(&query, " WHERE %s IS NOT NULL AND %s GROUP BY %s%s%s) AS c(link, member, counted, completed)",
+                     link, counted_condition(mapping, "t"), link, counting.by_member ? ", " : "",
+                     counting.by_member ? member : "");
+    appendStringInfo(&query, " ON c.link = %s", id);
+    if (counting.by_member)
+        appendStringInfo(&query, " AND c.member = %s", quoted_column("s", mapping.subscription_member_column));
+    appendStringInfo(&query, " WHERE NOT (%s) ORDER BY %s, %s",
+                     consistent_condition(mapping, "s", "coalesce(c.counted, 0)"), id,
+                     quoted_column("s", mapping.subscription_member_column));
+    return query.data;
+}
+
+}  // namespace
+
+}  // namespace sc
+
+extern "C" {
+PG_FUNCTION_INFO_V1(sc_check_counts);
+}
+
+extern "C" Datum sc_check_counts(PG_FUNCTION_ARGS)
+{
+    InitMaterializedSRF(fcinfo, 0);
+    const std::span<const sc::Counting> countings =
+        sc::open_countings(PG_ARGISNULL(0) ? std::nullopt : std::optional(PG_GETARG_OID(0)));
+    const sc::Reading reading = sc::begin_reading();
+    for (const sc::Counting &counting : countings) {
+        sc::Findings findings{.result = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo), .counting = &counting};
+        sc::read_figures(sc::wrong_counts_query(counting), sc::store_finding, &findings);
+    }
+    sc::end_reading(reading);
+    return Datum{0};
+}

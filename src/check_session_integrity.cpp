@@ -1,0 +1,179 @@
+// check_session_integrity: one member's active subscription against its sessions, as a JSON object.
+#include "read_counts.hpp"
+#include "violation.hpp"
+
+namespace sc {
+
+namespace {
+
+// The member's active subscriptions, gathered row by row; every text lives in context, which outlives the rows.
+struct Answer {
+    const Mapping *mapping;
+    MemoryContext context;
+    int active;
+    Figures figures;           // of the last one; all there is where there is one
+    StringInfoData ids;        // of all, separated by commas
+    StringInfoData issues;     // JSON strings, separated by commas
+};
+static_assert(Pod<Answer>);
+
+void append_string(StringInfo json, const char *text)
+{
+    if (json->len > 0)
+        appendStringInfoString(json, ", ");
+    escape_json(json, text);
+}
+
+void gather(const Figures &figures, void *state)
+{
+    auto *answer = static_cast<Answer *>(state);
+    MemoryContext row = MemoryContextSwitchTo(answer->context);
+    answer->figures = figures;
+    answer->figures.subscription_id = pstrdup(figures.subscription_id);
+    appendStringInfo(&answer->ids, "%s%s", answer->active++ == 0 ? "" : ", ", figures.subscription_id);
+    const Faults faults = find_faults(*answer->mapping, figures);
+    for (size_t i = 0; i < faults.count; i++)
+        append_string(&answer->issues, psprintf("Subscription %s: %s.", figures.subscription_id, faults.clauses[i]));
+    MemoryContextSwitchTo(row);
+}
+
+// Refuses a text that the type refuses, as the type does, before it stands in a query.
+void check_member(const Counting &counting, const char *member)
+{
+    const AttrNumber column = get_attnum(counting.subscriptions, counting.mapping.subscription_member_column);
+    Oid input;
+    Oid parameter;
+    getTypeInputInfo(getBaseType(get_atttype(counting.subscriptions, column)), &input, &parameter);
+    OidInputFunctionCall(input, const_cast<char *>(member), parameter, -1);
+}
+
+const char *active_subscriptions_query(const Counting &counting, const char *member)
+{
+    const Mapping &mapping = counting.mapping;
+    return psprintf("SELECT %s FROM %s AS s CROSS JOIN %s WHERE %s = %s AND %s = %s ORDER BY %s",
+                    figures_list(counting, "c.completed", "c.scheduled"), qualified_name(counting.subscriptions),
+                    counts_of_subscription(counting), quoted_column("s", mapping.subscription_member_column),
+                    quote_literal_cstr(member), quoted_column("s", mapping.subscription_status_column),
+                    quote_literal_cstr(mapping.active_status), quoted_column("s", counting.subscription_id));
+}
+
+Answer read_active(const Counting &counting, const char *member)
+{
+    Answer answer{};
+    answer.mapping = &counting.mapping;
+    answer.context = CurrentMemoryContext;
+    initStringInfo(&answer.ids);
+    initStringInfo(&answer.issues);
+    check_member(counting, member);
+    const Reading reading = begin_reading();
+    read_figures(active_subscriptions_query(counting, member), gather, &answer);
+    end_reading(reading);
+    return answer;
+}
+
+const char *json_number(std::optional<int64> value)
+{
+    return value ? psprintf(INT64_FORMAT, *value) : "null";
+}
+
+// The figures of the one active subscription; of none and of several there is nothing to tell.
+void append_figures(StringInfo json, const Figures *figures)
+{
+    if (figures == nullptr) {
+        appendStringInfoString(json, "\"subscription_id\": null, \"expected\": null, \"actual\": null, \"breakdown\": "
+                                     "{\"completed\": null, \"scheduled\": null, \"remaining\": null}");
+        return;
+    }
+    appendStringInfoString(json, "\"subscription_id\": ");
+    escape_json(json, figures->subscription_id);
+    appendStringInfo(json, ", \"expected\": " INT64_FORMAT ", \"actual\": %s", figures->completed + figures->scheduled,
+                     json_number(figures->used));
+    appendStringInfo(json, ", \"breakdown\": {\"completed\": " INT64_FORMAT ", \"scheduled\": " INT64_FORMAT
+                           ", \"remaining\": %s}",
+                     figures->completed, figures->scheduled, json_number(remaining(*figures)));
+}
+
+const char *sum_up(const Answer &answer, const char *member)
+{
+    if (answer.active == 0)
+        return psprintf("Member %s has no active subscription.", member);
+    if (answer.active > 1)
+        return psprintf("Member %s has %d active subscriptions.", member, answer.active);
+    const Figures &figures = answer.figures;
+    if (answer.issues.len > 0)
+        return psprintf("The counts of subscription %s are wrong.", figures.subscription_id);
+    if (!figures.total)
+        return psprintf("Subscription %s is right: " INT64_FORMAT " completed, " INT64_FORMAT
+                        " scheduled, without a limit.",
+                        figures.subscription_id, figures.completed, figures.scheduled);
+    return psprintf("Subscription %s is right: " INT64_FORMAT " completed, " INT64_FORMAT " scheduled, " INT64_FORMAT
+                    " remaining of " INT64_FORMAT ".",
+                    figures.subscription_id, figures.completed, figures.scheduled, *remaining(figures),
+                    *figures.total);
+}
+
+const char *format_answer(Answer &answer, const char *member)
+{
+    StringInfoData several;
+    initStringInfo(&several);
+    if (answer.active > 1)
+        append_string(&several, psprintf("Member %s has %d active subscriptions (%s), where one is allowed.", member,
+                                         answer.active, answer.ids.data));
+    StringInfoData json;
+    initStringInfo(&json);
+    const bool valid = several.len == 0 && answer.issues.len == 0;
+    appendStringInfo(&json, "{\"valid\": %s, ", valid ? "true" : "false");
+    append_figures(&json, answer.active == 1 ? &answer.figures : nullptr);
+    appendStringInfoString(&json, ", \"message\": ");
+    escape_json(&json, sum_up(answer, member));
+    appendStringInfo(&json, ", \"issues\": [%s%s%s]}", several.data,
+                     several.len > 0 && answer.issues.len > 0 ? ", " : "", answer.issues.data);
+    return json.data;
+}
+
+// The only attachment, for a caller who names none.
+Oid only_attachment()
+{
+    const std::span<const Attachment> attachments = find_attachments(InvalidOid);
+    if (attachments.empty())
+        ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("no table is attached"),
+                errhint("Attach the table of the sessions with session_consistency.attach()."));
+    if (attachments.size() > 1) {
+        StringInfoData names;
+        initStringInfo(&names);
+        for (const Attachment &attachment : attachments)
+            appendStringInfo(&names, "%s%s", names.len == 0 ? "" : ", ", qualified_name(attachment.sessions));
+        ereport(ERROR, errcode(ERRCODE_AMBIGUOUS_PARAMETER),
+                errmsg("several tables are attached: %s", names.data),
+                errhint("Name one of them as the argument \"sessions\"."));
+    }
+    return attachments.front().sessions;
+}
+
+// The member as text, whichever type the called overload takes.
+const char *member_argument(FunctionCallInfo fcinfo)
+{
+    if (PG_ARGISNULL(0))
+        ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("argument \"p_member_id\" must not be NULL"));
+    Oid *types;
+    int count;
+    get_func_signature(fcinfo->flinfo->fn_oid, &types, &count);
+    return value_text(PG_GETARG_DATUM(0), types[0]);
+}
+
+}  // namespace
+
+}  // namespace sc
+
+extern "C" {
+PG_FUNCTION_INFO_V1(sc_check_session_integrity);
+}
+
+extern "C" Datum sc_check_session_integrity(PG_FUNCTION_ARGS)
+{
+    const char *member = sc::member_argument(fcinfo);
+    const Oid sessions = PG_ARGISNULL(1) ? sc::only_attachment() : PG_GETARG_OID(1);
+    const std::span<const sc::Counting> countings = sc::open_countings(sessions);
+    sc::Answer answer = sc::read_active(countings.front(), member);
+    return DirectFunctionCall1(jsonb_in, CStringGetDatum(sc::format_answer(answer, member)));
+}

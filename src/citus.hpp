@@ -1,0 +1,12 @@
+// Where Citus is installed: whether the two tables are distributed in a way that lets triggers on a shard find their
+// subscriptions. Reads Citus' catalogs; sets nothing.
+#pragma once
+
+#include "attach_tables.hpp"
+
+namespace sc {
+
+// 0A000 where the tables are not colocated by member, 55000 where citus.enable_unsafe_triggers is off.
+void check_distribution(const Request &request, const Facts &facts);
+
+}  // namespace sc

@@ -1,0 +1,33 @@
+// What the columns and values of an attachment must be. Refuses; changes nothing.
+#pragma once
+
+#include "attach_request.hpp"
+
+namespace sc {
+
+struct Column {
+    AttrNumber number;
+    Oid type;
+    Oid base;            // below any domain
+    int32 typmod;
+    Oid collation;
+    bool generated;      // GENERATED ALWAYS AS, or an identity column
+};
+static_assert(Pod<Column>);
+
+std::optional<Column> find_column(Oid relation, const char *name);
+
+// Leaves remaining_column in the mapping only where it is a plain column, which must then be maintained.
+void settle_remaining_column(const Request &request, Mapping &mapping);
+
+// Every column that the mapping names: there, not generated, of a fitting type, named once.
+void check_columns(const Request &request, const Mapping &mapping);
+
+// Every listed value is one that its column accepts; the mapping then has it as the column writes it.
+void check_values(const Request &request, Mapping &mapping);
+
+// Two columns that are compared with each other: same base type (integers of any width, text with varchar), same
+// collation.
+void check_joined(Oid first, const char *first_column, Oid second, const char *second_column);
+
+}  // namespace sc

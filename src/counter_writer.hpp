@@ -1,0 +1,28 @@
+// Writes counters of the subscriptions, opened once for a statement. Locks and writes as it is told, judges nothing.
+#pragma once
+
+#include "subscription_search.hpp"
+
+namespace sc {
+
+struct CounterWriter;
+// newest: looks at the newest committed rows in every isolation level, as what follows a TRUNCATE must.
+CounterWriter *open_counter_writer(Relation subscriptions, const SubscriptionShape &shape, bool newest);
+void close_counter_writer(CounterWriter *writer);   // fires the user's AFTER triggers
+
+// Makes a subscription current: as the snapshot sees it, or locked against other writers and in its newest version
+// (40001 where the isolation level forbids to see that one). nullptr: there is none.
+TupleTableSlot *find_subscription(CounterWriter *writer, Datum id, Datum member);
+TupleTableSlot *lock_found(CounterWriter *writer);
+TupleTableSlot *lock_subscription(CounterWriter *writer, Datum id, Datum member);
+TupleTableSlot *lock_next_used(CounterWriter *writer);   // every subscription that is not unused, in turn
+
+// Writes the counter of the current subscription, which is locked. A maintained remaining column follows the change,
+// or, where exact is true, becomes total - used whatever it was.
+void write_counter(CounterWriter *writer, int64_t used, bool exact);
+
+// Writes the counter of a subscription that was found and is not locked; false, and nothing is written, where that is
+// not possible as plainly, or where the row has changed since: lock it, and judge again.
+bool try_write_counter(CounterWriter *writer, int64_t used);
+
+}  // namespace sc

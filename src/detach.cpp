@@ -1,0 +1,219 @@
+// detach(): takes back what attach() made, as the charge trigger lists it, and nothing else. What somebody has dropped
+// or renamed since is left alone.
+#include "attachment.hpp"
+#include "count_credits.hpp"
+#include "existing.hpp"
+#include "pg_compat.hpp"
+#include "steps.hpp"
+
+extern "C" {
+PG_FUNCTION_INFO_V1(sc_detach);
+}
+
+namespace sc {
+
+namespace {
+
+struct Plan {
+    const Attachment *attachment;    // subscriptions: found without the foreign key too, InvalidOid where dropped
+    bool drop_added_columns;
+    Steps steps;
+};
+static_assert(Pod<Plan>);
+
+// The subscriptions of an attachment whose foreign key is gone: the one table that is guarded with its mapping.
+Attachment complete(const Attachment &found)
+{
+    Attachment attachment = found;
+    if (OidIsValid(attachment.subscriptions))
+        return attachment;
+    const Oids guarded = find_guarded_tables(attachment.mapping, attachment.sessions);
+    if (guarded.size() > 1)
+        ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                errmsg("the subscriptions of table \"%s\" cannot be told", get_rel_name(attachment.sessions)),
+                errdetail("Its foreign key is gone, and tables \"%s\" and \"%s\" are guarded alike.",
+                          get_rel_name(guarded[0]), get_rel_name(guarded[1])),
+                errhint("Add a foreign key on column \"%s\" first; it may be NOT VALID.",
+                        attachment.mapping.subscription_column));
+    attachment.subscriptions = guarded.empty() ? InvalidOid : guarded.front();
+    return attachment;
+}
+
+void check_owner(Oid table)
+{
+    if (OidIsValid(table) && !owns_relation(table, GetUserId()))
+        aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, get_rel_name(table));
+}
+
+// Dropping needs both tables alone; the sessions first, as everywhere.
+void lock_tables(const Attachment &attachment)
+{
+    LockRelationOid(attachment.sessions, AccessExclusiveLock);
+    partition_tree(attachment.sessions, AccessExclusiveLock);
+    if (OidIsValid(attachment.subscriptions))
+        LockRelationOid(attachment.subscriptions, AccessExclusiveLock);
+}
+
+void plan_view(Plan &plan)
+{
+    const Oid view = find_counts_view(*plan.attachment);
+    if (OidIsValid(view))
+        add_step(plan.steps, "drop view", psprintf("DROP VIEW %s", qualified_name(view)));
+}
+
+void plan_triggers_of(Plan &plan, Oid table, bool on_sessions)
+{
+    if (!OidIsValid(table))
+        return;
+    for (const OwnTrigger &trigger : find_own_triggers(table))
+        if (!trigger.cloned && trigger.rule->on_sessions == on_sessions)
+            add_step(plan.steps, "drop trigger",
+                     psprintf("DROP TRIGGER %s ON %s", quote_identifier(trigger.name), qualified_name(table)));
+}
+
+void plan_triggers(Plan &plan)
+{
+    plan_triggers_of(plan, plan.attachment->sessions, true);
+    plan_triggers_of(plan, plan.attachment->subscriptions, false);
+}
+
+// Drops the constraint of that kind; false where it is not there any more.
+bool plan_constraint(Plan &plan, Oid table, const char *kind, const char *action)
+{
+    const char *name = find_made(plan.attachment->mapping.made, kind);
+    if (name == nullptr || !OidIsValid(table) || !OidIsValid(get_relation_constraint_oid(table, name, true)))
+        return false;
+    add_step(plan.steps, action,
+             psprintf("ALTER TABLE %s DROP CONSTRAINT %s", qualified_name(table), quote_identifier(name)));
+    return true;
+}
+
+// A partition's own key, which went with the root's, comes back under its own name. The entry is schema.table.name.
+void plan_adopted_key(Plan &plan, const char *entry)
+{
+    List *parts = textToQualifiedNameList(cstring_to_text(entry));
+    const char *name = strVal(llast(parts));
+    RangeVar *table = makeRangeVarFromNameList(list_truncate(parts, list_length(parts) - 1));
+    const Oid partition = RangeVarGetRelid(table, NoLock, true);
+    if (!OidIsValid(partition))
+        return;
+    const AttrNumber link = get_attnum(partition, plan.attachment->mapping.subscription_column);
+    for (const ForeignKey &key : foreign_keys_on(partition, link)) {
+        if (!key.inherited)
+            continue;
+        const Datum definition = OidFunctionCall1(F_PG_GET_CONSTRAINTDEF_OID, ObjectIdGetDatum(key.constraint));
+        add_step(plan.steps, "add foreign key",
+                 psprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", qualified_name(partition), quote_identifier(name),
+                          TextDatumGetCString(definition)));
+    }
+}
+
+void plan_foreign_key(Plan &plan)
+{
+    if (!plan_constraint(plan, plan.attachment->sessions, "foreign_key", "drop foreign key"))
+        return;
+    for (const char *entry : plan.attachment->mapping.made)
+        if (const char *adopted = find_made(Names(&entry, 1), "partition_foreign_key"))
+            plan_adopted_key(plan, adopted);
+}
+
+void plan_checks(Plan &plan)
+{
+    plan_constraint(plan, plan.attachment->sessions, "link_check", "drop check");
+    plan_constraint(plan, plan.attachment->subscriptions, "total_check", "drop check");
+}
+
+void plan_index(Plan &plan, Oid table, const char *kind)
+{
+    const char *name = find_made(plan.attachment->mapping.made, kind);
+    if (name == nullptr || !OidIsValid(table))
+        return;
+    const Oid index = get_relname_relid(name, get_rel_namespace(table));
+    if (OidIsValid(index) && IndexGetRelation(index, true) == table)
+        add_step(plan.steps, "drop index", psprintf("DROP INDEX %s", qualified_name(index)));
+}
+
+void plan_indexes(Plan &plan)
+{
+    plan_index(plan, plan.attachment->sessions, "link_index");
+    plan_index(plan, plan.attachment->subscriptions, "active_index");
+}
+
+void plan_column(Plan &plan, Oid table, const char *kind)
+{
+    const char *name = find_made(plan.attachment->mapping.made, kind);
+    if (name == nullptr || !OidIsValid(table) || get_attnum(table, name) == InvalidAttrNumber)
+        return;
+    add_step(plan.steps, "drop column",
+             psprintf("ALTER TABLE %s DROP COLUMN %s", qualified_name(table), quote_identifier(name)));
+}
+
+void plan_columns(Plan &plan)
+{
+    if (!plan.drop_added_columns)
+        return;
+    plan_column(plan, plan.attachment->sessions, "link_column");
+    plan_column(plan, plan.attachment->subscriptions, "used_column");
+}
+
+// The way back of attach(): what was made last goes first.
+constexpr std::array planners{plan_view, plan_triggers, plan_foreign_key, plan_checks, plan_indexes, plan_columns};
+
+Steps plan_steps(const Attachment &attachment, bool drop_added_columns)
+{
+    Plan plan{&attachment, drop_added_columns, {}};
+    for (const auto planner : planners)
+        planner(plan);
+    return plan.steps;
+}
+
+void refuse_nulls(FunctionCallInfo fcinfo)
+{
+    constexpr std::array<const char *, 3> names{"sessions", "drop_added_columns", "dry_run"};
+    for (size_t argument = 0; argument < names.size(); argument++)
+        if (PG_ARGISNULL(argument))
+            ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+                    errmsg("argument \"%s\" of detach() must not be null", names[argument]));
+}
+
+// The attachment as it is once nobody else can change it.
+Attachment lock_attachment(Oid sessions)
+{
+    const Attachment before = complete(require_attachment(sessions));
+    check_owner(before.sessions);
+    check_owner(before.subscriptions);
+    lock_tables(before);
+    const Attachment attachment = complete(require_attachment(sessions));
+    if (attachment.subscriptions != before.subscriptions)
+        ereport(ERROR, errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+                errmsg("table \"%s\" changed while detach() waited for its locks", get_rel_name(sessions)),
+                errhint("Call detach() again."));
+    return attachment;
+}
+
+}  // namespace
+
+}  // namespace sc
+
+extern "C" Datum sc_detach(PG_FUNCTION_ARGS)
+{
+    sc::refuse_nulls(fcinfo);
+    InitMaterializedSRF(fcinfo, 0);
+    const int level = sc::enter_pinned_path();
+    const Oid sessions = PG_GETARG_OID(0);
+    const bool dry_run = PG_GETARG_BOOL(2);
+    sc::Attachment attachment{};
+    if (dry_run) {
+        attachment = sc::complete(sc::require_attachment(sessions));
+        sc::check_owner(attachment.sessions);
+        sc::check_owner(attachment.subscriptions);
+    } else {
+        attachment = sc::lock_attachment(sessions);
+    }
+    const sc::Steps steps = sc::plan_steps(attachment, PG_GETARG_BOOL(1));
+    if (!dry_run)
+        sc::run_steps(steps);
+    sc::leave_pinned_path(level);
+    sc::return_steps(fcinfo, steps);
+    PG_RETURN_NULL();
+}

@@ -1,0 +1,236 @@
+// Looks for gaps, one function for each thing that an attachment rests on.
+#include "enforcement.hpp"
+
+#include "column_rules.hpp"
+#include "count_credits.hpp"
+#include "existing.hpp"
+
+namespace sc {
+
+namespace {
+
+struct Inspection {
+    const Attachment *attachment;
+    Relation sessions;
+    Relation subscriptions;    // nullptr where the foreign key that leads to them is gone
+    List *gaps;
+};
+static_assert(Pod<Inspection>);
+
+void add_gap(Inspection &inspection, const char *gap)
+{
+    inspection.gaps = lappend(inspection.gaps, const_cast<char *>(gap));
+}
+
+bool fires(char enabled)
+{
+    return enabled == TRIGGER_FIRES_ON_ORIGIN || enabled == TRIGGER_FIRES_ALWAYS;
+}
+
+// The relation's trigger of that rule that comes closest to being right.
+const OwnTrigger *find_trigger(std::span<const OwnTrigger> triggers, const TriggerRule &rule)
+{
+    const OwnTrigger *found = nullptr;
+    for (const OwnTrigger &trigger : triggers)
+        if (trigger.rule == &rule && (found == nullptr || !fires(found->enabled)))
+            found = &trigger;
+    return found;
+}
+
+void look_at_trigger(Inspection &inspection, Oid relation, std::span<const OwnTrigger> triggers,
+                     const TriggerRule &rule)
+{
+    const char *table = qualified_name(relation);
+    const OwnTrigger *trigger = find_trigger(triggers, rule);
+    if (trigger == nullptr)
+        add_gap(inspection, psprintf("table %s has no trigger that calls %s()", table, rule.function));
+    else if (!fires(trigger->enabled))
+        add_gap(inspection, psprintf("trigger \"%s\" of table %s is disabled", trigger->name, table));
+    else if (trigger->type != rule.type || trigger->narrowed)
+        add_gap(inspection, psprintf("trigger \"%s\" of table %s does not fire for every change", trigger->name,
+                                     table));
+    else if (!says_the_same(trigger->arguments, inspection.attachment->mapping))
+        add_gap(inspection, psprintf("trigger \"%s\" of table %s has other arguments than the attachment",
+                                     trigger->name, table));
+}
+
+void look_at_triggers(Inspection &inspection)
+{
+    const Oid root = inspection.attachment->sessions;
+    for (const Oid relation : partition_tree(root, AccessShareLock)) {
+        const auto triggers = find_own_triggers(relation);
+        for (const TriggerRule &rule : trigger_rules)
+            if (rule.on_sessions && (relation == root || rule.on_partitions))
+                look_at_trigger(inspection, relation, triggers, rule);
+    }
+    if (inspection.subscriptions == nullptr)
+        return;
+    const Oid subscriptions = RelationGetRelid(inspection.subscriptions);
+    const auto triggers = find_own_triggers(subscriptions);
+    for (const TriggerRule &rule : trigger_rules)
+        if (!rule.on_sessions)
+            look_at_trigger(inspection, subscriptions, triggers, rule);
+}
+
+// Columns are found by name: one that was renamed or dropped is a gap, and hides what rests on it.
+bool look_at_columns(Inspection &inspection)
+{
+    const Mapping &mapping = inspection.attachment->mapping;
+    const int before = list_length(inspection.gaps);
+    const auto look = [&](Relation table, const char *column) {
+        if (column != nullptr && table != nullptr && get_attnum(RelationGetRelid(table), column) <= 0)
+            add_gap(inspection, psprintf("column \"%s\" of table %s is gone", column,
+                                         qualified_name(RelationGetRelid(table))));
+    };
+    for (const char *column : {mapping.member_column, mapping.subscription_column, mapping.type_column,
+                               mapping.status_column})
+        look(inspection.sessions, column);
+    for (const char *column : {mapping.subscription_member_column, mapping.subscription_status_column,
+                               mapping.total_column, mapping.used_column, mapping.remaining_column})
+        look(inspection.subscriptions, column);
+    return list_length(inspection.gaps) == before;
+}
+
+// The server's own triggers that enforce a foreign key can be disabled too.
+bool key_triggers_fire(Oid constraint)
+{
+    ScanKeyData key;
+    ScanKeyInit(&key, Anum_pg_trigger_tgconstraint, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(constraint));
+    Relation triggers = table_open(TriggerRelationId, AccessShareLock);
+    SysScanDesc scan = systable_beginscan(triggers, TriggerConstraintIndexId, true, nullptr, 1, &key);
+    bool all = true;
+    HeapTuple tuple;
+    while (all && HeapTupleIsValid(tuple = systable_getnext(scan)))
+        all = fires(reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple))->tgenabled);
+    systable_endscan(scan);
+    table_close(triggers, AccessShareLock);
+    return all;
+}
+
+void look_at_key(Inspection &inspection, Oid relation, const ForeignKey &key)
+{
+    const char *what = psprintf("foreign key \"%s\" of table %s", key.name, qualified_name(relation));
+    if (inspection.subscriptions != nullptr && key.references != RelationGetRelid(inspection.subscriptions))
+        add_gap(inspection, psprintf("%s does not refer to the subscriptions", what));
+    else if (!key.enforced)
+        add_gap(inspection, psprintf("%s is not enforced", what));
+    else if (!key.validated)
+        add_gap(inspection, psprintf("%s is not validated", what));
+    else if (!key_triggers_fire(key.constraint))
+        add_gap(inspection, psprintf("%s has a disabled trigger", what));
+}
+
+void look_at_keys(Inspection &inspection)
+{
+    const char *link = inspection.attachment->mapping.subscription_column;
+    for (const Oid relation : partition_tree(inspection.attachment->sessions, AccessShareLock)) {
+        const auto keys = foreign_keys_on(relation, get_attnum(relation, link));
+        if (keys.empty())
+            add_gap(inspection, psprintf("table %s has no foreign key on column \"%s\"", qualified_name(relation),
+                                         link));
+        else if (keys.size() > 1)
+            add_gap(inspection, psprintf("table %s has several foreign keys on column \"%s\"",
+                                         qualified_name(relation), link));
+        else
+            look_at_key(inspection, relation, keys.front());
+    }
+}
+
+// Conditions are parsed to be compared: a value that its column's type has ceased to accept must not raise here.
+bool is_word_of(Oid relation, const char *column_name, const char *word)
+{
+    const Column column = *find_column(relation, column_name);
+    if (type_is_enum(column.base))
+        return SearchSysCacheExists2(ENUMTYPOIDNAME, ObjectIdGetDatum(column.base), CStringGetDatum(word));
+    if (column.base == TEXTOID || column.base == VARCHAROID)
+        return true;
+    return (column.base == INT2OID || column.base == INT4OID || column.base == INT8OID) && word[0] != '\0' &&
+           strspn(word + (word[0] == '-' ? 1 : 0), "0123456789") == strlen(word + (word[0] == '-' ? 1 : 0));
+}
+
+bool look_at_words(Inspection &inspection, Oid table, const char *column, Names words)
+{
+    bool all = true;
+    for (const char *word : words)
+        if (column != nullptr && !is_word_of(table, column, word)) {
+            add_gap(inspection, psprintf("column \"%s\" of table %s does not accept \"%s\"", column,
+                                         qualified_name(table), word));
+            all = false;
+        }
+    return all;
+}
+
+void look_at_subscriptions(Inspection &inspection)
+{
+    if (inspection.subscriptions == nullptr)
+        return;
+    const Mapping &mapping = inspection.attachment->mapping;
+    const Oid table = RelationGetRelid(inspection.subscriptions);
+    const char *name = qualified_name(table);
+    if (!is_checked(inspection.subscriptions, counter_condition(mapping), true))
+        add_gap(inspection, psprintf("table %s has no validated CHECK (%s)", name, counter_condition(mapping)));
+    if (look_at_words(inspection, table, mapping.subscription_status_column, Names(&mapping.active_status, 1)) &&
+        !OidIsValid(find_active_index(inspection.subscriptions,
+                                      get_attnum(table, mapping.subscription_member_column),
+                                      active_condition(mapping))))
+        add_gap(inspection, psprintf("table %s has no valid unique index on (%s) WHERE %s", name,
+                                     quote_identifier(mapping.subscription_member_column),
+                                     active_condition(mapping)));
+}
+
+void look_at_sessions(Inspection &inspection)
+{
+    const Mapping &mapping = inspection.attachment->mapping;
+    const Oid table = inspection.attachment->sessions;
+    const AttrNumber link = get_attnum(table, mapping.subscription_column);
+    const AttrNumber member = get_attnum(table, mapping.member_column);
+    bool several = false;
+    const std::optional<LinkKey> key = find_link_key(inspection.sessions, link, member, &several);
+    const bool by_member = key && key->columns == 2;
+    if (!OidIsValid(find_link_index(inspection.sessions, link, by_member ? member : 0, linked_condition(mapping))))
+        add_gap(inspection, psprintf("table %s has no valid index on (%s)", qualified_name(table),
+                                     quote_identifier(mapping.subscription_column)));
+    look_at_words(inspection, table, mapping.status_column, mapping.scheduled_statuses);
+    look_at_words(inspection, table, mapping.status_column, mapping.completed_statuses);
+    const bool parsable = look_at_words(inspection, table, mapping.type_column, mapping.consuming_types);
+    if (parsable && find_made(mapping.made, "link_check") != nullptr &&
+        !is_checked(inspection.sessions, link_check_condition(mapping), true))
+        add_gap(inspection, psprintf("table %s has no validated CHECK (%s)", qualified_name(table),
+                                     link_check_condition(mapping)));
+}
+
+void look_at_everything(Inspection &inspection)
+{
+    look_at_triggers(inspection);
+    if (!look_at_columns(inspection))
+        return;
+    look_at_keys(inspection);
+    look_at_subscriptions(inspection);
+    look_at_sessions(inspection);
+}
+
+}  // namespace
+
+Names find_gaps(const Attachment &attachment)
+{
+    Relation sessions = try_relation_open(attachment.sessions, AccessShareLock);
+    if (sessions == nullptr)
+        return {};
+    Relation subscriptions = OidIsValid(attachment.subscriptions)
+                                 ? try_relation_open(attachment.subscriptions, AccessShareLock)
+                                 : nullptr;
+    Inspection inspection{&attachment, sessions, subscriptions, NIL};
+    look_at_everything(inspection);
+    if (subscriptions != nullptr)
+        relation_close(subscriptions, AccessShareLock);
+    relation_close(sessions, AccessShareLock);
+
+    auto **gaps = static_cast<const char **>(palloc(sizeof(char *) * Max(list_length(inspection.gaps), 1)));
+    size_t count = 0;
+    ListCell *cell;
+    foreach (cell, inspection.gaps)
+        gaps[count++] = static_cast<const char *>(lfirst(cell));
+    return Names(gaps, count);
+}
+
+}  // namespace sc

@@ -1,0 +1,12 @@
+// Whether an attachment is whole: what the rules rest on, and what of it is missing, disabled, not validated or
+// invalid. Reads catalogs, changes nothing, and raises for no state of them.
+#pragma once
+
+#include "attachment.hpp"
+
+namespace sc {
+
+// One sentence for each gap, which names the object; none where the attachment is enforced.
+Names find_gaps(const Attachment &attachment);
+
+}  // namespace sc

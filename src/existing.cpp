@@ -1,0 +1,218 @@
+// What of an attachment is there already. Whether two conditions say the same is left to the planner's own prover.
+#include "existing.hpp"
+
+#include <algorithm>
+
+#include "count_credits.hpp"
+#include "pg_compat.hpp"
+
+namespace sc {
+
+namespace {
+
+Columns column_numbers(HeapTuple tuple, AttrNumber attribute)
+{
+    bool null;
+    const Datum stored = SysCacheGetAttr(CONSTROID, tuple, attribute, &null);
+    if (null)
+        return {};
+    ArrayType *array = DatumGetArrayTypePCopy(stored);
+    return Columns(reinterpret_cast<const int16 *>(ARR_DATA_PTR(array)), ARR_DIMS(array)[0]);
+}
+
+ForeignKey read_foreign_key(HeapTuple tuple)
+{
+    auto *form = reinterpret_cast<Form_pg_constraint>(GETSTRUCT(tuple));
+    ForeignKey key{};
+    key.constraint = form->oid;
+    key.name = pstrdup(NameStr(form->conname));
+    key.references = form->confrelid;
+    key.columns = column_numbers(tuple, Anum_pg_constraint_conkey);
+    key.referenced = column_numbers(tuple, Anum_pg_constraint_confkey);
+    key.on_update = form->confupdtype;
+    key.on_delete = form->confdeltype;
+    key.match = form->confmatchtype;
+    key.deferrable = form->condeferrable;
+    key.validated = form->convalidated;
+    key.enforced = is_enforced(form);
+    key.inherited = OidIsValid(form->conparentid);
+    return key;
+}
+
+// Clauses in the form that predicate_implied_by() compares.
+List *prepare_clauses(Node *expression, bool is_check)
+{
+    expression = eval_const_expressions(nullptr, expression);
+    expression = reinterpret_cast<Node *>(canonicalize_qual(reinterpret_cast<Expr *>(expression), is_check));
+    return make_ands_implicit(reinterpret_cast<Expr *>(expression));
+}
+
+bool is_usable_btree(Relation index)
+{
+    const Form_pg_index form = index->rd_index;
+    return form->indisvalid && form->indisready && index->rd_rel->relam == BTREE_AM_OID;
+}
+
+// The predicate of a partial index holds wherever the condition does.
+bool covers(Relation index, List *condition)
+{
+    List *predicate = RelationGetIndexPredicate(index);
+    return predicate == NIL || predicate_implied_by(predicate, condition, false);
+}
+
+// Opens the relation's indexes one after the other and returns the first that the test accepts.
+template <typename Test>
+Oid find_index(Relation relation, Test accepts)
+{
+    ListCell *cell;
+    foreach (cell, RelationGetIndexList(relation)) {
+        Relation index = index_open(lfirst_oid(cell), AccessShareLock);
+        const bool accepted = accepts(index);
+        index_close(index, AccessShareLock);
+        if (accepted)
+            return lfirst_oid(cell);
+    }
+    return InvalidOid;
+}
+
+}  // namespace
+
+std::span<const ForeignKey> foreign_keys_on(Oid relation, AttrNumber column)
+{
+    ScanKeyData scan_key;
+    ScanKeyInit(&scan_key, Anum_pg_constraint_conrelid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relation));
+    Relation constraints = table_open(ConstraintRelationId, AccessShareLock);
+    SysScanDesc scan =
+        systable_beginscan(constraints, ConstraintRelidTypidNameIndexId, true, nullptr, 1, &scan_key);
+    size_t capacity = 4;
+    size_t count = 0;
+    auto *keys = static_cast<ForeignKey *>(palloc(sizeof(ForeignKey) * capacity));
+    HeapTuple tuple;
+    while (HeapTupleIsValid(tuple = systable_getnext(scan))) {
+        if (reinterpret_cast<Form_pg_constraint>(GETSTRUCT(tuple))->contype != CONSTRAINT_FOREIGN)
+            continue;
+        const ForeignKey key = read_foreign_key(tuple);
+        if (std::find(key.columns.begin(), key.columns.end(), column) == key.columns.end())
+            continue;
+        if (count == capacity)
+            keys = static_cast<ForeignKey *>(repalloc(keys, sizeof(ForeignKey) * (capacity *= 2)));
+        keys[count++] = key;
+    }
+    systable_endscan(scan);
+    table_close(constraints, AccessShareLock);
+    return std::span<const ForeignKey>(keys, count);
+}
+
+Columns primary_key_of(Relation relation, bool *deferrable)
+{
+    Columns columns;
+    const Oid index = find_index(relation, [&](Relation candidate) {
+        const Form_pg_index form = candidate->rd_index;
+        if (!form->indisprimary || !form->indisvalid)
+            return false;
+        auto *copy = static_cast<int16 *>(palloc(sizeof(int16) * form->indnkeyatts));
+        std::copy_n(form->indkey.values, form->indnkeyatts, copy);
+        columns = Columns(copy, form->indnkeyatts);
+        *deferrable = !form->indimmediate;
+        return true;
+    });
+    return OidIsValid(index) ? columns : Columns{};
+}
+
+List *parse_condition(Relation relation, const char *condition, bool is_check)
+{
+    List *parsed = raw_parser(psprintf("SELECT %s", condition), RAW_PARSE_DEFAULT);
+    auto *select = reinterpret_cast<SelectStmt *>(linitial_node(RawStmt, parsed)->stmt);
+    Node *expression = linitial_node(ResTarget, select->targetList)->val;
+
+    ParseState *state = make_parsestate(nullptr);
+    ParseNamespaceItem *item =
+        addRangeTableEntryForRelation(state, relation, AccessShareLock, nullptr, false, true);
+    addNSItemToQuery(state, item, true, true, true);
+    expression = transformExpr(state, expression, EXPR_KIND_CHECK_CONSTRAINT);
+    expression = coerce_to_boolean(state, expression, "CHECK");
+    assign_expr_collations(state, expression);
+    free_parsestate(state);
+    return prepare_clauses(expression, is_check);
+}
+
+bool is_checked(Relation relation, const char *condition, bool validated_only)
+{
+    const TupleConstr *constraints = RelationGetDescr(relation)->constr;
+    List *known = NIL;
+    for (int i = 0; constraints != nullptr && i < constraints->num_check; i++) {
+        const ConstrCheck &check = constraints->check[i];
+        if (is_enforced(check) && (check.ccvalid || !validated_only))
+            known = list_concat(known, prepare_clauses(static_cast<Node *>(stringToNode(check.ccbin)), true));
+    }
+    // A CHECK passes where it is NULL: weak implication.
+    return known != NIL && predicate_implied_by(parse_condition(relation, condition, true), known, true);
+}
+
+Oid find_active_index(Relation subscriptions, AttrNumber member, const char *active_condition)
+{
+    List *active = parse_condition(subscriptions, active_condition, false);
+    return find_index(subscriptions, [=](Relation index) {
+        const Form_pg_index form = index->rd_index;
+        return is_usable_btree(index) && form->indisunique && form->indimmediate && form->indnkeyatts == 1 &&
+               form->indkey.values[0] == member && covers(index, active);
+    });
+}
+
+Oid find_link_index(Relation sessions, AttrNumber link, AttrNumber member, const char *linked_condition)
+{
+    List *linked = parse_condition(sessions, linked_condition, false);
+    return find_index(sessions, [=](Relation index) {
+        const Form_pg_index form = index->rd_index;
+        const int16 *keys = form->indkey.values;
+        const bool leads = keys[0] == link || (member != 0 && form->indnkeyatts > 1 && keys[0] == member &&
+                                               keys[1] == link);
+        return is_usable_btree(index) && leads && covers(index, linked);
+    });
+}
+
+bool has_adoptable_index(Relation relation, AttrNumber column)
+{
+    return OidIsValid(find_index(relation, [=](Relation index) {
+        return !index->rd_rel->relispartition && index->rd_index->indnkeyatts == 1 &&
+               index->rd_index->indkey.values[0] == column;
+    }));
+}
+
+Oids partition_tree(Oid relation, LOCKMODE lock)
+{
+    List *tree = find_all_inheritors(relation, lock, nullptr);
+    auto *relations = static_cast<Oid *>(palloc(sizeof(Oid) * list_length(tree)));
+    size_t count = 0;
+    ListCell *cell;
+    foreach (cell, tree)
+        relations[count++] = lfirst_oid(cell);
+    return Oids(relations, count);
+}
+
+const char *counter_condition(const Mapping &mapping)
+{
+    const char *used = quote_identifier(mapping.used_column);
+    return psprintf("%s >= 0 AND %s <= %s", used, used, quote_identifier(mapping.total_column));
+}
+
+const char *active_condition(const Mapping &mapping)
+{
+    return psprintf("%s = %s", quote_identifier(mapping.subscription_status_column),
+                    quote_literal_cstr(mapping.active_status));
+}
+
+const char *linked_condition(const Mapping &mapping)
+{
+    return psprintf("%s IS NOT NULL", quote_identifier(mapping.subscription_column));
+}
+
+const char *link_check_condition(const Mapping &mapping)
+{
+    const char *linked = linked_condition(mapping);
+    if (mapping.type_column == nullptr)
+        return linked;
+    return psprintf("%s OR NOT (%s)", linked, consuming_condition(mapping, nullptr));
+}
+
+}  // namespace sc

@@ -1,0 +1,62 @@
+// Finds rows of the subscriptions by key or by member, straight through their indexes: no plan, no permission and no
+// policy is in the way, as with the server's own foreign keys. Locks and writes nothing.
+#pragma once
+
+#include "binding.hpp"
+
+namespace sc {
+
+// What the rules need of a subscription.
+struct Subscription {
+    Datum member;
+    bool member_is_null;
+    bool active;
+    std::optional<int64_t> total;    // absent: unlimited
+    std::optional<int64_t> used;     // absent: NULL, in a row from before the attachment
+    std::optional<int64_t> remaining;
+};
+static_assert(Pod<Subscription>);
+
+Subscription read_subscription(const SubscriptionShape &shape, TupleTableSlot *row);
+bool equal_keys(const KeyType &key, Datum left, Datum right);
+
+// Makes current the newest committed rows in READ COMMITTED, the transaction's snapshot elsewhere, and in both what
+// this transaction has written so far. PopActiveSnapshot() ends it.
+void push_newest_snapshot();
+
+// One equality search, by an index or, without one, by a scan of the table.
+struct Condition {
+    AttrNumber column;
+    const KeyType *key;
+    Datum value;
+};
+
+struct Search {
+    Relation index;
+    IndexScanDesc index_scan;
+    TableScanDesc table_scan;
+    ScanKey keys;
+    int count;
+    TupleTableSlot *row;
+};
+static_assert(Pod<Search>);
+
+Search begin_search(Relation relation, Oid index, std::span<const Condition> conditions, TupleTableSlot *row);
+Search begin_key_search(Relation relation, const SubscriptionShape &shape, Datum id, Datum member,
+                        TupleTableSlot *row);
+void search_key_again(const Search &search, const SubscriptionShape &shape, Datum id, Datum member);
+bool next_row(const Search &search);
+void end_search(const Search &search);
+
+// How many active subscriptions a member has, counted up to two; id is that of the first, copied.
+struct ActiveSubscription {
+    int count;
+    Datum id;
+};
+ActiveSubscription find_active_subscription(Relation subscriptions, const SubscriptionShape &shape, Datum member);
+
+// Looks a subscription up by its key; false where no row is visible, or its member is another.
+bool subscription_has_member(Relation subscriptions, const SubscriptionShape &shape, Datum id, Datum member);
+bool subscription_exists(Relation subscriptions, const SubscriptionShape &shape, Datum id);
+
+}  // namespace sc

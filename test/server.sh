@@ -1,0 +1,180 @@
+# Sourced by test/run and demo/run: a throw-away PostgreSQL server that has this extension.
+#
+# Installs what is missing with apt-get and nothing else into the system: the script goes on in a copy of the tree, in a
+# work directory, as an unprivileged user (initdb refuses root). The server runs from a relocated copy of the installed
+# one: PostgreSQL finds its other directories relative to its programs, so "make install" can write beside them.
+#
+#   enter_work_directory "$@"   once, first; returns inside
+#   build                       builds and installs the extension into the copy
+#   start_server                PGHOST and PATH lead to it
+#
+# PG_CONFIG chooses the server, CXX the compiler. WORK=DIRECTORY is worked in and left behind: its logs can be read, and
+# the next run there builds only what changed.
+
+tree=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+work=${SESSION_CONSISTENCY_WORK:-}
+
+fail() {
+    echo "${0##*/}: $*" >&2
+    exit 2
+}
+
+# The newest major that is installed, else the newest that the distribution has; 15 is the oldest that will do.
+choose_major() {
+    local installed
+    installed=$(find /usr/lib/postgresql/*/bin/postgres 2>/dev/null | cut -d/ -f5 | sort -n | tail -1)
+    if [[ ${installed:-0} -ge 15 ]]; then
+        echo "$installed"
+    else
+        apt-cache pkgnames postgresql-server-dev- | cut -d- -f4 | grep -x '[0-9]*' | sort -n | tail -1
+    fi
+}
+
+# Prints the packages that this machine lacks.
+list_missing() {
+    [[ -x $bindir/postgres ]] || echo "postgresql-$major"
+    [[ -f $bindir/../lib/pgxs/src/makefiles/pgxs.mk || -z ${major:-} ]] || echo "postgresql-server-dev-$major"
+    command -v make >/dev/null || echo make
+    command -v g++ >/dev/null || echo g++
+    command -v prove >/dev/null || echo perl
+    perl -MIPC::Run -e1 2>/dev/null || echo libipc-run-perl
+}
+
+as_root() {
+    if [[ $EUID -eq 0 ]]; then "$@"; else sudo "$@"; fi
+}
+
+# Never upgrades a package that is there, and lets no package make a cluster.
+install_packages() (
+    drop_in=/etc/postgresql-common/createcluster.d
+    trap 'as_root rm -f "$drop_in/session_consistency.conf"; as_root rmdir --ignore-fail-on-non-empty "$drop_in"' EXIT
+    as_root mkdir -p "$drop_in"
+    echo 'create_main_cluster = false' | as_root tee "$drop_in/session_consistency.conf" >/dev/null
+    as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 \
+        apt-get -qq -o DPkg::Lock::Timeout=600 install --yes --no-upgrade --no-install-recommends "$@"
+)
+
+update_packages() {
+    as_root apt-get -qq -o DPkg::Lock::Timeout=600 update || echo "package lists could not be updated"
+}
+
+prepare_machine() {
+    local major='' bindir missing log
+    log=$(mktemp)
+    if [[ -n ${PG_CONFIG:-} ]]; then
+        PG_CONFIG=$(command -v "$PG_CONFIG") || fail "there is no ${PG_CONFIG}"
+        bindir=$("$PG_CONFIG" --bindir)
+        [[ -x $bindir/postgres && -f $("$PG_CONFIG" --pgxs) ]] || fail "$PG_CONFIG knows no server with its headers"
+    else
+        command -v apt-get >/dev/null || fail "PG_CONFIG must name the server's pg_config: there is no apt-get here"
+        major=$(choose_major)
+        [[ -n $major ]] || { update_packages >"$log" 2>&1; major=$(choose_major); }
+        [[ ${major:-0} -ge 15 ]] || fail "needs PostgreSQL 15 or later; this distribution has ${major:-none}"
+        bindir=/usr/lib/postgresql/$major/bin
+        PG_CONFIG=$bindir/pg_config
+    fi
+    missing=$(list_missing)
+    if [[ -n $missing ]]; then
+        echo "installing" $missing >&2
+        if ! { update_packages && install_packages $missing; } >"$log" 2>&1; then
+            tail -20 "$log" >&2
+            fail 'apt-get could not install them'
+        fi
+    fi
+    rm -f "$log"
+}
+
+# Runs on every way out: ends what was started here, hands back what is for the tree, leaves nothing.
+leave_work_directory() {
+    local pid_file
+    [[ -z ${inner:-} ]] || { kill -TERM -- "-$inner"; wait "$inner"; } 2>/dev/null || true
+    find "$work" -name postmaster.pid 2>/dev/null | while read -r pid_file; do
+        kill -QUIT "$(head -1 "$pid_file")" 2>/dev/null || true
+    done
+    [[ ! -d $work/handback ]] || cp -r "$work/handback/." "$tree/" || true
+    [[ -n ${WORK:-} ]] || rm -rf "$work"
+}
+
+# An empty work directory; of an earlier run there only what make had built is left.
+make_work_directory() {
+    if [[ -z ${WORK:-} ]]; then
+        work=$(mktemp -d /tmp/session_consistency.XXXXXX)
+        mkdir "$work/tree"
+    elif [[ ! -e $WORK || -f $WORK/tree/session_consistency.control ]]; then
+        mkdir -p "$WORK/tree"
+        work=$(realpath "$WORK")
+        find "$work" -mindepth 1 -maxdepth 1 ! -name tree -exec rm -rf {} +
+        find "$work/tree" -type f ! -path '*/src/*.[od]' ! -path '*/src/*.bc*' -delete
+    else
+        fail "$WORK is there, and is no work directory"
+    fi
+}
+
+enter_work_directory() {
+    [[ -z $work ]] || { unset "${!PG@}" MAKEFLAGS MFLAGS MAKELEVEL; return; }
+    prepare_machine
+    make_work_directory
+    trap leave_work_directory EXIT
+    trap 'exit 130' INT TERM HUP
+    tar -C "$tree" --exclude-vcs --exclude-from="$tree/.gitignore" -cf - . | tar -C "$work/tree" --no-same-owner -xf -
+    local user=()
+    if [[ $EUID -eq 0 ]]; then
+        chown -R nobody:nogroup "$work"
+        user=(setpriv --reuid=nobody --regid=nogroup --clear-groups)
+    fi
+    local script
+    script=$(realpath --relative-to="$tree" "$0")
+    cd "$work/tree"
+    set -m   # a process group of its own, so that all of it can be ended
+    SESSION_CONSISTENCY_WORK=$work SERVER_CONFIG=$PG_CONFIG HOME=$work LC_ALL=C.UTF-8 \
+        "${user[@]}" bash "$script" "$@" </dev/null &
+    inner=$!
+    local status=0
+    wait "$inner" || status=$?
+    inner=
+    exit "$status"
+}
+
+# The programs are copied, since the server resolves links to find itself; all else is linked.
+stage_server() {
+    local directory
+    stage=$work/stage
+    bindir=$("$SERVER_CONFIG" --bindir)
+    mkdir -p "$stage$bindir"
+    cp -L "$bindir"/* "$stage$bindir/"
+    for directory in "$("$SERVER_CONFIG" --pkglibdir)" "$("$SERVER_CONFIG" --sharedir)"; do
+        link_entries "$directory"
+    done
+    for directory in "$("$SERVER_CONFIG" --pkglibdir)/bitcode" "$("$SERVER_CONFIG" --sharedir)/extension"; do
+        [[ ! -d $directory ]] || { rm "$stage$directory"; link_entries "$directory"; }
+    done
+    PATH=$stage$bindir:$PATH
+}
+
+link_entries() {
+    mkdir -p "$stage$1"
+    find "$1" -mindepth 1 -maxdepth 1 ! -name 'session_consistency*' -exec ln -s -t "$stage$1" {} +
+}
+
+# make for the copy: what it installs and the programs that it tests with are the staged ones.
+staged_make() {
+    make --no-print-directory PG_CONFIG="$SERVER_CONFIG" ${CXX:+CXX="$CXX"} "$@"
+}
+
+# Further arguments are make's.
+build() {
+    stage_server
+    staged_make --silent --keep-going -j2 "$@" all && staged_make --silent DESTDIR="$stage" "$@" install
+}
+
+start_server() {
+    export PGHOST=$work PGDATABASE=postgres
+    initdb --no-locale --encoding=UTF8 --no-sync --auth=trust -D "$work/data" >"$work/initdb.log" 2>&1
+    cat >>"$work/data/postgresql.conf" <<END
+listen_addresses = ''
+unix_socket_directories = '$work'
+fsync = off
+max_prepared_transactions = 10
+END
+    pg_ctl -D "$work/data" -l "$work/server.log" -w start >>"$work/initdb.log" 2>&1
+}

@@ -1,0 +1,131 @@
+// The rules of credit_rule.hpp without a server, each case named after the promise that it keeps. Prints TAP.
+#include <cstdio>
+#include <limits>
+
+#include "credit_rule.hpp"
+
+using namespace sc;
+
+namespace {
+
+int cases = 0;
+int failures = 0;
+
+void ok(bool holds, const char *promise)
+{
+    std::printf("%sok %d - %s\n", holds ? "" : "not ", ++cases, promise);
+    failures += !holds;
+}
+
+// Sessions, by what the rules see of them.
+constexpr Session booked{true, true, Status::scheduled};
+constexpr Session unlinked{true, false, Status::scheduled};
+constexpr Session done{true, true, Status::completed};
+constexpr Session done_unlinked{true, false, Status::completed};
+constexpr Session cancelled{true, true, Status::none};
+constexpr Session cancelled_unlinked{true, false, Status::none};
+constexpr Session trial{false, false, Status::scheduled};
+constexpr Session linked_trial{false, true, Status::scheduled};
+
+constexpr Change inserted(Session after)
+{
+    return {std::nullopt, after, false, false};
+}
+
+constexpr Change deleted(Session before)
+{
+    return {before, std::nullopt, false, false};
+}
+
+// An update that changes neither member nor link, unless it is said.
+constexpr Change updated(Session before, Session after, bool same_member = true, bool same_link = true)
+{
+    return {before, after, same_member, same_link};
+}
+
+bool holds(Session session, int64_t used, int64_t scheduled)
+{
+    const Credits credits = held(session);
+    return credits.used == used && credits.scheduled == scheduled;
+}
+
+bool fine(const Change &change)
+{
+    const Judgement judgement = judge(change);
+    return !judgement.member && !judgement.missing_link && !judgement.needless_link && !judgement.moved_member;
+}
+
+void test_holding()
+{
+    ok(holds(booked, 1, 1), "a scheduled session holds one credit, as scheduled");
+    ok(holds(done, 1, 0), "a completed session holds one credit, not as scheduled");
+    ok(holds(cancelled, 0, 0), "R6 a cancelled session holds none");
+    ok(holds(linked_trial, 0, 0), "R8 a session of another type holds none");
+    ok(holds(unlinked, 0, 0), "a session without a link holds none");
+    ok(counted(unlinked) && !counted(cancelled) && !counted(trial), "only a consuming one can be counted");
+}
+
+void test_linking()
+{
+    ok(fill_link(inserted(unlinked)) == Fill::look_up, "R1 a new session is linked");
+    ok(fill_link(inserted(cancelled_unlinked)) == Fill::look_up, "R1 a new session is linked, cancelled or not");
+    ok(fill_link(inserted(booked)) == Fill::keep, "a link that the writer gives is kept");
+    ok(fill_link(inserted(trial)) == Fill::keep, "R8 a new trial session has no link");
+    ok(fill_link(inserted(linked_trial)) == Fill::clear, "R8 a link of a trial session is cleared");
+    ok(fill_link(updated(booked, linked_trial)) == Fill::clear, "R8 a session that turns into a trial loses its link");
+    ok(fill_link(updated(trial, unlinked)) == Fill::look_up, "R1 a session that starts to be consuming is linked");
+    ok(fill_link(updated(cancelled_unlinked, unlinked)) == Fill::look_up, "R1 so is one that starts to hold a credit");
+    ok(fill_link(updated(unlinked, done_unlinked)) == Fill::keep, "a legacy one without a link may be completed");
+    ok(fill_link(updated(unlinked, cancelled_unlinked)) == Fill::keep, "a legacy one may be cancelled");
+    ok(fill_link(updated(booked, booked, false, true)) == Fill::look_up, "R7 a changed member links anew");
+    ok(fill_link(updated(booked, booked, false, false)) == Fill::keep, "R7 unless the writer changed the link, too");
+    ok(fill_link(updated(booked, unlinked, true, false)) == Fill::look_up, "a link that is emptied is looked up again");
+    ok(fill_link(updated(cancelled, booked)) == Fill::keep, "R6 un-cancelling keeps the link");
+}
+
+void test_judging()
+{
+    ok(fine(deleted(booked)), "a deleted session is not judged");
+    ok(judge(inserted(booked)).member, "R2 a new link must lead to the member's own subscription");
+    ok(judge(updated(booked, booked, true, false)).member, "R2 so must a changed one");
+    ok(judge(updated(cancelled, booked)).member, "R2 so must one that holds a credit again");
+    ok(fine(updated(booked, booked)), "an update of other columns is not judged");
+    ok(fine(updated(booked, done)), "completing is not judged");
+    ok(fine(updated(booked, cancelled)), "cancelling is not judged");
+    ok(fine(updated(done_unlinked, cancelled_unlinked)), "cancelling a legacy session is not judged");
+    ok(judge(inserted(unlinked)).missing_link, "R1 a consuming session that nothing linked is refused");
+    ok(judge(updated(trial, unlinked)).missing_link, "R1 so is one that starts to be consuming");
+    ok(judge(inserted(linked_trial)).needless_link, "R8 a trial session that something linked is refused");
+    ok(fine(updated(linked_trial, linked_trial)), "R8 a legacy trial with a link may be written");
+    ok(judge(updated(booked, booked, false, true)).moved_member, "R7 a changed member must not keep the link");
+    ok(fine(inserted(trial)), "a trial session is not judged");
+}
+
+void test_sums()
+{
+    constexpr auto unlimited = std::optional<int64_t>();
+    constexpr auto most = std::numeric_limits<int64_t>::max();
+    ok(judge_sum({1, 1}, 9, 10, true) == Verdict::fine, "R4 the last credit is given");
+    ok(judge_sum({1, 1}, 10, 10, true) == Verdict::no_credit, "R4 and no further one");
+    ok(judge_sum({3, 3}, 8, 10, true) == Verdict::no_credit, "R4 a statement that needs more than is left gets none");
+    ok(judge_sum({0, 1}, 12, 10, true) == Verdict::fine, "R4 a statement that adds nothing needs no credit");
+    ok(judge_sum({-1, -1}, 12, 10, false) == Verdict::fine, "R5 a credit goes back whatever the status");
+    ok(judge_sum({1, 1}, 0, 10, false) == Verdict::inactive, "R3 a scheduled one needs an active subscription");
+    ok(judge_sum({1, 0}, 0, 10, false) == Verdict::fine, "R3 history needs none");
+    ok(judge_sum({1, 1}, most - 1, unlimited, true) == Verdict::fine, "R10 an unlimited total never refuses");
+    ok(judge_sum({1, 1}, most, most, true) == Verdict::no_credit, "R4 holds at the largest total");
+    ok(excess(10, 10) == 0 && excess(0, 0) == 0 && excess(5, {}) == 0, "R10 nothing is in excess within the total");
+    ok(excess(12, 10) == 2 && excess(-3, 10) == 3, "R10 an excess has a size on either side");
+}
+
+}  // namespace
+
+int main()
+{
+    test_holding();
+    test_linking();
+    test_judging();
+    test_sums();
+    std::printf("1..%d\n", cases);
+    return failures == 0 ? 0 : 1;
+}
