@@ -20,7 +20,8 @@ $$ SELECT format(E'```sql\n%s\n```', lines) $$;
 CREATE FUNCTION pg_temp.arguments(function oid, results boolean) RETURNS text[] LANGUAGE sql AS
 $$
     SELECT array_agg(concat_ws(' ', a.name, format_type(a.type, NULL),
-                               'DEFAULT ' || pg_get_function_arg_default(p.oid, a.place::int)) ORDER BY a.place)
+                               'DEFAULT ' || regexp_replace(pg_get_function_arg_default(p.oid, a.place::int),
+                                                            '::[a-z]+(\[\])?$', '')) ORDER BY a.place)
     FROM pg_proc p,
          unnest(coalesce(p.proallargtypes, p.proargtypes::oid[]), p.proargmodes, p.proargnames)
              WITH ORDINALITY AS a (type, mode, name, place)
@@ -58,10 +59,11 @@ CREATE TEMPORARY VIEW members AS
 CREATE TEMPORARY VIEW functions AS
     SELECT p.proname AS name,
            p.prorettype = 'trigger'::regtype AS is_trigger,
-           string_agg(pg_temp.signature(p.oid), E'\n\n'
-                      ORDER BY pg_get_function_identity_arguments(p.oid) COLLATE "C") AS signatures,
-           string_agg(DISTINCT pg_temp.prose(obj_description(p.oid, 'pg_proc')), E'\n\n') AS comments
-    FROM pg_proc p JOIN members m ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid
+           string_agg(pg_temp.signature(p.oid), E'\n\n' ORDER BY c.place, p.oid::regprocedure::text) AS signatures,
+           string_agg(c.comment, E'\n\n' ORDER BY c.place, p.oid::regprocedure::text) AS comments
+    FROM pg_proc p JOIN members m ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid,
+         LATERAL (SELECT pg_temp.prose(obj_description(p.oid, 'pg_proc'))) d (comment),
+         LATERAL (SELECT d.comment, -length(d.comment)) c (comment, place)   -- of several, the one that explains first
     WHERE p.proname !~ '^_'
     GROUP BY 1, 2;
 

@@ -55,7 +55,8 @@ CREATE SCHEMA acl_desk AUTHORIZATION :desk;
 SET ROLE :desk;
 CREATE TABLE acl_desk.mine (id int PRIMARY KEY, member_id int, session_type text, status text, subscription_id int);
 ALTER TABLE acl_desk.mine ADD FOREIGN KEY (subscription_id) REFERENCES member_subscriptions;
-CREATE TRIGGER mine AFTER INSERT OR UPDATE OR DELETE ON acl_desk.mine FOR EACH ROW EXECUTE FUNCTION session_consistency.charge_sessions(:arguments);
+CREATE TRIGGER mine AFTER INSERT OR UPDATE OR DELETE ON acl_desk.mine FOR EACH ROW
+    EXECUTE FUNCTION session_consistency.charge_sessions(:arguments);
 INSERT INTO acl_desk.mine VALUES (1, 1, 'member', 'scheduled', 10);
 -- Who may refer to them must not write other columns of them as their owner.
 SET ROLE :owner;
@@ -65,7 +66,8 @@ SELECT replace(:'arguments', 'used_column=used_sessions', 'used_column=price') A
 SET ROLE :desk;
 ALTER TABLE acl_desk.mine ADD FOREIGN KEY (subscription_id) REFERENCES member_subscriptions;
 DROP TRIGGER mine ON acl_desk.mine;
-CREATE TRIGGER mine AFTER INSERT OR UPDATE OR DELETE ON acl_desk.mine FOR EACH ROW EXECUTE FUNCTION session_consistency.charge_sessions(:forged);
+CREATE TRIGGER mine AFTER INSERT OR UPDATE OR DELETE ON acl_desk.mine FOR EACH ROW
+    EXECUTE FUNCTION session_consistency.charge_sessions(:forged);
 INSERT INTO acl_desk.mine SELECT 2, 1, 'member', 'cancelled', 10;
 UPDATE acl_desk.mine SET status = 'completed';
 UPDATE acl_desk.mine SET status = 'cancelled';

@@ -40,7 +40,7 @@ SELECT repeat('s', 63) AS long_sessions, repeat('p', 63) AS long_packs, repeat('
 CREATE TABLE :long_packs (id bigint PRIMARY KEY, member_id bigint, status text, total_sessions_snapshot smallint);
 CREATE TABLE :long_sessions (id bigint PRIMARY KEY, member_id bigint, session_type text, status text);
 CREATE VIEW ppppppppppppppppppppppppppppppppppppppppppppppppp_member_id_idx AS SELECT 1;
-CREATE TABLE other (id integer CONSTRAINT ppppppppppppppppppppppppppp_uuuuuuuuuuuuuuuuuuuuuuuuuuuu_check CHECK (id > 0));
+CREATE TABLE other (id integer CONSTRAINT pppppppppppppppppppppppppppp_uuuuuuuuuuuuuuuuuuuuuuuuuuuu_check CHECK (id > 0));
 SELECT remember();
 SELECT action, substr(command, 1, 230) FROM session_consistency.attach(:'long_sessions', :'long_packs',
     subscription_column => :'long_link', used_column => :'long_used') WHERE action NOT LIKE '%trigger';

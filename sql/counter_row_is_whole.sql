@@ -1,12 +1,13 @@
--- A counter that is written leaves the rest of its row right: indexes, generated columns, constraints, and what other writes of
--- the same transaction have done to it.
+-- A counter that is written leaves the rest of its row right: indexes, generated columns, constraints, and what other
+-- writes of the same transaction have done to it.
 \getenv top PG_ABS_SRCDIR
 \set test counter_row_is_whole
 \set gym :top /test/fixtures/gym.sql
 \i :gym
 SELECT count(*) > 0 AS attached FROM session_consistency.attach('training_sessions', 'member_subscriptions');
 ALTER TABLE member_subscriptions ADD note text, ADD booked_at int, ADD state text GENERATED ALWAYS AS
-    (CASE WHEN used_sessions = 0 THEN 'unused' WHEN used_sessions = total_sessions_snapshot THEN 'full' ELSE 'in use' END) STORED;
+    (CASE WHEN used_sessions = 0 THEN 'unused' WHEN used_sessions = total_sessions_snapshot THEN 'full'
+        ELSE 'in use' END) STORED;
 CREATE INDEX by_remaining ON member_subscriptions (remaining_sessions);
 CREATE INDEX by_state ON member_subscriptions (upper(state)) WHERE used_sessions > 0;
 ALTER TABLE member_subscriptions ADD CONSTRAINT never_seven CHECK (used_sessions <> 7);
@@ -17,7 +18,8 @@ INSERT INTO training_sessions (id, member_id) VALUES (7, 1);
 INSERT INTO training_sessions (id, member_id) VALUES (7, 1), (8, 1), (9, 2), (10, 2);
 SET ROLE :owner;
 SET enable_seqscan = off;
-SELECT id, used_sessions, state, length(note) AS note FROM member_subscriptions WHERE remaining_sessions = 2 ORDER BY id;
+SELECT id, used_sessions, state, length(note) AS note FROM member_subscriptions
+    WHERE remaining_sessions = 2 ORDER BY id;
 SELECT id, used_sessions FROM member_subscriptions WHERE upper(state) = 'FULL' AND used_sessions > 0;
 SELECT id, used_sessions FROM member_subscriptions WHERE remaining_sessions = 10 ORDER BY id;
 RESET enable_seqscan;

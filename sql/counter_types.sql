@@ -3,7 +3,8 @@
 \set test counter_types
 \set gym :top /test/fixtures/gym.sql
 \i :gym
-ALTER TABLE member_subscriptions DROP COLUMN remaining_sessions, ALTER used_sessions TYPE smallint, ALTER total_sessions_snapshot TYPE bigint;
+ALTER TABLE member_subscriptions DROP COLUMN remaining_sessions, ALTER used_sessions TYPE smallint,
+    ALTER total_sessions_snapshot TYPE bigint;
 ALTER TABLE member_subscriptions ADD remaining_sessions bigint;
 UPDATE member_subscriptions SET remaining_sessions = total_sessions_snapshot;
 SELECT count(*) > 0 AS attached FROM session_consistency.attach('training_sessions', 'member_subscriptions');
@@ -31,7 +32,8 @@ SELECT * FROM recount();
 SET ROLE :owner;
 DELETE FROM training_sessions;
 SELECT count(*) > 0 AS detached FROM session_consistency.detach('training_sessions');
-ALTER TABLE member_subscriptions ALTER total_sessions_snapshot TYPE smallint, ALTER used_sessions TYPE bigint, ALTER remaining_sessions TYPE smallint;
+ALTER TABLE member_subscriptions ALTER total_sessions_snapshot TYPE smallint, ALTER used_sessions TYPE bigint,
+    ALTER remaining_sessions TYPE smallint;
 SELECT count(*) > 0 AS attached FROM session_consistency.attach('training_sessions', 'member_subscriptions');
 UPDATE member_subscriptions SET total_sessions_snapshot = 2 WHERE id = 10;
 SET ROLE :desk;

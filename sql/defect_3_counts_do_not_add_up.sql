@@ -4,7 +4,8 @@
 \set gym :top /test/fixtures/gym.sql
 \i :gym
 SELECT count(*) > 0 AS attached FROM session_consistency.attach('training_sessions', 'member_subscriptions');
-CREATE FUNCTION sums() RETURNS TABLE (id int, completed bigint, scheduled bigint, remaining bigint, total bigint, adds_up boolean)
+CREATE FUNCTION sums() RETURNS TABLE (id int, completed bigint, scheduled bigint, remaining bigint, total bigint,
+    adds_up boolean)
     LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT AS $$
     SELECT s.id, c.completed, c.scheduled, s.remaining_sessions, s.total_sessions_snapshot,
            c.completed + c.scheduled + s.remaining_sessions = s.total_sessions_snapshot

@@ -1,5 +1,5 @@
--- The fourth defect: two clients each read that one credit was left, both passed the check, both booked. What a client has
--- read before decides nothing now; the race of two at once is in the isolation tests.
+-- The fourth defect: two clients each read that one credit was left, both passed the check, both booked. What a client
+-- has read before decides nothing now; the race of two at once is in the isolation tests.
 \getenv top PG_ABS_SRCDIR
 \set test defect_4_last_credit_given_twice
 \set gym :top /test/fixtures/gym.sql

@@ -4,7 +4,8 @@
 \set gym :top /test/fixtures/gym.sql
 \i :gym
 SELECT count(*) > 0 AS attached FROM session_consistency.attach('training_sessions', 'member_subscriptions');
-INSERT INTO training_sessions (id, member_id, status) VALUES (1, 1, 'scheduled'), (2, 1, 'completed'), (3, 1, 'cancelled');
+INSERT INTO training_sessions (id, member_id, status) VALUES (1, 1, 'scheduled'), (2, 1, 'completed'),
+    (3, 1, 'cancelled');
 ALTER TYPE session_status RENAME VALUE 'completed' TO 'done';
 SELECT * FROM refusal('UPDATE training_sessions SET status = ''done'' WHERE id = 1');
 INSERT INTO training_sessions (id, member_id) VALUES (4, 1);

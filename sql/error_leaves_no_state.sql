@@ -1,4 +1,5 @@
--- An error in the middle of a statement leaves nothing behind in the backend: the same subscription is booked right afterwards.
+-- An error in the middle of a statement leaves nothing behind in the backend: the same subscription is booked right
+-- afterwards.
 \getenv top PG_ABS_SRCDIR
 \set test error_leaves_no_state
 \set gym :top /test/fixtures/gym.sql
@@ -7,7 +8,8 @@ SELECT count(*) > 0 AS attached FROM session_consistency.attach('training_sessio
 CREATE FUNCTION fail_on_demand() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF NEW.note = 'fail' THEN RAISE division_by_zero; END IF;
-    IF NEW.note = 'nest' THEN INSERT INTO training_sessions (id, member_id, note) VALUES (NEW.id + 100, 1, 'fail'); END IF;
+    IF NEW.note = 'nest' THEN INSERT INTO training_sessions (id, member_id, note)
+        VALUES (NEW.id + 100, 1, 'fail'); END IF;
     RETURN NEW;
 END $$;
 CREATE TRIGGER " fail_first" AFTER INSERT OR UPDATE ON training_sessions FOR EACH ROW EXECUTE FUNCTION fail_on_demand();
@@ -46,7 +48,8 @@ DO $$
 BEGIN
     FOR n IN 1..100 LOOP
         BEGIN
-            INSERT INTO training_sessions (id, member_id, note) VALUES (n + 1000, 1, ''), (n + 2000, 1, (ARRAY['fail', 'nest'])[1 + n % 2]);
+            INSERT INTO training_sessions (id, member_id, note)
+                VALUES (n + 1000, 1, ''), (n + 2000, 1, (ARRAY['fail', 'nest'])[1 + n % 2]);
         EXCEPTION WHEN division_by_zero THEN
             NULL;
         END;
@@ -70,7 +73,8 @@ SELECT * FROM counters() WHERE id IN ('10', '20');
 
 -- A statement that is cancelled.
 SET statement_timeout = '200ms';
-INSERT INTO training_sessions (id, member_id) SELECT n, 1 FROM generate_series(8, 9) n WHERE n = 8 OR pg_sleep(10) IS NOT NULL;
+INSERT INTO training_sessions (id, member_id) SELECT n, 1 FROM generate_series(8, 9) n
+    WHERE n = 8 OR pg_sleep(10) IS NOT NULL;
 RESET statement_timeout;
 INSERT INTO training_sessions (id, member_id) VALUES (8, 1);
 SELECT * FROM counters() WHERE id IN ('10', '20');

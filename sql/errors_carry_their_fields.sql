@@ -1,5 +1,5 @@
--- Each error carries schema, table, column and constraint name, a detail with the figures and a hint with the next step. Where
--- the caller may not read the subscription, the detail leaves its values out.
+-- Each error carries schema, table, column and constraint name, a detail with the figures and a hint with the next
+-- step. Where the caller may not read the subscription, the detail leaves its values out.
 \getenv top PG_ABS_SRCDIR
 \set test errors_carry_their_fields
 \set gym :top /test/fixtures/gym.sql

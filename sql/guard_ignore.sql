@@ -1,4 +1,5 @@
--- R9 under guard => 'ignore': an application that still does its own arithmetic keeps working, and counts nothing twice.
+-- R9 under guard => 'ignore': an application that still does its own arithmetic keeps working, and counts nothing
+-- twice.
 \getenv top PG_ABS_SRCDIR
 \set test guard_ignore
 \set gym :top /test/fixtures/gym.sql
@@ -11,13 +12,15 @@ FROM session_consistency.attach('training_sessions', 'member_subscriptions', gua
 -- The application books as it always has.
 BEGIN;
 INSERT INTO training_sessions (id, member_id) VALUES (1, 1);
-UPDATE member_subscriptions SET used_sessions = used_sessions + 1, remaining_sessions = remaining_sessions - 1 WHERE id = 10;
+UPDATE member_subscriptions SET used_sessions = used_sessions + 1, remaining_sessions = remaining_sessions - 1
+    WHERE id = 10;
 COMMIT;
 SELECT * FROM counters() WHERE id = '10';
 
 -- In the other order, and in one statement.
 BEGIN;
-UPDATE member_subscriptions SET used_sessions = used_sessions + 1, remaining_sessions = remaining_sessions - 1 WHERE id = 10;
+UPDATE member_subscriptions SET used_sessions = used_sessions + 1, remaining_sessions = remaining_sessions - 1
+    WHERE id = 10;
 INSERT INTO training_sessions (id, member_id) VALUES (2, 1);
 COMMIT;
 WITH booked AS (INSERT INTO training_sessions (id, member_id) VALUES (3, 1))

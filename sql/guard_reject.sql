@@ -14,7 +14,8 @@ UPDATE member_subscriptions SET used_sessions = 3, total_sessions_snapshot = 20 
 UPDATE member_subscriptions SET used_sessions = 3, status = 'frozen' WHERE id = 10;
 INSERT INTO member_subscriptions VALUES (10, 1, 'active', 10, DEFAULT)
     ON CONFLICT (id) DO UPDATE SET used_sessions = member_subscriptions.used_sessions - 1;
-MERGE INTO member_subscriptions s USING (VALUES (10)) v (id) ON s.id = v.id WHEN MATCHED THEN UPDATE SET used_sessions = 0;
+MERGE INTO member_subscriptions s USING (VALUES (10)) v (id) ON s.id = v.id WHEN MATCHED THEN UPDATE
+    SET used_sessions = 0;
 SET ROLE NONE;
 UPDATE member_subscriptions SET used_sessions = 1 WHERE id = 10;
 SET ROLE :owner;
@@ -34,7 +35,8 @@ ALTER TABLE member_subscriptions ALTER used_sessions DROP NOT NULL;
 INSERT INTO member_subscriptions (id, member_id, status, total_sessions_snapshot, used_sessions)
     VALUES (12, 1, 'frozen', 10, 0), (13, 1, 'frozen', 10, NULL), (14, 1, 'frozen', 10, DEFAULT);
 SELECT * FROM counters() WHERE id IN ('12', '13', '14');
-INSERT INTO member_subscriptions (id, member_id, status, total_sessions_snapshot, used_sessions) VALUES (15, 1, 'frozen', 10, 3);
+INSERT INTO member_subscriptions (id, member_id, status, total_sessions_snapshot, used_sessions)
+    VALUES (15, 1, 'frozen', 10, 3);
 COPY member_subscriptions (id, member_id, status, total_sessions_snapshot, used_sessions) FROM stdin;
 16	1	frozen	10	1
 \.

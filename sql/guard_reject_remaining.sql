@@ -32,8 +32,10 @@ SELECT * FROM counters() WHERE id = '10';
 
 -- A new one starts with all that it holds.
 INSERT INTO member_subscriptions (id, member_id, status, total_sessions_snapshot) VALUES (12, 1, 'frozen', 7);
-INSERT INTO member_subscriptions (id, member_id, status, total_sessions_snapshot, remaining_sessions) VALUES (13, 1, 'frozen', 7, 7);
-INSERT INTO member_subscriptions (id, member_id, status, total_sessions_snapshot, remaining_sessions) VALUES (14, 1, 'frozen', 7, 3);
+INSERT INTO member_subscriptions (id, member_id, status, total_sessions_snapshot, remaining_sessions)
+    VALUES (13, 1, 'frozen', 7, 7);
+INSERT INTO member_subscriptions (id, member_id, status, total_sessions_snapshot, remaining_sessions)
+    VALUES (14, 1, 'frozen', 7, 3);
 INSERT INTO member_subscriptions (id, member_id, status, total_sessions_snapshot) VALUES (15, 1, 'frozen', NULL);
 SELECT * FROM counters();
 SET ROLE NONE;

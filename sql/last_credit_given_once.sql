@@ -1,4 +1,5 @@
--- R4: a counted session takes one credit, the last one is given once, and a statement that asks for more changes nothing.
+-- R4: a counted session takes one credit, the last one is given once, and a statement that asks for more changes
+-- nothing.
 \getenv top PG_ABS_SRCDIR
 \set test last_credit_given_once
 \set gym :top /test/fixtures/gym.sql
@@ -37,7 +38,8 @@ SET ROLE :owner;
 UPDATE member_subscriptions SET status = 'active', total_sessions_snapshot = 0 WHERE id = 30;
 SET ROLE :desk;
 INSERT INTO training_sessions (id, member_id) VALUES (6, 3);
-INSERT INTO training_sessions (id, member_id, status, subscription_id) SELECT n, 2, 'completed', 21 FROM generate_series(7, 9) n;
+INSERT INTO training_sessions (id, member_id, status, subscription_id) SELECT n, 2, 'completed', 21
+    FROM generate_series(7, 9) n;
 SELECT * FROM counters();
 
 -- The recount finds nothing.

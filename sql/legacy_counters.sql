@@ -1,5 +1,5 @@
--- Counters from before the attachment keep their value, and live writes change them by one; what is overdrawn may only get
--- better.
+-- Counters from before the attachment keep their value, and live writes change them by one; what is overdrawn may only
+-- get better.
 \getenv top PG_ABS_SRCDIR
 \set test legacy_counters
 \set gym :top /test/fixtures/gym.sql

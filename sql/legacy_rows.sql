@@ -1,5 +1,5 @@
--- Sessions from before the attachment have no link. They may be cancelled, completed, deleted as they are; what starts to hold
--- a credit is linked.
+-- Sessions from before the attachment have no link. They may be cancelled, completed, deleted as they are; what starts
+-- to hold a credit is linked.
 \getenv top PG_ABS_SRCDIR
 \set test legacy_rows
 \set gym :top /test/fixtures/gym.sql
@@ -13,7 +13,8 @@ SET ROLE :desk;
 
 -- As they are: with a pack or without, whatever is written that is not member, link, type or status.
 UPDATE training_sessions SET note = 'seen';
-UPDATE training_sessions SET status = status, member_id = member_id, session_type = session_type, subscription_id = NULL;
+UPDATE training_sessions SET status = status, member_id = member_id, session_type = session_type,
+    subscription_id = NULL;
 UPDATE training_sessions SET status = 'completed' WHERE id IN (1, 6);
 UPDATE training_sessions SET status = 'in_progress' WHERE id = 2;
 UPDATE training_sessions SET status = 'cancelled' WHERE id IN (1, 8);

@@ -3,7 +3,8 @@
 \set test link_check
 \set gym :top /test/fixtures/gym.sql
 \i :gym
-SELECT count(*) > 0 AS attached FROM session_consistency.attach('training_sessions', 'member_subscriptions', link_check => true);
+SELECT count(*) > 0 AS attached FROM session_consistency.attach('training_sessions', 'member_subscriptions',
+    link_check => true);
 SET ROLE :desk;
 INSERT INTO training_sessions (id, member_id) VALUES (1, 1), (2, 2), (3, 2);
 INSERT INTO training_sessions (id, member_id, session_type) VALUES (4, 3, 'trial'), (5, 3, NULL);

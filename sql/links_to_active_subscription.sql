@@ -1,5 +1,5 @@
--- R1: a consuming session without a link is linked to its member's one active subscription, when it is inserted, when it
--- starts to be consuming or to hold a credit, when its member changes.
+-- R1: a consuming session without a link is linked to its member's one active subscription, when it is inserted, when
+-- it starts to be consuming or to hold a credit, when its member changes.
 \getenv top PG_ABS_SRCDIR
 \set test links_to_active_subscription
 \set gym :top /test/fixtures/gym.sql

@@ -4,7 +4,8 @@
 \set gym :top /test/fixtures/gym.sql
 \i :gym
 ALTER TABLE training_sessions DROP COLUMN session_type;
-SELECT count(*) > 0 AS attached FROM session_consistency.attach('training_sessions', 'member_subscriptions', type_column => NULL);
+SELECT count(*) > 0 AS attached FROM session_consistency.attach('training_sessions', 'member_subscriptions',
+    type_column => NULL);
 SET ROLE :desk;
 INSERT INTO training_sessions (id, member_id) VALUES (1, 1), (2, 2), (3, 2);
 INSERT INTO training_sessions (id, member_id) VALUES (4, 2);

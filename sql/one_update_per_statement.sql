@@ -1,4 +1,5 @@
--- However many sessions of one subscription a statement writes, its counter is written once: never a row version for each.
+-- However many sessions of one subscription a statement writes, its counter is written once: never a row version for
+-- each.
 \getenv top PG_ABS_SRCDIR
 \set test one_update_per_statement
 \set gym :top /test/fixtures/gym.sql
@@ -40,7 +41,8 @@ SELECT * FROM counters() WHERE id IN ('10', '20');
 -- What passes from scheduled to completed keeps its credit: nothing is written.
 BEGIN;
 SELECT versions() AS start \gset step_
-UPDATE training_sessions SET status = CASE WHEN status = 'scheduled' THEN 'completed' ELSE 'scheduled' END::session_status WHERE member_id = 1 AND id <= 200;
+UPDATE training_sessions SET status = CASE WHEN status = 'scheduled' THEN 'completed'
+    ELSE 'scheduled' END::session_status WHERE member_id = 1 AND id <= 200;
 SELECT versions() - :step_start AS versions \gset step_
 \echo scheduled to completed: :step_versions
 COMMIT;

@@ -8,7 +8,8 @@ SET ROLE NONE;
 GRANT DELETE, UPDATE, SELECT ON members TO :desk;
 SET ROLE :desk;
 INSERT INTO training_sessions (id, member_id) VALUES (1, 1), (2, 1), (3, 2), (4, 2);
-INSERT INTO training_sessions (id, member_id, status, subscription_id) VALUES (5, 1, 'completed', 11), (6, 1, 'cancelled', 10);
+INSERT INTO training_sessions (id, member_id, status, subscription_id)
+    VALUES (5, 1, 'completed', 11), (6, 1, 'cancelled', 10);
 DELETE FROM members WHERE id = 1;
 SELECT * FROM bookings();
 SELECT * FROM counters();

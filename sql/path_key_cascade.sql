@@ -10,7 +10,8 @@ ALTER TABLE member_subscriptions DROP CONSTRAINT member_subscriptions_member_id_
 ALTER TABLE training_sessions DROP CONSTRAINT training_sessions_member_id_fkey,
     ADD CONSTRAINT training_sessions_member_id_fkey FOREIGN KEY (member_id) REFERENCES members ON UPDATE CASCADE;
 INSERT INTO training_sessions (id, member_id) VALUES (1, 2), (2, 2), (3, 1);
-INSERT INTO training_sessions (id, member_id, status, subscription_id) VALUES (4, 1, 'completed', 11), (5, 1, 'cancelled', 10), (6, 1, 'cancelled', 11);
+INSERT INTO training_sessions (id, member_id, status, subscription_id)
+    VALUES (4, 1, 'completed', 11), (5, 1, 'cancelled', 10), (6, 1, 'cancelled', 11);
 INSERT INTO training_sessions (id, member_id, session_type) VALUES (7, 1, 'trial'), (8, 4, 'trial');
 UPDATE members SET id = id + 100;
 SELECT * FROM bookings();
@@ -25,7 +26,8 @@ SELECT * FROM counters();
 -- would be without a pack.
 ALTER TABLE training_sessions DROP CONSTRAINT training_sessions_member_id_fkey;
 UPDATE members SET id = 100 WHERE id = 1;
-ALTER TABLE training_sessions ADD CONSTRAINT training_sessions_member_id_fkey FOREIGN KEY (member_id) REFERENCES members ON UPDATE CASCADE;
+ALTER TABLE training_sessions ADD CONSTRAINT training_sessions_member_id_fkey FOREIGN KEY (member_id)
+    REFERENCES members ON UPDATE CASCADE;
 ALTER TABLE member_subscriptions DROP CONSTRAINT member_subscriptions_member_id_fkey;
 UPDATE members SET id = 100 WHERE id = 1;
 SELECT * FROM bookings();
@@ -33,12 +35,14 @@ SELECT * FROM counters();
 
 -- The pack's own key: attach() refuses a foreign key that cascades, and so does every write where it came later.
 ALTER TABLE training_sessions DROP CONSTRAINT training_sessions_subscription_id_fkey,
-    ADD CONSTRAINT training_sessions_subscription_id_fkey FOREIGN KEY (subscription_id) REFERENCES member_subscriptions ON UPDATE CASCADE;
+    ADD CONSTRAINT training_sessions_subscription_id_fkey FOREIGN KEY (subscription_id)
+        REFERENCES member_subscriptions ON UPDATE CASCADE;
 SELECT * FROM refusal('UPDATE member_subscriptions SET id = 110 WHERE id = 10');
 INSERT INTO training_sessions (id, member_id) VALUES (9, 1);
 DELETE FROM training_sessions WHERE id = 3;
 ALTER TABLE training_sessions DROP CONSTRAINT training_sessions_subscription_id_fkey,
-    ADD CONSTRAINT training_sessions_subscription_id_fkey FOREIGN KEY (subscription_id) REFERENCES member_subscriptions DEFERRABLE;
+    ADD CONSTRAINT training_sessions_subscription_id_fkey FOREIGN KEY (subscription_id)
+        REFERENCES member_subscriptions DEFERRABLE;
 INSERT INTO training_sessions (id, member_id) VALUES (9, 1);
 ALTER TABLE training_sessions DROP CONSTRAINT training_sessions_subscription_id_fkey,
     ADD CONSTRAINT training_sessions_subscription_id_fkey FOREIGN KEY (subscription_id) REFERENCES member_subscriptions;

@@ -11,7 +11,8 @@ PREPARE synchronize AS
     MERGE INTO training_sessions t USING wanted w ON t.id = w.id
     WHEN MATCHED AND w.status IS NULL THEN DELETE
     WHEN MATCHED THEN UPDATE SET status = w.status, member_id = w.member_id
-    WHEN NOT MATCHED AND w.member_id IS NOT NULL THEN INSERT (id, member_id, status) VALUES (w.id, w.member_id, w.status);
+    WHEN NOT MATCHED AND w.member_id IS NOT NULL THEN INSERT (id, member_id, status)
+        VALUES (w.id, w.member_id, w.status);
 EXECUTE synchronize;
 SELECT * FROM bookings();
 SELECT * FROM counters() WHERE id IN ('10', '20');

@@ -16,7 +16,8 @@ SELECT * FROM counters() WHERE id IN ('10', '20');
 
 -- Nor is a dropped row judged: not its member, not its link.
 INSERT INTO training_sessions (id, member_id) VALUES (1, 3), (2, 4) ON CONFLICT DO NOTHING;
-INSERT INTO training_sessions (id, member_id, subscription_id) VALUES (1, 2, 10), (2, 2, 21), (3, 1, 99) ON CONFLICT DO NOTHING;
+INSERT INTO training_sessions (id, member_id, subscription_id) VALUES (1, 2, 10), (2, 2, 21), (3, 1, 99)
+    ON CONFLICT DO NOTHING;
 -- The same key twice in one statement.
 INSERT INTO training_sessions (id, member_id) VALUES (4, 1), (4, 1), (4, 3) ON CONFLICT DO NOTHING;
 SELECT * FROM bookings();
@@ -31,16 +32,19 @@ INSERT INTO training_sessions (id, member_id) VALUES (1, 2) ON CONFLICT (id) DO 
 SELECT * FROM counters() WHERE id IN ('10', '20');
 INSERT INTO training_sessions (id, member_id) VALUES (1, 2) ON CONFLICT (id) DO UPDATE SET status = excluded.status;
 SELECT * FROM counters() WHERE id IN ('10', '20');
-INSERT INTO training_sessions (id, member_id) VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET member_id = excluded.member_id;
+INSERT INTO training_sessions (id, member_id) VALUES (1, 1) ON CONFLICT (id) DO UPDATE
+    SET member_id = excluded.member_id;
 SELECT * FROM counters() WHERE id IN ('10', '20');
-INSERT INTO training_sessions (id, member_id) VALUES (5, 2), (3, 2) ON CONFLICT (id) DO UPDATE SET member_id = excluded.member_id;
+INSERT INTO training_sessions (id, member_id) VALUES (5, 2), (3, 2) ON CONFLICT (id) DO UPDATE
+    SET member_id = excluded.member_id;
 INSERT INTO training_sessions (id, member_id) VALUES (5, 2), (3, 2)
     ON CONFLICT (id) DO UPDATE SET note = 'kept' WHERE training_sessions.status = 'completed';
 SELECT * FROM bookings();
 SELECT * FROM counters();
 
 -- The row that is proposed has been filled in; the one that is stored keeps its own link.
-INSERT INTO training_sessions (id, member_id) VALUES (1, 2) ON CONFLICT (id) DO UPDATE SET subscription_id = excluded.subscription_id;
+INSERT INTO training_sessions (id, member_id) VALUES (1, 2) ON CONFLICT (id) DO UPDATE
+    SET subscription_id = excluded.subscription_id;
 INSERT INTO training_sessions (id, member_id, status) VALUES (6, 2, 'cancelled');
 INSERT INTO training_sessions (id, member_id) VALUES (6, 2) ON CONFLICT (id) DO UPDATE SET status = excluded.status;
 SELECT * FROM bookings() WHERE id IN ('1', '6');

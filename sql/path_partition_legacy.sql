@@ -1,13 +1,15 @@
--- Partitions that were filled before the attachment: a legacy row without a link may move as it is, and no new session is ever
--- mistaken for one that moves.
+-- Partitions that were filled before the attachment: a legacy row without a link may move as it is, and no new session
+-- is ever mistaken for one that moves.
 \getenv top PG_ABS_SRCDIR
 \set test path_partition_legacy
 \set partitioned yes
 \set gym :top /test/fixtures/gym.sql
 \i :gym
 INSERT INTO training_sessions (id, day, member_id, status) VALUES
-    (1, '2030-01-01', 1, 'scheduled'), (2, '2030-01-01', 3, 'scheduled'), (3, '2030-01-01', 3, 'completed'), (4, '2030-01-01', 4, 'cancelled'),
-    (5, '2030-01-01', 3, 'scheduled'), (6, '2030-01-01', 3, 'scheduled'), (7, '2030-01-01', 1, 'cancelled'), (8, '2030-01-01', 3, 'cancelled');
+    (1, '2030-01-01', 1, 'scheduled'), (2, '2030-01-01', 3, 'scheduled'), (3, '2030-01-01', 3, 'completed'),
+        (4, '2030-01-01', 4, 'cancelled'),
+    (5, '2030-01-01', 3, 'scheduled'), (6, '2030-01-01', 3, 'scheduled'), (7, '2030-01-01', 1, 'cancelled'),
+        (8, '2030-01-01', 3, 'cancelled');
 SELECT count(*) > 0 AS attached FROM session_consistency.attach('training_sessions', 'member_subscriptions');
 SET ROLE :desk;
 
@@ -53,11 +55,13 @@ WITH moved AS (UPDATE training_sessions SET day = '2031-01-01' WHERE id = 6 RETU
 INSERT INTO training_sessions (id, member_id, status) SELECT 9, member_id, status FROM moved;
 
 -- The same with a link: a cancelled one is deleted, one on an expired pack is new.
-INSERT INTO training_sessions (id, member_id, status, subscription_id) VALUES (10, 1, 'completed', 11), (11, 1, 'cancelled', 11);
+INSERT INTO training_sessions (id, member_id, status, subscription_id)
+    VALUES (10, 1, 'completed', 11), (11, 1, 'cancelled', 11);
 WITH gone AS (DELETE FROM training_sessions WHERE id = 10 RETURNING member_id, subscription_id)
 INSERT INTO training_sessions (id, member_id, subscription_id) SELECT 12, member_id, subscription_id FROM gone;
 WITH gone AS (DELETE FROM training_sessions WHERE id = 11 RETURNING member_id, subscription_id)
-INSERT INTO training_sessions (id, member_id, status, subscription_id) SELECT 12, member_id, 'scheduled', subscription_id FROM gone;
+INSERT INTO training_sessions (id, member_id, status, subscription_id)
+    SELECT 12, member_id, 'scheduled', subscription_id FROM gone;
 WITH gone AS (DELETE FROM training_sessions WHERE id = 11 RETURNING member_id, subscription_id)
 INSERT INTO training_sessions (id, member_id, status, subscription_id) SELECT 12, member_id, 'cancelled', 20 FROM gone;
 SELECT * FROM bookings();

@@ -1,5 +1,5 @@
--- A row that moves between partitions is deleted and inserted for the server, and the same session for the rules: it asks
--- for no credit, and for no active subscription.
+-- A row that moves between partitions is deleted and inserted for the server, and the same session for the rules: it
+-- asks for no credit, and for no active subscription.
 \getenv top PG_ABS_SRCDIR
 \set test path_partition_moves
 \set partitioned yes

@@ -1,5 +1,5 @@
--- Partitioned sessions: through the root, straight at a partition, in a partition that is added or attached later, in one with
--- another order of columns, and below a partition.
+-- Partitioned sessions: through the root, straight at a partition, in a partition that is added or attached later, in
+-- one with another order of columns, and below a partition.
 \getenv top PG_ABS_SRCDIR
 \set test path_partitions
 \set partitioned yes
@@ -7,7 +7,8 @@
 \i :gym
 SELECT count(*) > 0 AS attached FROM session_consistency.attach('training_sessions', 'member_subscriptions');
 SET ROLE :desk;
-INSERT INTO training_sessions (id, day, member_id) VALUES (1, '2030-05-01', 1), (2, '2031-05-01', 1), (3, '2031-05-01', 2);
+INSERT INTO training_sessions (id, day, member_id) VALUES (1, '2030-05-01', 1), (2, '2031-05-01', 1),
+    (3, '2031-05-01', 2);
 SELECT * FROM counters() WHERE id IN ('10', '20');
 -- Straight at a partition.
 INSERT INTO sessions_2030 (id, day, member_id) VALUES (4, '2030-05-02', 1), (5, '2030-05-02', 2);
@@ -47,11 +48,13 @@ CREATE TABLE sessions_later_1 PARTITION OF sessions_later FOR VALUES WITH (MODUL
 GRANT SELECT, INSERT, UPDATE, DELETE ON sessions_2032, sessions_2033, sessions_later, sessions_later_0 TO :desk;
 SET ROLE :desk;
 DELETE FROM training_sessions;
-INSERT INTO training_sessions (id, day, member_id) VALUES (1, '2032-05-01', 1), (2, '2033-05-01', 1), (3, '2034-05-01', 1);
+INSERT INTO training_sessions (id, day, member_id) VALUES (1, '2032-05-01', 1), (2, '2033-05-01', 1),
+    (3, '2034-05-01', 1);
 INSERT INTO sessions_2032 (id, day, member_id) VALUES (4, '2032-05-01', 1);
 INSERT INTO sessions_2033 (id, day, member_id) VALUES (5, '2033-05-01', 1);
 INSERT INTO sessions_later (id, day, member_id) VALUES (6, '2034-05-01', 1);
-INSERT INTO sessions_later_0 (id, day, member_id) SELECT id, '2034-05-01', 1 FROM generate_series(7, 100) id WHERE satisfies_hash_partition('sessions_later'::regclass, 2, 0, id) LIMIT 1;
+INSERT INTO sessions_later_0 (id, day, member_id) SELECT id, '2034-05-01', 1 FROM generate_series(7, 100) id
+    WHERE satisfies_hash_partition('sessions_later'::regclass, 2, 0, id) LIMIT 1;
 INSERT INTO training_sessions (id, day, member_id) VALUES (8, '2033-05-01', 2), (9, '2034-05-01', 2);
 INSERT INTO sessions_2032 (id, day, member_id) VALUES (10, '2032-05-01', 2);
 INSERT INTO sessions_2033 (id, day, member_id) VALUES (10, '2033-05-01', 2);

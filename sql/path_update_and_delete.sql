@@ -8,7 +8,8 @@ SET ROLE :desk;
 INSERT INTO training_sessions (id, member_id) SELECT n, 1 + n / 9 FROM generate_series(1, 10) n;
 SELECT * FROM counters() WHERE id IN ('10', '20');
 UPDATE training_sessions t SET status = v.status::session_status
-    FROM (VALUES (1, 'cancelled'), (1, 'cancelled'), (2, 'completed'), (3, 'no_show'), (9, 'cancelled'), (9, 'cancelled')) v (id, status)
+    FROM (VALUES (1, 'cancelled'), (1, 'cancelled'), (2, 'completed'), (3, 'no_show'), (9, 'cancelled'),
+        (9, 'cancelled')) v (id, status)
     WHERE t.id = v.id;
 SELECT * FROM counters() WHERE id IN ('10', '20');
 UPDATE training_sessions t SET member_id = o.member_id FROM training_sessions o WHERE t.id = 4 AND o.id = 10;

@@ -5,18 +5,23 @@
 \i :gym
 SELECT count(*) > 0 AS attached FROM session_consistency.attach('training_sessions', 'member_subscriptions');
 -- A pack is sold and booked in one statement, with and without saying which.
-WITH sold AS (INSERT INTO member_subscriptions (id, member_id, total_sessions_snapshot) VALUES (40, 4, 2) RETURNING id, member_id)
-INSERT INTO training_sessions (id, member_id, subscription_id) SELECT n, sold.member_id, sold.id FROM sold, generate_series(1, 2) n;
+WITH sold AS (INSERT INTO member_subscriptions (id, member_id, total_sessions_snapshot) VALUES (40, 4, 2)
+    RETURNING id, member_id)
+INSERT INTO training_sessions (id, member_id, subscription_id) SELECT n, sold.member_id, sold.id
+    FROM sold, generate_series(1, 2) n;
 SELECT * FROM bookings();
 SELECT * FROM counters() WHERE id = '40';
-WITH sold AS (INSERT INTO member_subscriptions (id, member_id, total_sessions_snapshot) VALUES (31, 3, 2) RETURNING id, member_id)
+WITH sold AS (INSERT INTO member_subscriptions (id, member_id, total_sessions_snapshot) VALUES (31, 3, 2)
+    RETURNING id, member_id)
 INSERT INTO training_sessions (id, member_id) SELECT n, sold.member_id FROM sold, generate_series(3, 4) n;
 SELECT * FROM bookings();
 SELECT * FROM counters() WHERE id = '31';
 -- Too many for it: neither is there.
 WITH expired AS (UPDATE member_subscriptions SET status = 'expired' WHERE id = 40),
-     sold AS (INSERT INTO member_subscriptions (id, member_id, status, total_sessions_snapshot) VALUES (41, 4, 'frozen', 2) RETURNING id, member_id)
-INSERT INTO training_sessions (id, member_id, status, subscription_id) SELECT n, sold.member_id, 'completed', sold.id FROM sold, generate_series(5, 7) n;
+     sold AS (INSERT INTO member_subscriptions (id, member_id, status, total_sessions_snapshot)
+         VALUES (41, 4, 'frozen', 2) RETURNING id, member_id)
+INSERT INTO training_sessions (id, member_id, status, subscription_id) SELECT n, sold.member_id, 'completed', sold.id
+    FROM sold, generate_series(5, 7) n;
 SELECT * FROM counters() WHERE id IN ('40', '41');
 
 SET ROLE :desk;
@@ -35,7 +40,8 @@ SELECT (SELECT count(*) FROM booked) AS booked, (SELECT count(*) FROM gone) AS g
 SELECT * FROM counters() WHERE id = '20';
 
 -- One too many.
-WITH a AS (INSERT INTO training_sessions (id, member_id) VALUES (18, 2)), b AS (DELETE FROM training_sessions WHERE id = 15),
+WITH a AS (INSERT INTO training_sessions (id, member_id) VALUES (18, 2)), b AS (DELETE FROM training_sessions
+    WHERE id = 15),
      c AS (INSERT INTO training_sessions (id, member_id) VALUES (19, 2))
 SELECT 1 AS nothing;
 SELECT * FROM bookings() WHERE member = '2';

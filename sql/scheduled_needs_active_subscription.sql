@@ -37,10 +37,8 @@ UPDATE training_sessions SET day = '2030-02-02' WHERE id = 5;
 UPDATE training_sessions SET status = 'cancelled' WHERE id = 5;
 UPDATE training_sessions SET status = 'scheduled' WHERE id = 5;
 SELECT * FROM counters() WHERE id = '10';
--- Back from completed it would be scheduled on a pack that is not active; one that takes another's place is not.
+-- Back from completed: it would be scheduled on a pack that is not active.
 UPDATE training_sessions SET status = 'scheduled' WHERE id = 4;
-INSERT INTO training_sessions (id, member_id, status, subscription_id) VALUES (6, 1, 'completed', 10);
-UPDATE training_sessions SET status = 'cancelled' WHERE id = 6;
 
 -- The active one again.
 SET ROLE :owner;

@@ -1,5 +1,5 @@
--- Prepared statements and kept plans outlive a schema change: a renamed column is a clear error or still works, never a wrong
--- count.
+-- Prepared statements and kept plans outlive a schema change: a renamed column is a clear error or still works, never a
+-- wrong count.
 \getenv top PG_ABS_SRCDIR
 \set test schema_change
 \set gym :top /test/fixtures/gym.sql

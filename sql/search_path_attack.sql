@@ -25,10 +25,13 @@ CREATE OPERATOR evil.- (LEFTARG = int, RIGHTARG = int, FUNCTION = evil.sum);
 CREATE OPERATOR evil.<> (LEFTARG = int, RIGHTARG = int, FUNCTION = evil.same);
 CREATE OPERATOR evil.> (LEFTARG = int, RIGHTARG = int, FUNCTION = evil.same);
 -- Enum operators by polymorphism, and a type that bears a catalog type's name.
-CREATE FUNCTION evil.same_enum(search_path_attack.session_status, search_path_attack.session_status) RETURNS boolean LANGUAGE sql AS $$ SELECT evil.catch('= enum') $$;
-CREATE OPERATOR evil.= (LEFTARG = search_path_attack.session_status, RIGHTARG = search_path_attack.session_status, FUNCTION = evil.same_enum);
+CREATE FUNCTION evil.same_enum(search_path_attack.session_status, search_path_attack.session_status) RETURNS boolean
+    LANGUAGE sql AS $$ SELECT evil.catch('= enum') $$;
+CREATE OPERATOR evil.= (LEFTARG = search_path_attack.session_status, RIGHTARG = search_path_attack.session_status,
+    FUNCTION = evil.same_enum);
 CREATE DOMAIN evil.integer AS text;
-CREATE TABLE evil.member_subscriptions (id int, member_id int, status text DEFAULT 'active', total_sessions_snapshot int, used_sessions int, remaining_sessions int);
+CREATE TABLE evil.member_subscriptions (id int, member_id int, status text DEFAULT 'active',
+    total_sessions_snapshot int, used_sessions int, remaining_sessions int);
 CREATE TABLE evil.members (id int);
 INSERT INTO evil.member_subscriptions VALUES (10, 1, 'active', 1000, 0, 1000), (77, 3, 'active', 1000, 0, 1000);
 CREATE TEMPORARY TABLE member_subscriptions AS TABLE evil.member_subscriptions;
@@ -58,7 +61,7 @@ GRANT UPDATE, SELECT, INSERT, DELETE ON search_path_attack.member_subscriptions 
 GRANT TRUNCATE ON search_path_attack.training_sessions TO :desk;
 SET ROLE :desk;
 SET search_path = evil, pg_temp, pg_catalog, search_path_attack;
-UPDATE search_path_attack.member_subscriptions SET member_id = 4;
+UPDATE search_path_attack.member_subscriptions SET member_id = 4 WHERE id OPERATOR(pg_catalog.=) 10;
 UPDATE search_path_attack.member_subscriptions SET used_sessions = 1;
 UPDATE search_path_attack.member_subscriptions SET total_sessions_snapshot = 0;
 DELETE FROM search_path_attack.member_subscriptions;

@@ -284,3 +284,96 @@ COMMENT ON FUNCTION session_consistency.audit_findings(
 'Names every finding of audit(), which describes the categories, the arguments and the errors: one row each, in the order of the categories, then of the keys. Reads only.
 
 session_id is the session''s primary key as text: of a key that is the member and one more column that one alone, of any other key of several columns the row of them. repair_sql puts the finding right where there is one right answer, and is NULL where a person must decide: it clears the link of a session that consumes nothing, and sets a counter to the recount where that is within the total. Before anything is attached it is an UPDATE of that one row, which does nothing once the row is no longer as found; where the tables are attached it calls repair().';
+
+CREATE PROCEDURE session_consistency.migrate(
+    sessions regclass,
+    batch_size integer DEFAULT 5000,
+    start_column name DEFAULT NULL,
+    valid_from_column name DEFAULT NULL,
+    valid_until_column name DEFAULT NULL,
+    created_column name DEFAULT NULL,
+    when_ambiguous text DEFAULT 'leave')
+    LANGUAGE c AS 'MODULE_PATHNAME', 'sc_migrate';
+COMMENT ON PROCEDURE session_consistency.migrate(regclass, integer, name, name, name, name, text) IS
+'Links the history of an attached table and sets every counter to the recount, while the application runs. Until a member is treated, used keeps the value that it had, and live writes change it by one; from there on it is exact. Can be called again at any time: it goes on where it was interrupted, and changes nothing that is right.
+
+Arguments: sessions, the attached table; batch_size, about how many sessions are treated in one transaction, always whole members; start_column, a date or timestamp of the sessions that says when one began; valid_from_column, valid_until_column, created_column, dates or timestamps of the subscriptions: the first and the last day or moment that a subscription covers, and when it was made; when_ambiguous, what becomes of sessions that no rule attributes: ''leave'', ''fill'' or ''active''. A date is compared by the day. A date or timestamp without time zone is in the caller''s TimeZone where the other side has a zone.
+
+Of each member the consuming sessions without a link are attributed, the oldest first (by start, those without one last, then by primary key). A counted session takes one credit of what the total leaves beside the sessions that are linked already; one that is not counted needs no room; a NULL total always has room. A scheduled session goes to an active subscription only. The rules in their order, with the names that the summary and migration_progress have for them: `only_period`, one subscription covers the start, and has room; `first_period`, several cover it: the one that began first and has room, none where two began at once; `only_subscription`, none covers it, or no period is known: the member''s only subscription, if it has room. A subscription without either date has no period. What is left has one of these reasons: `no_subscription`, the member has none; `full`, no room; `inactive`, scheduled, and no active subscription; `no_start`, periods are known, but not when the session began; `ambiguous`. With ''fill'' such sessions go to the member''s subscriptions in the order of valid_from, created (NULL first) and key, as room allows; with ''active'' to the active one with room, else to the newest with room; both count as `when_ambiguous`.
+
+A session that is linked already keeps its link; one that consumes nothing is not touched. Where linked history exceeds a total and a CHECK forbids to write the recount, that counter stays and is named in the summary.
+
+Each batch is a transaction. It waits for no row lock while it holds another: members whose rows are locked are treated later, alone, and only then is a lock waited for, as long as lock_timeout allows. statement_timeout covers the whole call. At the end the constraints that attach() left out or NOT VALID are added and validated as far as no row violates them; the summary names what stays. NOTICEs tell the progress, at most one a second, and at the end the summary; migration_progress shows both to other sessions.
+
+Errors: 25001 inside a transaction block or a function; 25006 in a read-only transaction; 22004 for a NULL argument; 22023 for a batch_size below 1 or an unknown when_ambiguous; 55000 where the table is not attached; 42501 for who does not own both tables, or from whom row-level security may hide rows; 42703 and 42804 for a column that does not exist, or is no date or timestamp; 55006 while another call migrates the same table, naming its process; 55P03 where lock_timeout ended a wait; 09000 where a trigger of the user''s keeps a link from being written.';
+
+CREATE TABLE session_consistency.migration_runs (
+    sessions regclass NOT NULL,
+    started timestamptz NOT NULL,
+    pid integer NOT NULL,
+    updated timestamptz NOT NULL,
+    finished timestamptz,
+    phase text NOT NULL,
+    rows_done bigint NOT NULL DEFAULT 0,
+    rows_total bigint,
+    rate double precision,
+    members bigint NOT NULL DEFAULT 0,
+    subscriptions bigint NOT NULL DEFAULT 0,
+    counters bigint NOT NULL DEFAULT 0,
+    linked jsonb NOT NULL DEFAULT '{}',
+    unlinked jsonb NOT NULL DEFAULT '{}',
+    remarks text[] NOT NULL DEFAULT '{}',
+    PRIMARY KEY (sessions, started));
+SELECT pg_catalog.pg_extension_config_dump('session_consistency.migration_runs', '');
+COMMENT ON TABLE session_consistency.migration_runs IS
+'What migration_progress shows: a row for each call of migrate(), written in the transaction of each batch. Nobody but the extension''s owner may read it: use the view.';
+COMMENT ON COLUMN session_consistency.migration_runs.sessions IS 'As in migration_progress.';
+COMMENT ON COLUMN session_consistency.migration_runs.started IS 'As in migration_progress.';
+COMMENT ON COLUMN session_consistency.migration_runs.pid IS 'As in migration_progress.';
+COMMENT ON COLUMN session_consistency.migration_runs.updated IS 'As in migration_progress.';
+COMMENT ON COLUMN session_consistency.migration_runs.finished IS 'As in migration_progress.';
+COMMENT ON COLUMN session_consistency.migration_runs.phase IS 'What the call was at when it last wrote.';
+COMMENT ON COLUMN session_consistency.migration_runs.rows_done IS 'As in migration_progress.';
+COMMENT ON COLUMN session_consistency.migration_runs.rows_total IS 'As in migration_progress.';
+COMMENT ON COLUMN session_consistency.migration_runs.rate IS 'As in migration_progress.';
+COMMENT ON COLUMN session_consistency.migration_runs.members IS 'As in migration_progress.';
+COMMENT ON COLUMN session_consistency.migration_runs.subscriptions IS 'As in migration_progress.';
+COMMENT ON COLUMN session_consistency.migration_runs.counters IS 'As in migration_progress.';
+COMMENT ON COLUMN session_consistency.migration_runs.linked IS 'As in migration_progress.';
+COMMENT ON COLUMN session_consistency.migration_runs.unlinked IS 'As in migration_progress.';
+COMMENT ON COLUMN session_consistency.migration_runs.remarks IS 'As in migration_progress.';
+
+CREATE VIEW session_consistency.migration_progress WITH (security_barrier = true) AS
+    SELECT r.sessions, r.pid, r.started, r.updated, r.finished,
+           CASE WHEN r.finished IS NOT NULL OR l.migrating THEN r.phase ELSE 'interrupted' END AS phase,
+           r.rows_done, r.rows_total, r.rate,
+           CASE WHEN r.finished IS NULL AND l.migrating AND r.rate > 0
+                THEN pg_catalog.make_interval(secs => (r.rows_total - r.rows_done) / r.rate) END AS time_left,
+           r.members, r.subscriptions, r.counters, r.linked, r.unlinked, r.remarks
+    FROM session_consistency.migration_runs r,
+         LATERAL (SELECT EXISTS (
+             SELECT FROM pg_catalog.pg_locks l
+             WHERE l.locktype = 'object' AND l.pid = r.pid AND l.objid = r.sessions AND l.granted
+                   AND l.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+                   AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d
+                                     WHERE d.datname = pg_catalog.current_database()))) AS l (migrating)
+    WHERE pg_catalog.has_table_privilege(r.sessions, 'SELECT') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
+COMMENT ON VIEW session_consistency.migration_progress IS
+'How far each call of migrate() is, or how it ended: as of the last batch, for whoever may read the sessions, and for members of pg_monitor.';
+COMMENT ON COLUMN session_consistency.migration_progress.sessions IS 'The table of the sessions.';
+COMMENT ON COLUMN session_consistency.migration_progress.pid IS 'The process that makes the call.';
+COMMENT ON COLUMN session_consistency.migration_progress.started IS 'When the call began.';
+COMMENT ON COLUMN session_consistency.migration_progress.updated IS 'When the last batch was done.';
+COMMENT ON COLUMN session_consistency.migration_progress.finished IS 'When the call ended; NULL: it has not, or was interrupted.';
+COMMENT ON COLUMN session_consistency.migration_progress.phase IS 'listing, linking, retrying (members that were locked), validating (constraints), finished or interrupted.';
+COMMENT ON COLUMN session_consistency.migration_progress.rows_done IS 'Rows that are done with: consuming sessions without a link, and subscriptions.';
+COMMENT ON COLUMN session_consistency.migration_progress.rows_total IS 'Such rows in all; NULL until they are listed.';
+COMMENT ON COLUMN session_consistency.migration_progress.rate IS 'Rows per second, on average.';
+COMMENT ON COLUMN session_consistency.migration_progress.time_left IS 'How long the rest will take at that rate; NULL where nothing is going on.';
+COMMENT ON COLUMN session_consistency.migration_progress.members IS 'Members treated.';
+COMMENT ON COLUMN session_consistency.migration_progress.subscriptions IS 'Subscriptions counted again.';
+COMMENT ON COLUMN session_consistency.migration_progress.counters IS 'Counters that were set to another value.';
+COMMENT ON COLUMN session_consistency.migration_progress.linked IS 'Sessions linked, by rule: only_period, first_period, only_subscription, when_ambiguous.';
+COMMENT ON COLUMN session_consistency.migration_progress.unlinked IS 'Sessions left without a link, by reason: no_subscription, full, ambiguous, no_start, inactive.';
+COMMENT ON COLUMN session_consistency.migration_progress.remarks IS 'What stays as it is: counters that a CHECK forbids to set, and what is not enforced yet.';
+GRANT SELECT ON session_consistency.migration_progress TO PUBLIC;

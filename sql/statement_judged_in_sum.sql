@@ -10,16 +10,19 @@ INSERT INTO training_sessions (id, member_id, status) VALUES (3, 2, 'cancelled')
 SELECT * FROM counters() WHERE id = '20';
 
 -- One cancels, one books, at no credit: in either order of rows.
-UPDATE training_sessions SET status = CASE id WHEN 1 THEN 'cancelled' ELSE 'scheduled' END::session_status WHERE id IN (1, 3);
+UPDATE training_sessions SET status = CASE id WHEN 1 THEN 'cancelled' ELSE 'scheduled' END::session_status
+    WHERE id IN (1, 3);
 SELECT * FROM counters() WHERE id = '20';
-UPDATE training_sessions SET status = CASE id WHEN 1 THEN 'scheduled' ELSE 'cancelled' END::session_status WHERE id IN (1, 3);
+UPDATE training_sessions SET status = CASE id WHEN 1 THEN 'scheduled' ELSE 'cancelled' END::session_status
+    WHERE id IN (1, 3);
 SELECT * FROM counters() WHERE id = '20';
 UPDATE training_sessions t SET status = CASE WHEN v.id <= 2 THEN 'cancelled' ELSE 'completed' END::session_status
     FROM (VALUES (4), (3), (2), (1)) v (id) WHERE t.id = v.id;
 SELECT * FROM bookings();
 SELECT * FROM counters() WHERE id = '20';
 -- One more than is given back.
-UPDATE training_sessions SET status = CASE id WHEN 3 THEN 'cancelled' ELSE 'scheduled' END::session_status WHERE id <= 3;
+UPDATE training_sessions SET status = CASE id WHEN 3 THEN 'cancelled' ELSE 'scheduled' END::session_status
+    WHERE id <= 3;
 SELECT * FROM counters() WHERE id = '20';
 
 -- The same where the pack has expired: nothing is added in sum.
@@ -30,7 +33,8 @@ SET ROLE :desk;
 UPDATE training_sessions SET status = CASE WHEN id <= 2 THEN 'cancelled' ELSE 'scheduled' END::session_status;
 SELECT * FROM bookings();
 UPDATE training_sessions SET status = 'scheduled' WHERE id IN (1, 4);
-UPDATE training_sessions SET status = CASE id WHEN 3 THEN 'cancelled' ELSE 'scheduled' END::session_status WHERE id <= 3;
+UPDATE training_sessions SET status = CASE id WHEN 3 THEN 'cancelled' ELSE 'scheduled' END::session_status
+    WHERE id <= 3;
 SELECT * FROM counters() WHERE id = '20';
 SET ROLE :owner;
 UPDATE member_subscriptions SET status = 'active' WHERE id = 20;

@@ -1,5 +1,5 @@
--- R11: a subscription's status may change at any time. Its member may not change, and it may not be deleted, while sessions
--- refer to it.
+-- R11: a subscription's status may change at any time. Its member may not change, and it may not be deleted, while
+-- sessions refer to it.
 \getenv top PG_ABS_SRCDIR
 \set test subscription_in_use_is_kept
 \set gym :top /test/fixtures/gym.sql

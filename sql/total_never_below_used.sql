@@ -26,7 +26,8 @@ UPDATE member_subscriptions SET total_sessions_snapshot = 99 WHERE id = 10;
 UPDATE training_sessions SET status = 'scheduled' WHERE id = 1;
 SELECT * FROM counters() WHERE id = '10';
 
--- Raised and booked in one statement. Lowered and freed in one is refused: the CHECK judges each row when it is written.
+-- Raised and booked in one statement. Lowered and freed in one is refused: the CHECK judges each row when it is
+-- written.
 WITH raised AS (UPDATE member_subscriptions SET total_sessions_snapshot = 100 WHERE id = 10)
 INSERT INTO training_sessions (id, member_id) VALUES (103, 1);
 SELECT * FROM counters() WHERE id = '10';

@@ -5,13 +5,16 @@
 \i :gym
 SELECT count(*) > 0 AS attached FROM session_consistency.attach('training_sessions', 'member_subscriptions');
 -- Court hours beside training sessions, on packs of their own, with keys that are the same numbers.
-CREATE TABLE court_packs (id int PRIMARY KEY, member_id int NOT NULL, status text NOT NULL DEFAULT 'active', total_sessions_snapshot int, used_sessions int NOT NULL DEFAULT 0,
+CREATE TABLE court_packs (id int PRIMARY KEY, member_id int NOT NULL, status text NOT NULL DEFAULT 'active',
+    total_sessions_snapshot int, used_sessions int NOT NULL DEFAULT 0,
     remaining_sessions int GENERATED ALWAYS AS (total_sessions_snapshot - used_sessions) STORED);
-CREATE TABLE court_hours (id int PRIMARY KEY, member_id int NOT NULL, session_type text DEFAULT 'member', status text DEFAULT 'scheduled');
+CREATE TABLE court_hours (id int PRIMARY KEY, member_id int NOT NULL, session_type text DEFAULT 'member',
+    status text DEFAULT 'scheduled');
 GRANT SELECT, INSERT, UPDATE, DELETE ON court_hours TO :desk;
 INSERT INTO court_packs (id, member_id, total_sessions_snapshot) VALUES (10, 1, 3), (20, 2, 3);
 SELECT count(*) > 0 AS attached FROM session_consistency.attach('court_hours', 'court_packs');
-CREATE FUNCTION court_counters() RETURNS TABLE (id int, used int) LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT AS
+CREATE FUNCTION court_counters() RETURNS TABLE (id int, used int) LANGUAGE sql SECURITY DEFINER SET search_path
+    FROM CURRENT AS
     $$ SELECT id, used_sessions FROM court_packs ORDER BY id $$;
 SET ROLE :desk;
 WITH court AS (INSERT INTO court_hours (id, member_id) VALUES (1, 1), (2, 2), (3, 2) RETURNING id, member_id)
@@ -39,7 +42,8 @@ BEGIN
     RETURN NULL;
 END $$;
 CREATE TRIGGER book_court AFTER INSERT ON training_sessions FOR EACH ROW EXECUTE FUNCTION book_court();
-CREATE TRIGGER cancel_session AFTER UPDATE ON court_hours FOR EACH ROW WHEN (NEW.status = 'cancelled') EXECUTE FUNCTION cancel_session();
+CREATE TRIGGER cancel_session AFTER UPDATE ON court_hours FOR EACH ROW WHEN (NEW.status = 'cancelled')
+    EXECUTE FUNCTION cancel_session();
 SET ROLE :desk;
 INSERT INTO training_sessions (id, member_id) VALUES (4, 1), (5, 1);
 INSERT INTO training_sessions (id, member_id) VALUES (6, 1);

@@ -1,4 +1,5 @@
--- The user's own BEFORE triggers may run before or after the extension's: the row as stored is what is judged and charged.
+-- The user's own BEFORE triggers may run before or after the extension's: the row as stored is what is judged and
+-- charged.
 \getenv top PG_ABS_SRCDIR
 \set test user_triggers_before
 \set gym :top /test/fixtures/gym.sql
@@ -19,7 +20,8 @@ END $$;
 CREATE TRIGGER a_before_all BEFORE INSERT OR UPDATE ON training_sessions FOR EACH ROW EXECUTE FUNCTION meddle();
 SET ROLE :desk;
 INSERT INTO training_sessions (id, member_id, note) VALUES
-    (1, 1, 'member 2'), (2, 1, 'type trial'), (3, 1, 'status cancelled'), (4, 1, 'link 10'), (5, 1, 'link none'), (6, 1, 'skip'), (7, 1, '');
+    (1, 1, 'member 2'), (2, 1, 'type trial'), (3, 1, 'status cancelled'), (4, 1, 'link 10'), (5, 1, 'link none'),
+        (6, 1, 'skip'), (7, 1, '');
 INSERT INTO training_sessions (id, member_id, note) VALUES (8, 1, 'link 20');
 INSERT INTO training_sessions (id, member_id, note) VALUES (8, 1, 'link 11');
 INSERT INTO training_sessions (id, member_id, note) VALUES (8, 1, 'member 3');

@@ -1,4 +1,5 @@
--- Triggers that book while another statement is under way: a waiting list that takes the credit which a cancellation frees.
+-- Triggers that book while another statement is under way: a waiting list that takes the credit which a cancellation
+-- frees.
 \getenv top PG_ABS_SRCDIR
 \set test user_triggers_nested
 \set gym :top /test/fixtures/gym.sql
@@ -44,7 +45,7 @@ SET ROLE :desk;
 INSERT INTO training_sessions (id, member_id) SELECT book(n, 1) + 100, 1 FROM generate_series(1001, 1003) n;
 UPDATE training_sessions SET note = book(id + 1000, 1)::text WHERE id = 1001;
 INSERT INTO training_sessions (id, member_id) SELECT book(n, 1) + 100, 1 FROM generate_series(1004, 1006) n;
-DELETE FROM training_sessions WHERE id > 1000 RETURNING id - book(id + 5000, 1) AS difference;
+DELETE FROM training_sessions WHERE id = 1001 RETURNING book(id + 5000, 1);
 SELECT * FROM counters() WHERE id = '10';
 DELETE FROM training_sessions WHERE member_id = 1;
 
@@ -57,7 +58,8 @@ BEGIN
     INSERT INTO training_sessions (id, member_id) VALUES (NEW.id + 100, NEW.member_id), (NEW.id + 200, NEW.member_id);
     RETURN NULL;
 END $$;
-CREATE TRIGGER book_two AFTER UPDATE ON training_sessions FOR EACH ROW WHEN (NEW.status = 'cancelled') EXECUTE FUNCTION book_two();
+CREATE TRIGGER book_two AFTER UPDATE ON training_sessions FOR EACH ROW WHEN (NEW.status = 'cancelled')
+    EXECUTE FUNCTION book_two();
 SET ROLE :desk;
 UPDATE training_sessions SET status = 'cancelled' WHERE id = 1;
 SELECT * FROM bookings();
@@ -74,7 +76,8 @@ INSERT INTO training_sessions (id, member_id) VALUES (1, 2), (2, 2);
 CREATE FUNCTION try_and_undo() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
     BEGIN
-        INSERT INTO training_sessions (id, member_id) VALUES (NEW.id + 100, NEW.member_id), (NEW.id + 200, NEW.member_id);
+        INSERT INTO training_sessions (id, member_id) VALUES (NEW.id + 100, NEW.member_id),
+            (NEW.id + 200, NEW.member_id);
         INSERT INTO remarks VALUES (NEW.id || ': booked two');
         IF NEW.note = 'undo' THEN RAISE division_by_zero; END IF;
     EXCEPTION WHEN division_by_zero OR SQLSTATE '23SC2' THEN
@@ -88,7 +91,8 @@ BEGIN
     END;
     RETURN NULL;
 END $$;
-CREATE TRIGGER try_and_undo AFTER UPDATE ON training_sessions FOR EACH ROW WHEN (NEW.status = 'cancelled') EXECUTE FUNCTION try_and_undo();
+CREATE TRIGGER try_and_undo AFTER UPDATE ON training_sessions FOR EACH ROW WHEN (NEW.status = 'cancelled')
+    EXECUTE FUNCTION try_and_undo();
 SET ROLE :desk;
 UPDATE training_sessions SET status = 'cancelled' WHERE id = 1;
 SET ROLE :owner;
@@ -134,14 +138,17 @@ DROP TRIGGER make_room ON training_sessions;
 CREATE FUNCTION at_commit() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF NEW.note = 'cancel at commit' THEN UPDATE training_sessions SET status = 'cancelled' WHERE id = NEW.id; END IF;
-    IF NEW.note = 'book at commit' THEN INSERT INTO training_sessions (id, member_id) VALUES (NEW.id + 100, NEW.member_id); END IF;
+    IF NEW.note = 'book at commit' THEN INSERT INTO training_sessions (id, member_id)
+        VALUES (NEW.id + 100, NEW.member_id); END IF;
     RETURN NULL;
 END $$;
-CREATE CONSTRAINT TRIGGER at_commit AFTER INSERT ON training_sessions DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION at_commit();
+CREATE CONSTRAINT TRIGGER at_commit AFTER INSERT ON training_sessions DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+    EXECUTE FUNCTION at_commit();
 DELETE FROM training_sessions;
 SET ROLE :desk;
 BEGIN;
-INSERT INTO training_sessions (id, member_id, note) VALUES (1, 2, 'cancel at commit'), (2, 2, ''), (3, 2, 'cancel at commit');
+INSERT INTO training_sessions (id, member_id, note) VALUES (1, 2, 'cancel at commit'), (2, 2, ''),
+    (3, 2, 'cancel at commit');
 SELECT * FROM counters() WHERE id = '20';
 COMMIT;
 SELECT * FROM counters() WHERE id = '20';

@@ -1,5 +1,5 @@
--- The subscriptions' own triggers fire when a counter moves, as the owner, with the owner's tables in reach; none of them can
--- slip another counter in.
+-- The subscriptions' own triggers fire when a counter moves, as the owner, with the owner's tables in reach; none of
+-- them can slip another counter in.
 \getenv top PG_ABS_SRCDIR
 \set test user_triggers_on_subscriptions
 \set gym :top /test/fixtures/gym.sql
@@ -8,7 +8,8 @@ SELECT count(*) > 0 AS attached FROM session_consistency.attach('training_sessio
 CREATE TABLE audit_log (entry serial, who text, pack int, before int, after int, changed text);
 CREATE FUNCTION log_row() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO audit_log (who, pack, before, after) VALUES (current_user, NEW.id, OLD.used_sessions, NEW.used_sessions);
+    INSERT INTO audit_log (who, pack, before, after) VALUES (current_user, NEW.id, OLD.used_sessions,
+        NEW.used_sessions);
     RETURN NULL;
 END $$;
 CREATE TRIGGER log_row AFTER UPDATE ON member_subscriptions FOR EACH ROW EXECUTE FUNCTION log_row();
@@ -33,7 +34,8 @@ BEGIN
         WHERE o.used_sessions <> n.used_sessions ORDER BY id;
     RETURN NULL;
 END $$;
-CREATE TRIGGER log_statement AFTER UPDATE ON member_subscriptions REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+CREATE TRIGGER log_statement AFTER UPDATE ON member_subscriptions
+    REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION log_statement();
 SET ROLE :desk;
 INSERT INTO training_sessions (id, member_id) VALUES (5, 1);

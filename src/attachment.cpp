@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "existing.hpp"
+
 namespace sc {
 
 namespace {
@@ -102,18 +104,18 @@ Oid view_of_rule(Oid rule, const char *name)
                                                                                                        : InvalidOid;
 }
 
+// Read from the catalog alone: whoever lists attachments waits for no lock on their tables.
 Oid subscriptions_by_key(Oid sessions, const Mapping &mapping)
 {
-    Relation relation = try_relation_open(sessions, AccessShareLock);
-    if (relation == nullptr)
-        return InvalidOid;
     const AttrNumber link = get_attnum(sessions, mapping.subscription_column);
     const AttrNumber member = get_attnum(sessions, mapping.member_column);
-    bool several = false;
-    const std::optional<LinkKey> key =
-        link == InvalidAttrNumber ? std::nullopt : find_link_key(relation, link, member, &several);
-    relation_close(relation, AccessShareLock);
-    return key ? key->subscriptions : InvalidOid;
+    const std::span<const ForeignKey> keys = foreign_keys_on(sessions, link);
+    if (keys.size() != 1)
+        return InvalidOid;
+    const Columns columns = keys.front().columns;
+    const bool joins = columns.size() == 1 ||
+                       (columns.size() == 2 && (columns[0] == member || columns[1] == member));
+    return joins ? keys.front().references : InvalidOid;
 }
 
 // Collects the attachments among the triggers of a scan; their subscriptions are looked up afterwards.
@@ -125,10 +127,14 @@ List *collect(Relation triggers, SysScanDesc scan, Oid charge)
         const auto *trigger = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple));
         if (trigger->tgfoid != charge || OidIsValid(trigger->tgparentid) || trigger->tgisinternal)
             continue;
+        // One whose arguments say nothing attaches nothing: it must not keep others from seeing their attachments.
+        const std::optional<Mapping> mapping = find_mapping(arguments_of(tuple, RelationGetDescr(triggers)));
+        if (!mapping)
+            continue;
         auto *attachment = static_cast<Attachment *>(palloc0(sizeof(Attachment)));
         attachment->sessions = trigger->tgrelid;
         attachment->charge_trigger = trigger->oid;
-        attachment->mapping = parse_mapping(arguments_of(tuple, RelationGetDescr(triggers)));
+        attachment->mapping = *mapping;
         found = lappend(found, attachment);
     }
     return found;

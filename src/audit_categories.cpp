@@ -30,7 +30,7 @@ const char *needs_valid_from(const AuditScope &scope)
 
 const char *needs_attachment(const AuditScope &scope)
 {
-    return OidIsValid(scope.attached) ? nullptr : "Nothing is enforced here: the tables are not attached.";
+    return scope.attachment != nullptr ? nullptr : "Nothing is enforced here: the tables are not attached.";
 }
 
 }  // namespace
@@ -172,8 +172,8 @@ const std::array<Category, 13> categories{
              .description = "Something that enforces the rules is missing or switched off.",
              .recommendation = "Put it back, then check the counts: what was written meanwhile was not judged.",
              .applies = "true",
-             .expected = "expected",
-             .actual = "actual",
+             .expected = "'enforced'",
+             .actual = "gap",
              .repairable = "false",
              .unknown = needs_attachment},
 };

@@ -13,7 +13,7 @@ namespace sc {
 //   subscription one of the subscriptions, or a member's in sum: member, subscription, total, used, remaining, owed
 //                (what remaining should be), counted; by_member: the row is a sum; mixed: the row is one subscription
 //                of a member who is compared in sum; known: the counter is stored somewhere; active, valid_from
-//   enforcement  a gap of an attachment: expected, actual
+//   enforcement  a gap of an attachment: gap
 enum class Family : uint8_t { session, member, subscription, enforcement };
 
 struct Category {

@@ -1,6 +1,8 @@
 // Builds the SQL of an audit from the categories and what is there in a scope.
 #include "audit_queries.hpp"
 
+#include "enforcement.hpp"
+
 namespace sc {
 
 namespace {
@@ -28,6 +30,15 @@ const char *choose(Family family, const char *Category::*text, bool quoted)
     return choice.data;
 }
 
+// The number of a family's only, or first, category.
+size_t first_of(Family family)
+{
+    size_t category = 0;
+    while (categories[category].family != family)
+        category++;
+    return category + 1;
+}
+
 // A piece of a format() string: what it says is taken as it is.
 const char *as_format(const char *text)
 {
@@ -44,7 +55,7 @@ const char *as_format(const char *text)
 const char *call_of_repair(const AuditScope &scope)
 {
     return quote_literal_cstr(psprintf("SELECT * FROM session_consistency.repair(%s, false)",
-                                       quote_literal_cstr(qualified_name(scope.attached))));
+                                       quote_literal_cstr(qualified_name(scope.attachment->sessions))));
 }
 
 // Without a link column every session has none.
@@ -83,7 +94,7 @@ const char *session_id(const AuditScope &scope)
 // UPDATE sessions SET link = NULL for one session, as long as it has that link.
 const char *clear_link(const AuditScope &scope)
 {
-    if (OidIsValid(scope.attached))
+    if (scope.attachment != nullptr)
         return call_of_repair(scope);
     if (!scope.can_clear_link)
         return "NULL";
@@ -105,7 +116,7 @@ const char *clear_link(const AuditScope &scope)
 // UPDATE subscriptions SET used = the recount for one subscription, as long as it has the counter that was found.
 const char *set_counter(const AuditScope &scope)
 {
-    if (OidIsValid(scope.attached))
+    if (scope.attachment != nullptr)
         return call_of_repair(scope);
     if (!scope.has_used && !scope.plain_remaining)
         return "NULL";
@@ -228,13 +239,10 @@ const char *active_condition(const AuditScope &scope, const char *alias)
 Found find_members_of_several(const AuditScope &scope)
 {
     const char *member = quoted_column("s", scope.counting.mapping.subscription_member_column);
-    size_t category = 0;
-    while (categories[category].family != Family::member)
-        category++;
     return Found{.relation = psprintf("SELECT %zu AS category, %s AS member, NULL::text AS subscription,"
                                       " count(*) AS active FROM %s AS s WHERE %s AND %s IS NOT NULL"
                                       " GROUP BY %s HAVING count(*) > 1",
-                                      category + 1, member, qualified_name(scope.counting.subscriptions),
+                                      first_of(Family::member), member, qualified_name(scope.counting.subscriptions),
                                       active_condition(scope, "s"), member, member),
                  .session_id = "NULL::text",
                  .order = "member",
@@ -334,6 +342,21 @@ Found find_subscriptions(const AuditScope &scope)
                  .repair = set_counter(scope)};
 }
 
+std::optional<Found> find_gaps_of(const AuditScope &scope)
+{
+    const Names gaps = scope.attachment == nullptr ? Names{} : find_gaps(*scope.attachment);
+    if (gaps.empty())
+        return std::nullopt;
+    StringInfoData text;
+    initStringInfo(&text);
+    appendStringInfo(&text, "SELECT %zu AS category, NULL::text AS member, NULL::text AS subscription, place, gap FROM",
+                     first_of(Family::enforcement));
+    for (size_t i = 0; i < gaps.size(); i++)
+        appendStringInfo(&text, "%s (%zu, %s)", i == 0 ? " (VALUES" : ",", i, quote_literal_cstr(gaps[i]));
+    appendStringInfoString(&text, ") AS gaps(place, gap)");
+    return Found{.relation = text.data, .session_id = "NULL::text", .order = "place", .repair = "NULL"};
+}
+
 std::optional<Found> find_family(const AuditScope &scope, Family family)
 {
     switch (family) {
@@ -344,7 +367,7 @@ std::optional<Found> find_family(const AuditScope &scope, Family family)
         case Family::subscription:
             return find_subscriptions(scope);
         case Family::enforcement:
-            break;
+            return find_gaps_of(scope);
     }
     return std::nullopt;
 }
@@ -356,8 +379,8 @@ const char *findings_query(const AuditScope &scope, Family family)
     const std::optional<Found> found = find_family(scope, family);
     if (!found)
         return nullptr;
-    return psprintf("SELECT %s, %s, member::text, subscription::text, %s, %s, %s, CASE WHEN %s THEN %s END"
-                    " FROM (%s) AS f ORDER BY category, %s",
+    return psprintf("SELECT %s, %s, member::text AS member_id, subscription::text AS subscription_id, %s AS session_id,"
+                    " %s, %s, CASE WHEN %s THEN %s END FROM (%s) AS f ORDER BY category, %s",
                     choose(family, &Category::code, true), choose(family, &Category::severity, true),
                     found->session_id, choose(family, &Category::expected, false),
                     choose(family, &Category::actual, false), choose(family, &Category::repairable, false),
@@ -372,8 +395,8 @@ const char *summary_query(const AuditScope &scope, Family family)
         return nullptr;
     return psprintf("SELECT category, count(*), jsonb_agg(jsonb_build_object('member_id', member::text,"
                     " 'subscription_id', subscription::text, 'session_id', %s, 'expected', %s, 'actual', %s))"
-                    " FILTER (WHERE place <= %d)"
-                    " FROM (SELECT f.*, row_number() OVER (PARTITION BY category ORDER BY %s) AS place"
+                    " FILTER (WHERE sample <= %d)"
+                    " FROM (SELECT f.*, row_number() OVER (PARTITION BY category ORDER BY %s) AS sample"
                     " FROM (%s) AS f) AS f GROUP BY category",
                     found->session_id, choose(family, &Category::expected, false),
                     choose(family, &Category::actual, false), sample_limit, found->order, found->relation);

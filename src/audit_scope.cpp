@@ -323,7 +323,7 @@ AuditScope read_audit_scope(FunctionCallInfo fcinfo)
         ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                 errmsg("sessions and subscriptions must be two tables"));
     LockRelationOid(counting.subscriptions, AccessShareLock);
-    scope.attached = attachment == nullptr ? InvalidOid : counting.sessions;
+    scope.attachment = attachment;
     counting.mapping = read_mapping(fcinfo, attachment);
     check_mapping(counting);
     find_columns(scope);

@@ -8,7 +8,7 @@ namespace sc {
 
 struct AuditScope {
     Counting counting;
-    Oid attached;                  // the attached sessions; InvalidOid where these two tables are not attached
+    const Attachment *attachment;  // nullptr where these two tables are not attached
     bool has_link;                 // without a link column no session is linked to anything
     bool can_clear_link;
     bool has_used;

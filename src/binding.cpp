@@ -32,7 +32,7 @@ void invalidate(Datum, Oid relation)
 }
 
 // A renamed label changes what the words mean.
-void invalidate_all(Datum, int, uint32)
+void invalidate_all(Datum, SyscacheId, uint32)
 {
     invalidate(Datum{0}, InvalidOid);
 }
@@ -154,20 +154,26 @@ bool finds_active(Relation relation, Relation index, AttrNumber member, AttrNumb
     return predicate_implied_by(predicate, list_make1(clause), false);
 }
 
-Oid choose_member_index(Relation relation, AttrNumber member, AttrNumber status, Datum active)
+// Looks for the index that finds a member's active subscriptions: rather one that allows only one, rather a partial
+// one, which holds the fewest rows to look at.
+void choose_member_index(SubscriptionShape *shape, Relation relation)
 {
-    Oid chosen = InvalidOid;
+    int best = 0;
     ListCell *cell;
     foreach (cell, RelationGetIndexList(relation)) {
         Relation index = index_open(lfirst_oid(cell), AccessShareLock);
-        if (finds_active(relation, index, member, status, active)) {
-            // A partial index holds only the active ones: the fewest rows to look at.
-            if (chosen == InvalidOid || RelationGetIndexPredicate(index) != NIL)
-                chosen = RelationGetRelid(index);
+        if (finds_active(relation, index, shape->member, shape->status, shape->active.values[0])) {
+            const Form_pg_index form = index->rd_index;
+            const bool unique = form->indisunique && form->indimmediate && form->indnkeyatts == 1;
+            const int rank = 1 + (RelationGetIndexPredicate(index) != NIL ? 1 : 0) + (unique ? 2 : 0);
+            if (rank > best) {
+                best = rank;
+                shape->member_index = RelationGetRelid(index);
+                shape->one_active = unique;
+            }
         }
         index_close(index, AccessShareLock);
     }
-    return chosen;
 }
 
 // A condition that a row with a counter within 0 … total meets, or that does not look at the counters, needs no check
@@ -356,7 +362,7 @@ void fill_sessions_binding(Binding *binding, Relation relation, const Mapping &m
     shape.id_key = make_key_type(subscriptions, shape.id);
     shape.by_member = key->columns == 2;
     shape.key_index = key->index;
-    shape.member_index = choose_member_index(subscriptions, shape.member, shape.status, shape.active.values[0]);
+    choose_member_index(&shape, subscriptions);
     table_close(subscriptions, AccessShareLock);
 }
 

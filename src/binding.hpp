@@ -49,6 +49,7 @@ struct SubscriptionShape {
     bool plain;                // writing a counter within 0 … total runs no code of the user's, see writes_plainly()
     Oid key_index;             // of the foreign key
     Oid member_index;          // one that finds a member's active subscriptions; InvalidOid: a scan
+    bool one_active;           // and that lets a member have only one
 };
 static_assert(Pod<SubscriptionShape>);
 

@@ -7,6 +7,7 @@
 #include "owner_query.hpp"
 #include "pending_charges.hpp"
 #include "session_row.hpp"
+#include "subscription_search.hpp"
 #include "trigger_call.hpp"
 #include "violation.hpp"
 
@@ -143,12 +144,10 @@ int64_t amount_now(const SubscriptionShape &shape, const Sum &sum, const Subscri
                    int64_t due)
 {
     const int64_t used = subscription.used.value_or(0);
-    if (depth == 1)
-        return due;
-    if (used + due < 0)
+    if (used + due < 0 && (depth > 1 || sum.own_rows))
         return -Max(used, int64_t{0});
-    if (due > 0 && subscription.total && used + due > *subscription.total) {
-        const int64_t freed = Min(int64_t{0}, enclosing_credits(depth, shape, sum.id, sum.key_member));
+    if (depth > 1 && due > 0 && subscription.total && used + due > *subscription.total) {
+        const int64_t freed = Min(int64_t{0}, enclosing_credits(depth, shape, sum.id, sum.member));
         return Max(due + freed, Min(due, Max(int64_t{0}, *subscription.total - used)));
     }
     return due;
@@ -198,14 +197,14 @@ bool settle_unlocked(const Settling &settling, const Sum &sum, TupleTableSlot *r
 void settle_sum(const Settling &settling, Sum &sum)
 {
     const SubscriptionShape &shape = settling.reader.binding->subscriptions;
-    const int64_t owed = carried_credits(shape, sum.id, sum.key_member);
+    const int64_t owed = carried_credits(shape, sum.id, sum.member);
     const int64_t due = sum.credits.used + owed;
     // A completed session changes what it is counted as, not what it holds.
     if (due == 0 && sum.credits.scheduled <= 0 && !sum.linked && owed == 0)
         return;
-    TupleTableSlot *row = find_subscription(settling.writer, sum.id, sum.key_member);
+    TupleTableSlot *row = find_subscription(settling.writer, sum.id, sum.member);
     if (row != nullptr && settle_unlocked(settling, sum, row, due)) {
-        carry_credits(shape, sum.id, sum.key_member, -owed);
+        carry_credits(shape, sum.id, sum.member, -owed);
         return;
     }
     if (row != nullptr)
@@ -214,13 +213,13 @@ void settle_sum(const Settling &settling, Sum &sum)
         // A subscription that went in the same cascade takes its counter with it.
         if (due > 0 || sum.linked)
             raise_gone(settling.reader, sum.id);
-        carry_credits(shape, sum.id, sum.key_member, -owed);
+        carry_credits(shape, sum.id, sum.member, -owed);
         return;
     }
     const Subscription subscription = read_subscription(shape, row);
     const int64_t amount = amount_now(shape, sum, subscription, settling.depth, due);
     require_fine(settling, sum, subscription, amount);
-    carry_credits(shape, sum.id, sum.key_member, sum.credits.used - amount);
+    carry_credits(shape, sum.id, sum.member, sum.credits.used - amount);
     // From here on the counter shows it: a trigger that writes sessions now must not count it again.
     sum.credits = {0, 0};
     if (amount != 0)
@@ -230,13 +229,13 @@ void settle_sum(const Settling &settling, Sum &sum)
 bool is_due(const Sum &sum, const SubscriptionShape &shape)
 {
     return sum.credits.used != 0 || sum.credits.scheduled > 0 || sum.linked ||
-           carried_credits(shape, sum.id, sum.key_member) != 0;
+           carried_credits(shape, sum.id, sum.member) != 0;
 }
 
 void end_statement(const Binding &binding, Relation sessions, Statement *statement, int depth)
 {
     const SubscriptionShape &shape = binding.subscriptions;
-    const std::span<Sum *> sums = ordered_sums(statement, shape);
+    const std::span<Sum *> sums = ordered_sums(*sums_of(statement), shape);
     bool due = false;
     for (size_t i = 0; i < sums.size() && !due; i++)
         due = is_due(*sums[i], shape);
@@ -272,8 +271,13 @@ Sum &sum_of(RowEvent &event, const SessionRow &row, Datum id)
                                          event.data->tg_trigslot->tts_tid);
         queue_end(event.data);
     }
-    return find_sum(event.statement, event.binding->subscriptions, id,
+    return make_sum(sums_of(event.statement), event.binding->subscriptions, id,
                     member_key(*event.binding, row).value_or(Datum{0}));
+}
+
+bool written_by_us(const TriggerData *data)
+{
+    return TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(data->tg_trigtuple->t_data));
 }
 
 void add_credits(RowEvent &event, const SessionRow &row, Credits credits)
@@ -281,23 +285,35 @@ void add_credits(RowEvent &event, const SessionRow &row, Credits credits)
     if (credits.used == 0)
         return;
     const std::optional<Datum> id = link_key(*event.binding, row);
-    if (!id)
+    // A composite key with a NULL leads nowhere.
+    if (!id || (event.binding->subscriptions.by_member && !member_key(*event.binding, row)))
         return;
     Sum &sum = sum_of(event, row, *id);
     sum.credits.used += credits.used;
     sum.credits.scheduled += credits.scheduled;
+    if (credits.used < 0 && !sum.own_rows)
+        sum.own_rows = written_by_us(event.data);
 }
 
 // A composite foreign key would refuse another member's subscription before the statement ends, as if it did not
-// exist: told apart here, before the server's own trigger fires.
+// exist: told apart here, before the server's own trigger fires, under the lock that it takes next.
 void verify_composite(const Reader &reader, const Sum &sum, const std::optional<Datum> &member)
 {
     const SubscriptionShape &shape = reader.binding->subscriptions;
-    Relation subscriptions = table_open(shape.relation, AccessShareLock);
-    if (member && !subscription_has_member(subscriptions, shape, sum.id, *member) &&
-        subscription_exists(subscriptions, shape, sum.id))
+    Relation subscriptions = table_open(shape.relation, RowShareLock);
+    CounterWriter *writer = open_counter_writer(subscriptions, shape, false);
+    TupleTableSlot *row = find_subscription(writer, sum.id, sum.member);
+    if (row != nullptr)
+        row = lock_found(writer, LockTupleKeyShare);
+    bool fits = false;
+    if (row != nullptr) {
+        const Subscription subscription = read_subscription(shape, row);
+        fits = !subscription.member_is_null && equal_keys(shape.member_key, subscription.member, *member);
+    }
+    close_counter_writer(writer);
+    if (!fits && subscription_exists(subscriptions, shape, sum.id))
         raise_foreign(reader, sum.id, member);
-    table_close(subscriptions, AccessShareLock);
+    table_close(subscriptions, NoLock);
 }
 
 // Notes that a session was linked, so that its subscription is locked and its member judged.
@@ -320,7 +336,8 @@ void add_link(RowEvent &event, const SessionRow &row)
     if (!sum.linked) {
         sum.linked = true;
         sum.member_is_null = !member;
-        sum.member = member ? keep_value(event.statement, key, *member) : Datum{0};
+        if (member && !binding.subscriptions.by_member)
+            sum.member = keep_value(*sums_of(event.statement), key, *member);
     } else if (sum.member_is_null != !member ||
                (member && !DatumGetBool(FunctionCall2Coll(const_cast<FmgrInfo *>(&key.equal), key.collation,
                                                           sum.member, *member)))) {
@@ -368,21 +385,47 @@ bool left_behind(const RowEvent &event, const SessionRow &row)
     return !fits;
 }
 
-// Another trigger changed the row after link_session had looked at it, or there was nothing to link to: the link is
-// put right now, by an UPDATE of its own that is judged and charged like any other. False: there is nothing to mend.
+// The row of the event as it is by now: a trigger of the user's may have written it again. False: it is gone.
+bool fetch_newest(Relation relation, ItemPointer place, TupleTableSlot *row)
+{
+    push_newest_snapshot();
+    TableScanDesc scan = table_beginscan_tid(relation, GetActiveSnapshot());
+    table_tuple_get_latest_tid(scan, place);
+    const bool found = table_tuple_fetch_row_version(relation, place, GetActiveSnapshot(), row);
+    table_endscan(scan);
+    PopActiveSnapshot();
+    return found;
+}
+
+// Puts the link of a stored row right, by an UPDATE of its own that is judged and charged like any other.
+void mend_row(const RowEvent &event, TupleTableSlot *row)
+{
+    Relation relation = event.data->tg_relation;
+    const SessionShape &shape = event.binding->sessions;
+    const SessionRow now = read_session(shape, row);
+    std::optional<Datum> link;
+    if (now.session.consuming ? now.session.linked && !left_behind(event, now) : !now.session.linked)
+        return;
+    if (now.session.consuming)
+        link = require_active(event, now);
+    if (!set_link(relation, shape, &row->tts_tid, link))
+        raise_not_set(event, get_attname(shape.relation, shape.link, false));
+}
+
+// Another trigger changed the row after link_session had looked at it, or there was nothing to link to. False: there
+// is nothing to mend.
 bool mend_link(const RowEvent &event, const SessionRow &row, const Judgement &judgement)
 {
     if (!judgement.missing_link && !judgement.needless_link &&
         !(judgement.moved_member && left_behind(event, row)))
         return false;
-    std::optional<Datum> link;
-    if (!judgement.needless_link)
-        link = require_active(event, row);
     TriggerData *data = event.data;
-    const SessionShape &shape = event.binding->sessions;
-    HeapTuple stored = TRIGGER_FIRED_BY_UPDATE(data->tg_event) ? data->tg_newtuple : data->tg_trigtuple;
-    if (!set_link(data->tg_relation, shape, &stored->t_self, link))
-        raise_not_set(event, get_attname(shape.relation, shape.link, false));
+    ItemPointerData place =
+        TRIGGER_FIRED_BY_UPDATE(data->tg_event) ? data->tg_newtuple->t_self : data->tg_trigtuple->t_self;
+    TupleTableSlot *newest = table_slot_create(data->tg_relation, nullptr);
+    if (fetch_newest(data->tg_relation, &place, newest))
+        mend_row(event, newest);
+    ExecDropSingleTupleTableSlot(newest);
     return true;
 }
 
@@ -464,16 +507,16 @@ extern "C" PGDLLEXPORT Datum sc_charge_sessions(PG_FUNCTION_ARGS)
     if (statement != nullptr && TRIGGER_FIRED_BY_INSERT(data->tg_event) &&
         is_marker(*statement, RelationGetRelid(relation), data->tg_trigslot->tts_tid)) {
         end_statement(binding, relation, statement, depth);
-        return PointerGetDatum(nullptr);
+        return Datum{0};
     }
     const bool uncharged = depth == 1 && uncharged_subscriptions == binding.subscriptions.relation;
     if (uncharged || same_credits(binding.sessions, data)) {
         departed_after.armed = false;
-        return PointerGetDatum(nullptr);
+        return Datum{0};
     }
     RowEvent event{data, &binding, depth, statement};
     charge_row(event);
-    return PointerGetDatum(nullptr);
+    return Datum{0};
 }
 
 extern "C" PGDLLEXPORT Datum sc_reset_counters(PG_FUNCTION_ARGS)
@@ -487,5 +530,5 @@ extern "C" PGDLLEXPORT Datum sc_reset_counters(PG_FUNCTION_ARGS)
         write_counter(writer, 0, true);
     close_counter_writer(writer);
     table_close(subscriptions, NoLock);
-    return PointerGetDatum(nullptr);
+    return Datum{0};
 }

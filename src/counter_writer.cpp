@@ -83,18 +83,16 @@ void choose_triggers(CounterWriter *writer)
 
 // Locks the row at that place against other writers, following it to its newest version where the isolation level
 // lets a statement see it.
-bool lock_row(CounterWriter *writer, ItemPointer place)
+bool lock_row(CounterWriter *writer, ItemPointer place, LockTupleMode mode)
 {
     uint8 flags = TUPLE_LOCK_FLAG_LOCK_UPDATE_IN_PROGRESS;
     if (!IsolationUsesXactSnapshot())
         flags |= TUPLE_LOCK_FLAG_FIND_LAST_VERSION;
     TM_FailureData failure;
     ItemPointerData where = *place;
-    // NO KEY UPDATE is what the counter's update takes too: a stronger lock later could deadlock, and the key share
-    // locks of foreign keys do not wait for it.
     const TM_Result result =
         table_tuple_lock(writer->relation, &where, GetActiveSnapshot(), writer->row, GetCurrentCommandId(false),
-                         LockTupleNoKeyExclusive, LockWaitBlock, flags, &failure);
+                         mode, LockWaitBlock, flags, &failure);
     switch (result) {
         case TM_Ok:
             return true;
@@ -183,9 +181,9 @@ TupleTableSlot *find_subscription(CounterWriter *writer, Datum id, Datum member)
     return next_row(writer->by_key) ? writer->row : nullptr;
 }
 
-TupleTableSlot *lock_found(CounterWriter *writer)
+TupleTableSlot *lock_found(CounterWriter *writer, LockTupleMode mode)
 {
-    return lock_row(writer, &writer->row->tts_tid) ? writer->row : nullptr;
+    return lock_row(writer, &writer->row->tts_tid, mode) ? writer->row : nullptr;
 }
 
 TupleTableSlot *lock_subscription(CounterWriter *writer, Datum id, Datum member)
@@ -201,7 +199,7 @@ TupleTableSlot *lock_next_used(CounterWriter *writer)
         const Subscription subscription = read_subscription(*writer->shape, writer->all.row);
         const bool unused = subscription.used == 0 &&
                             (writer->shape->remaining == 0 || subscription.remaining == subscription.total);
-        if (!unused && lock_row(writer, &writer->all.row->tts_tid))
+        if (!unused && lock_row(writer, &writer->all.row->tts_tid, LockTupleNoKeyExclusive))
             return writer->row;
     }
     return nullptr;

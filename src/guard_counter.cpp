@@ -246,5 +246,5 @@ extern "C" PGDLLEXPORT Datum sc_guard_counter(PG_FUNCTION_ARGS)
     judge_excess(guarded, update ? &before : nullptr, after);
     if (update && !same_value(data->tg_trigslot, row, shape.member, shape.member_key))
         judge_members(guarded, row);
-    return PointerGetDatum(nullptr);
+    return Datum{0};
 }

@@ -1,5 +1,6 @@
 // BEFORE ROW trigger of the sessions: fills in a missing link, clears a needless one. Never refuses a row: another
 // trigger may still change it, and ON CONFLICT may drop it.
+#include "link_cache.hpp"
 #include "pending_charges.hpp"
 #include "session_row.hpp"
 #include "subscription_search.hpp"
@@ -59,24 +60,33 @@ HeapTuple with_link(TriggerData *data, HeapTuple row, const SessionShape &shape,
     return heap_modify_tuple_by_cols(row, RelationGetDescr(data->tg_relation), 1, &column, &value, &is_null);
 }
 
-// The link that the row gets, or std::nullopt to leave it: none or several active subscriptions are judged later.
-std::optional<Datum> look_up_link(const Binding &binding, const SessionRow &row)
+// The one active subscription of a member; none or several are judged later.
+std::optional<Datum> look_up_active(const Binding &binding, Relation subscriptions, Datum member, int depth)
+{
+    if (const std::optional<Datum> known = recall_link(binding, member, depth))
+        return known;
+    const ActiveSubscription active = find_active_subscription(subscriptions, binding.subscriptions, member);
+    if (active.count != 1)
+        return std::nullopt;
+    remember_link(binding, member, active.id, depth);
+    return active.id;
+}
+
+// The link that the row gets, or std::nullopt to leave it as it is.
+std::optional<Datum> look_up_link(const Binding &binding, const SessionRow &row, int depth)
 {
     const std::optional<Datum> member = member_key(binding, row);
     if (!member)
         return std::nullopt;
     const SubscriptionShape &shape = binding.subscriptions;
     Relation subscriptions = table_open(shape.relation, AccessShareLock);
-    std::optional<Datum> link;
+    std::optional<Datum> id;
     const std::optional<Datum> present = link_key(binding, row);
     // The subscription may have changed its member first: a cascade from the members' key.
-    if (!present || !subscription_has_member(subscriptions, shape, *present, *member)) {
-        const ActiveSubscription active = find_active_subscription(subscriptions, shape, *member);
-        if (active.count == 1)
-            link = convert_key(active.id, shape.id_key.type, binding.sessions.link_type);
-    }
+    if (!present || !subscription_has_member(subscriptions, shape, *present, *member))
+        id = look_up_active(binding, subscriptions, *member, depth);
     table_close(subscriptions, AccessShareLock);
-    return link;
+    return id ? convert_key(*id, shape.id_key.type, binding.sessions.link_type) : std::nullopt;
 }
 
 }  // namespace
@@ -112,6 +122,6 @@ extern "C" PGDLLEXPORT Datum sc_link_session(PG_FUNCTION_ARGS)
         return PointerGetDatum(row);
     if (fill == Fill::clear)
         return PointerGetDatum(with_link(data, row, shape, std::nullopt));
-    const std::optional<Datum> link = look_up_link(binding, after);
+    const std::optional<Datum> link = look_up_link(binding, after, depth);
     return PointerGetDatum(link ? with_link(data, row, shape, link) : row);
 }

@@ -65,24 +65,90 @@ const char *find_value(std::span<char *const> arguments, const char *name)
     return nullptr;
 }
 
-[[noreturn]] void raise_missing(const char *name)
+// One element of a list literal, up to the comma or brace that ends it: quoted, or bare and not NULL.
+const char *read_element(const char *&at)
 {
-    ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-            errmsg("trigger of session_consistency has no argument \"%s\"", name),
-            errhint("Triggers are made by session_consistency.attach(); detach and attach again."));
-    pg_unreachable();
+    StringInfoData value;
+    initStringInfo(&value);
+    const char *start = at;
+    const bool quoted = *at == '"';
+    if (quoted)
+        at++;
+    for (; *at != '\0' && (quoted ? *at != '"' : *at != ',' && *at != '}'); at++) {
+        if (*at == '\\' && *++at == '\0')
+            return nullptr;
+        appendStringInfoChar(&value, *at);
+    }
+    if (quoted)
+        return *at++ == '"' ? value.data : nullptr;
+    return at == start || pg_strcasecmp(value.data, "NULL") == 0 ? nullptr : value.data;
+}
+
+// A list as format_names() writes it; std::nullopt for anything else.
+std::optional<Names> read_names(const char *literal)
+{
+    const char *at = literal;
+    auto **names = static_cast<const char **>(palloc(sizeof(char *) * (strlen(literal) + 1)));
+    size_t count = 0;
+    if (*at++ != '{')
+        return std::nullopt;
+    while (*at != '}') {
+        const char *name = read_element(at);
+        if (name == nullptr || (*at != ',' && *at != '}') || (at[0] == ',' && at[1] == '}'))
+            return std::nullopt;
+        names[count++] = name;
+        if (*at == ',')
+            at++;
+    }
+    return at[1] == '\0' ? std::optional(Names(names, count)) : std::nullopt;
+}
+
+std::optional<Guard> read_guard(const char *word)
+{
+    for (const GuardWord &known : guard_words)
+        if (strcmp(known.word, word) == 0)
+            return known.guard;
+    return std::nullopt;
+}
+
+// Reads the arguments into the mapping; returns the name of one that is missing or wrong, nullptr where all is well.
+const char *read_arguments(std::span<char *const> arguments, Mapping &mapping)
+{
+    for (const ScalarField &field : scalar_fields) {
+        const char *value = find_value(arguments, field.name);
+        if (value == nullptr || (value[0] == '\0' && !field.nullable))
+            return field.name;
+        mapping.*field.member = value[0] == '\0' ? nullptr : pstrdup(value);
+    }
+    for (const ListField &field : list_fields) {
+        const char *value = find_value(arguments, field.name);
+        const std::optional<Names> names = value == nullptr ? std::nullopt : read_names(value);
+        if (!names)
+            return field.name;
+        mapping.*field.member = *names;
+    }
+    const char *word = find_value(arguments, "guard");
+    const std::optional<Guard> guard = word == nullptr ? std::nullopt : read_guard(word);
+    if (!guard)
+        return "guard";
+    mapping.guard = *guard;
+    const char *made = find_value(arguments, "made");
+    const std::optional<Names> names = made == nullptr ? Names{} : read_names(made);
+    if (!names)
+        return "made";
+    mapping.made = *names;
+    return nullptr;
 }
 
 }  // namespace
 
 Guard parse_guard(const char *word)
 {
-    for (const GuardWord &known : guard_words)
-        if (strcmp(known.word, word) == 0)
-            return known.guard;
-    ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("guard mode \"%s\" does not exist", word),
-            errhint("The modes are reject, ignore and off."));
-    pg_unreachable();
+    const std::optional<Guard> guard = read_guard(word);
+    if (!guard)
+        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("guard mode \"%s\" does not exist", word),
+                errhint("The modes are reject, ignore and off."));
+    return *guard;
 }
 
 const char *guard_word(Guard guard)
@@ -92,16 +158,10 @@ const char *guard_word(Guard guard)
 
 Names parse_names(const char *literal)
 {
-    Oid input;
-    Oid element;
-    getTypeInputInfo(TEXTARRAYOID, &input, &element);
-    ArrayType *array = DatumGetArrayTypeP(OidInputFunctionCall(input, const_cast<char *>(literal), element, -1));
-    Datum *items;
-    int count;
-    deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &items, nullptr, &count);
-    auto **names = static_cast<const char **>(palloc(sizeof(char *) * Max(count, 1)));
-    std::transform(items, items + count, names, [](Datum item) { return TextDatumGetCString(item); });
-    return Names(names, count);
+    const std::optional<Names> names = read_names(literal);
+    if (!names)
+        ereport(ERROR, errcode(ERRCODE_INVALID_TEXT_REPRESENTATION), errmsg("\"%s\" is no list of names", literal));
+    return *names;
 }
 
 const char *format_names(Names names)
@@ -118,25 +178,17 @@ const char *format_names(Names names)
 Mapping parse_mapping(std::span<char *const> arguments)
 {
     Mapping mapping{};
-    for (const ScalarField &field : scalar_fields) {
-        const char *value = find_value(arguments, field.name);
-        if (value == nullptr || (value[0] == '\0' && !field.nullable))
-            raise_missing(field.name);
-        mapping.*field.member = value[0] == '\0' ? nullptr : pstrdup(value);
-    }
-    for (const ListField &field : list_fields) {
-        const char *value = find_value(arguments, field.name);
-        if (value == nullptr)
-            raise_missing(field.name);
-        mapping.*field.member = parse_names(value);
-    }
-    const char *guard = find_value(arguments, "guard");
-    if (guard == nullptr)
-        raise_missing("guard");
-    mapping.guard = parse_guard(guard);
-    const char *made = find_value(arguments, "made");
-    mapping.made = made == nullptr ? Names{} : parse_names(made);
+    if (const char *wrong = read_arguments(arguments, mapping))
+        ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                errmsg("trigger of session_consistency has no argument \"%s\" that it can read", wrong),
+                errhint("Triggers are made by session_consistency.attach(); detach and attach again."));
     return mapping;
+}
+
+std::optional<Mapping> find_mapping(std::span<char *const> arguments)
+{
+    Mapping mapping{};
+    return read_arguments(arguments, mapping) == nullptr ? std::optional(mapping) : std::nullopt;
 }
 
 Names format_mapping(const Mapping &mapping, bool made)

@@ -33,6 +33,9 @@ static_assert(Pod<Mapping>);
 // Reads the arguments of a trigger; 55000 when one is missing or unknown.
 Mapping parse_mapping(std::span<char *const> arguments);
 
+// The same for whoever looks at triggers that anybody may have made: std::nullopt where the arguments say no mapping.
+std::optional<Mapping> find_mapping(std::span<char *const> arguments);
+
 // The trigger arguments that say the same, in the order that \d shows; "made" only where made is true.
 Names format_mapping(const Mapping &mapping, bool made);
 
@@ -40,7 +43,7 @@ Names format_mapping(const Mapping &mapping, bool made);
 Guard parse_guard(const char *word);
 const char *guard_word(Guard guard);
 
-// Lists of names as array literals, the form in which trigger arguments carry them.
+// Lists of names as array literals, the form in which trigger arguments carry them; 22P02 for anything else.
 Names parse_names(const char *literal);
 const char *format_names(Names names);
 

@@ -3,7 +3,11 @@
 #include "pending_charges.hpp"
 
 extern "C" {
+#ifdef PG_MODULE_MAGIC_EXT
+PG_MODULE_MAGIC_EXT("session_consistency", nullptr);
+#else
 PG_MODULE_MAGIC;
+#endif
 
 PGDLLEXPORT void _PG_init(void);
 }

@@ -68,16 +68,11 @@ bool set_link(Relation sessions, const SessionShape &shape, ItemPointer row, std
                 errmsg("updating the link of relation \"%s\" gave an unexpected result",
                        RelationGetRelationName(sessions)),
                 errhint("This is most likely due to a rule having rewritten the query."));
-    bool done = false;
-    if (SPI_processed == 1) {
-        bool is_null;
-        const Datum stored = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null);
-        done = !is_null && DatumGetBool(stored);
-    } else {
-        command = psprintf("SELECT FROM ONLY %s WHERE ctid OPERATOR(pg_catalog.=) $1", table);
-        SPI_execute_with_args(command, 1, &types[1], &values[1], &nulls[1], false, 1);
-        done = SPI_processed == 0;
-    }
+    bool is_null = true;
+    Datum stored{0};
+    if (SPI_processed == 1)
+        stored = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null);
+    const bool done = !is_null && DatumGetBool(stored);
     SPI_finish();
     leave_owner(caller);
     return done;

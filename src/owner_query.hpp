@@ -18,7 +18,7 @@ Caller enter_owner(Relation relation);
 void leave_owner(const Caller &caller);
 
 // Sets the link of one stored session, as the owner of its table: NULL where link is absent. False where another
-// trigger kept it from being set; a row that is not there any more needs none.
+// trigger kept it from being set.
 bool set_link(Relation sessions, const SessionShape &shape, ItemPointer row, std::optional<Datum> link);
 
 // True where a session that is linked to the subscription has another member, seen with the newest snapshot.

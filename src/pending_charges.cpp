@@ -1,6 +1,9 @@
 // What the statements in progress will change, until each of them ends.
 #include "pending_charges.hpp"
 
+#include "link_cache.hpp"
+#include "subscription_search.hpp"
+
 namespace sc {
 
 Oid uncharged_subscriptions = InvalidOid;
@@ -14,64 +17,13 @@ struct Statement {
     Oid subscriptions;
     Oid marker_relation;
     ItemPointerData marker;
-    MemoryContext context;
-    HTAB *sums;
+    SumTable sums;
 };
 static_assert(Pod<Statement>);
 
 namespace {
 
 Statement *statements = nullptr;   // innermost first
-
-// The hash key of a sum: the values with the functions that compare them.
-struct SumKey {
-    const SubscriptionShape *shape;
-    Datum id;
-    Datum member;
-};
-
-struct SumEntry {
-    SumKey key;
-    Sum sum;
-};
-static_assert(Pod<SumEntry>);
-
-uint32 hash_value(const KeyType &key, Datum value)
-{
-    return DatumGetUInt32(FunctionCall1Coll(const_cast<FmgrInfo *>(&key.hash), key.collation, value));
-}
-
-bool equal_values(const KeyType &key, Datum left, Datum right)
-{
-    return DatumGetBool(FunctionCall2Coll(const_cast<FmgrInfo *>(&key.equal), key.collation, left, right));
-}
-
-uint32 hash_sum(const void *key, Size)
-{
-    const auto *sum = static_cast<const SumKey *>(key);
-    const uint32 hash = hash_value(sum->shape->id_key, sum->id);
-    return sum->shape->by_member ? hash_combine(hash, hash_value(sum->shape->member_key, sum->member)) : hash;
-}
-
-int compare_sums(const void *left, const void *right, Size)
-{
-    const auto *a = static_cast<const SumKey *>(left);
-    const auto *b = static_cast<const SumKey *>(right);
-    const bool same = equal_values(b->shape->id_key, a->id, b->id) &&
-                      (!b->shape->by_member || equal_values(b->shape->member_key, a->member, b->member));
-    return same ? 0 : 1;
-}
-
-SumKey key_of(const SubscriptionShape &shape, Datum id, Datum member)
-{
-    // Zeroed first: the hash table copies the key as bytes.
-    SumKey key;
-    memset(&key, 0, sizeof(key));
-    key.shape = &shape;
-    key.id = id;
-    key.member = shape.by_member ? member : Datum{0};
-    return key;
-}
 
 }  // namespace
 
@@ -94,15 +46,7 @@ Statement *open_statement(int depth, const Binding &binding, Oid relation, const
     statement->subscriptions = binding.subscriptions.relation;
     statement->marker_relation = relation;
     statement->marker = marker;
-    statement->context = context;
-    HASHCTL control{};
-    control.keysize = sizeof(SumKey);
-    control.entrysize = sizeof(SumEntry);
-    control.hash = hash_sum;
-    control.match = compare_sums;
-    control.hcxt = context;
-    statement->sums = hash_create("session_consistency sums", 16, &control,
-                                  HASH_ELEM | HASH_FUNCTION | HASH_COMPARE | HASH_CONTEXT);
+    statement->sums.context = context;
     statement->enclosing = statements;
     statements = statement;
     return statement;
@@ -114,60 +58,9 @@ bool is_marker(const Statement &statement, Oid relation, const ItemPointerData &
            ItemPointerEquals(const_cast<ItemPointer>(&statement.marker), const_cast<ItemPointer>(&row));
 }
 
-Datum keep_value(Statement *statement, const KeyType &key, Datum value)
+SumTable *sums_of(Statement *statement)
 {
-    MemoryContext caller = MemoryContextSwitchTo(statement->context);
-    const Datum copy = datumCopy(value, key.by_value, key.length);
-    MemoryContextSwitchTo(caller);
-    return copy;
-}
-
-Sum &find_sum(Statement *statement, const SubscriptionShape &shape, Datum id, Datum member)
-{
-    const SumKey key = key_of(shape, id, member);
-    bool found;
-    auto *entry = static_cast<SumEntry *>(hash_search(statement->sums, &key, HASH_ENTER, &found));
-    if (!found) {
-        entry->key.id = keep_value(statement, shape.id_key, id);
-        entry->key.member = shape.by_member ? keep_value(statement, shape.member_key, member) : Datum{0};
-        entry->sum = Sum{};
-        entry->sum.id = entry->key.id;
-        entry->sum.key_member = entry->key.member;
-    }
-    return entry->sum;
-}
-
-namespace {
-
-int compare_order(const void *left, const void *right, void *argument)
-{
-    const Sum *a = *static_cast<Sum *const *>(left);
-    const Sum *b = *static_cast<Sum *const *>(right);
-    const auto *shape = static_cast<const SubscriptionShape *>(argument);
-    if (shape->by_member) {
-        const int order = DatumGetInt32(FunctionCall2Coll(const_cast<FmgrInfo *>(&shape->member_key.compare),
-                                                          shape->member_key.collation, a->key_member, b->key_member));
-        if (order != 0)
-            return order;
-    }
-    return DatumGetInt32(FunctionCall2Coll(const_cast<FmgrInfo *>(&shape->id_key.compare), shape->id_key.collation,
-                                           a->id, b->id));
-}
-
-}  // namespace
-
-std::span<Sum *> ordered_sums(Statement *statement, const SubscriptionShape &shape)
-{
-    const auto count = static_cast<size_t>(hash_get_num_entries(statement->sums));
-    auto **sums = static_cast<Sum **>(
-        MemoryContextAllocHuge(statement->context, sizeof(Sum *) * Max(count, size_t{1})));
-    HASH_SEQ_STATUS scan;
-    hash_seq_init(&scan, statement->sums);
-    size_t i = 0;
-    while (auto *entry = static_cast<SumEntry *>(hash_seq_search(&scan)))
-        sums[i++] = &entry->sum;
-    qsort_arg(sums, count, sizeof(Sum *), compare_order, const_cast<SubscriptionShape *>(&shape));
-    return std::span<Sum *>(sums, count);
+    return &statement->sums;
 }
 
 void detach_statement(Statement *statement)
@@ -182,7 +75,7 @@ void detach_statement(Statement *statement)
 
 void close_statement(Statement *statement)
 {
-    MemoryContextDelete(statement->context);
+    MemoryContextDelete(statement->sums.context);
 }
 
 // Carried credits ----------------------------------------------------------------------------------------------------
@@ -209,8 +102,8 @@ int64_t carried_credits(const SubscriptionShape &shape, Datum id, Datum member)
 {
     int64_t sum = 0;
     for (const Carried *entry = carried; entry != nullptr; entry = entry->next) {
-        if (entry->shape->relation == shape.relation && equal_values(shape.id_key, entry->id, id) &&
-            (!shape.by_member || equal_values(shape.member_key, entry->member, member)))
+        if (entry->shape->relation == shape.relation && equal_keys(shape.id_key, entry->id, id) &&
+            (!shape.by_member || equal_keys(shape.member_key, entry->member, member)))
             sum += entry->credits;
     }
     return sum;
@@ -239,10 +132,8 @@ int64_t enclosing_credits(int depth, const SubscriptionShape &shape, Datum id, D
     for (Statement *statement = statements; statement != nullptr; statement = statement->enclosing) {
         if (statement->depth >= depth || statement->subscriptions != shape.relation)
             continue;
-        const SumKey key = key_of(shape, id, member);
-        auto *entry = static_cast<SumEntry *>(hash_search(statement->sums, &key, HASH_FIND, nullptr));
-        if (entry != nullptr)
-            sum += entry->sum.credits.used;
+        if (const Sum *known = find_sum(statement->sums, shape, id, member))
+            sum += known->credits.used;
     }
     return sum;
 }
@@ -259,6 +150,7 @@ void forget_everything()
     departed_before.armed = false;
     departed_after.armed = false;
     forget_replaced_bindings();
+    shrink_link_cache();
 }
 
 // What a user's trigger returned ahead of its enclosing statement must have been settled by it.

@@ -2,22 +2,9 @@
 // The state of the backend lives here, and is forgotten when a (sub)transaction aborts. Judges nothing.
 #pragma once
 
-#include "binding.hpp"
+#include "sum_table.hpp"
 
 namespace sc {
-
-// What one statement adds to one subscription.
-struct Sum {
-    Datum id;                  // in the subscriptions' types, copied
-    Datum key_member;          // the key's member column; 0 where the key has none
-    Credits credits;
-    bool linked;               // some session was linked: lock, and judge the member
-    bool verified;             // the member was seen to fit (composite keys)
-    bool member_is_null;
-    Datum member;              // of a session that was linked
-    bool members_differ;       // sessions of two members were linked: one of them is foreign
-};
-static_assert(Pod<Sum>);
 
 struct Statement;
 
@@ -28,14 +15,8 @@ Statement *find_statement(int depth, Oid subscriptions);
 Statement *open_statement(int depth, const Binding &binding, Oid relation, const ItemPointerData &marker);
 bool is_marker(const Statement &statement, Oid relation, const ItemPointerData &row);
 
-// The sum of a subscription, made when it is new. member is looked at only where the key holds it.
-Sum &find_sum(Statement *statement, const SubscriptionShape &shape, Datum id, Datum member);
-
-// Copies a value into the statement's memory.
-Datum keep_value(Statement *statement, const KeyType &key, Datum value);
-
-// Every sum, in the order of the keys, so that two statements lock the subscriptions in the same order.
-std::span<Sum *> ordered_sums(Statement *statement, const SubscriptionShape &shape);
+// What it adds, by subscription.
+SumTable *sums_of(Statement *statement);
 
 // Takes the statement off the list; its memory goes with close_statement().
 void detach_statement(Statement *statement);

@@ -154,4 +154,11 @@ inline void enter_indexes(ResultRelInfo *target, EState *estate, TupleTableSlot 
 #endif
 }
 
+// The second argument of a system cache callback.
+#if PG_VERSION_NUM >= 190000
+using SyscacheId = SysCacheIdentifier;
+#else
+using SyscacheId = int;
+#endif
+
 }  // namespace sc

@@ -200,6 +200,7 @@ void read_figures(const char *query, FiguresSink sink, void *state)
 Faults find_faults(const Mapping &mapping, const Figures &figures)
 {
     const int64 recount = figures.completed + figures.scheduled;
+    const bool overflows = figures.total && figures.used && !remaining(figures);
     Faults faults{};
     if (figures.used != recount)
         faults.clauses[faults.count++] =
@@ -214,7 +215,7 @@ Faults find_faults(const Mapping &mapping, const Figures &figures)
     if (mapping.remaining_column != nullptr && figures.stored_remaining != remaining(figures))
         faults.clauses[faults.count++] =
             psprintf("%s is %s, but total minus used is %s", quote_identifier(mapping.remaining_column),
-                     number(figures.stored_remaining), number(remaining(figures)));
+                     number(figures.stored_remaining), overflows ? "out of range" : number(remaining(figures)));
     return faults;
 }
 

@@ -121,7 +121,8 @@ ActiveSubscription find_active_subscription(Relation subscriptions, const Subscr
     TupleTableSlot *row = table_slot_create(subscriptions, nullptr);
     const Condition conditions[] = {{shape.member, &shape.member_key, member}};
     const Search search = begin_search(subscriptions, shape.member_index, conditions, row);
-    while (active.count < 2 && next_row(search)) {
+    const int enough = shape.one_active ? 1 : 2;
+    while (active.count < enough && next_row(search)) {
         bool is_null;
         const Datum status = slot_getattr(row, shape.status, &is_null);
         if (is_null || !contains(shape.active, status))

@@ -1,0 +1,3 @@
+package Bench::Instructions;
+sub run { }
+1;

@@ -1,0 +1,3 @@
+package Bench::Plot;
+sub draw_all { }
+1;

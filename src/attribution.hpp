@@ -1,0 +1,52 @@
+// PURE: which subscription of its member a session without a link belongs to, and by which rule; or why nobody can say.
+// Knows no table, no server and no PostgreSQL header, so that it can be tested alone.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+
+namespace sc {
+
+// What becomes of a session that no rule attributes.
+enum class WhenAmbiguous : uint8_t { leave, fill, active };
+inline constexpr std::array when_ambiguous_words{"leave", "fill", "active"};
+
+enum class Rule : uint8_t { only_period, first_period, only_subscription, chosen };
+inline constexpr std::array rule_words{"only_period", "first_period", "only_subscription", "when_ambiguous"};
+
+enum class Reason : uint8_t { no_subscription, full, ambiguous, no_start, inactive };
+inline constexpr std::array reason_words{"no_subscription", "full", "ambiguous", "no_start", "inactive"};
+
+// One subscription of the member. Moments are numbers on one scale, whatever it is.
+struct Pack {
+    std::optional<int64_t> from;       // its period: absent is open; with both absent none is known
+    std::optional<int64_t> until;      // the last moment in it
+    std::optional<int64_t> created;    // on a scale of its own
+    std::optional<int64_t> room;       // credits that are left; absent: unlimited
+    bool active;
+};
+
+// One session of the member that has no link.
+struct Visit {
+    std::optional<int64_t> start;
+    bool counted;                      // else it needs no room
+    bool scheduled;                    // goes to an active subscription only
+};
+
+inline constexpr size_t no_pack = static_cast<size_t>(-1);
+
+struct Attribution {
+    size_t pack;                       // no_pack: stays without a link
+    Rule rule;                         // where it has one
+    Reason reason;                     // where it has none
+};
+
+// Attributes all of one member's sessions. packs come in the order of their keys, visits oldest first, by start and
+// key, those without a start last. Takes the room out of packs. Doing it again with what came of it changes nothing.
+void attribute(std::span<Pack> packs, std::span<const Visit> visits, WhenAmbiguous when_ambiguous,
+               std::span<Attribution> attributions);
+
+}  // namespace sc

@@ -1,0 +1,140 @@
+// Remembers, while one command runs, which active subscription a member has.
+#include "link_cache.hpp"
+
+extern "C" {
+#include "access/xact.h"
+}
+
+namespace sc {
+
+namespace {
+
+constexpr size_t key_size = 16;              // uuid; longer and variable keys are looked up each time
+constexpr uint32 least_entries = 256;
+constexpr uint32 most_entries = 128 * 1024;  // 6 MB
+
+struct Key {
+    alignas(Datum) unsigned char bytes[key_size];
+};
+
+struct Entry {
+    uint32 generation;                       // of the command that wrote it; 0: never
+    Key member;
+    Key link;
+};
+static_assert(Pod<Entry>);
+
+// One command: the same binding, trigger depth, client statement and command counter. Whatever this transaction
+// writes, also in a user's trigger, moves the counter.
+struct Command {
+    const Binding *binding;
+    int depth;
+    CommandId command;
+    SubTransactionId subtransaction;
+    TimestampTz statement;
+
+    bool operator==(const Command &) const = default;
+};
+static_assert(Pod<Command>);
+
+struct Cache {
+    Command command;
+    uint32 generation;
+    uint32 entry_count;
+    uint32 misses;                           // in this generation
+    Entry *entries;
+};
+Cache cache;
+
+bool fits(const KeyType &key)
+{
+    return key.by_value || (key.length > 0 && static_cast<size_t>(key.length) <= key_size);
+}
+
+Key key_bytes(const KeyType &key, Datum value)
+{
+    Key bytes{};
+    if (key.by_value)
+        memcpy(bytes.bytes, &value, sizeof(Datum));
+    else
+        memcpy(bytes.bytes, DatumGetPointer(value), key.length);
+    return bytes;
+}
+
+Datum key_datum(const KeyType &key, const Key &bytes)
+{
+    if (!key.by_value)
+        return PointerGetDatum(bytes.bytes);
+    Datum value;
+    memcpy(&value, bytes.bytes, sizeof(Datum));
+    return value;
+}
+
+void resize(uint32 count)
+{
+    if (cache.entries != nullptr)
+        pfree(cache.entries);
+    cache.entries = nullptr;
+    cache.entry_count = 0;
+    cache.entries =
+        static_cast<Entry *>(MemoryContextAllocZero(TopMemoryContext, sizeof(Entry) * static_cast<size_t>(count)));
+    cache.entry_count = count;
+    cache.misses = 0;
+}
+
+Entry &entry_for(const KeyType &key, Datum member)
+{
+    const uint32 hash =
+        DatumGetUInt32(FunctionCall1Coll(const_cast<FmgrInfo *>(&key.hash), key.collation, member));
+    return cache.entries[hash & (cache.entry_count - 1)];
+}
+
+// Forgets what another command has remembered.
+void begin_command(const Binding &binding, int depth)
+{
+    const Command command{&binding, depth, GetCurrentCommandId(false), GetCurrentSubTransactionId(),
+                          GetCurrentStatementStartTimestamp()};
+    if (cache.entries != nullptr && command == cache.command)
+        return;
+    cache.command = command;
+    cache.misses = 0;
+    if (cache.entries == nullptr || ++cache.generation == 0) {
+        resize(least_entries);
+        cache.generation = 1;
+    }
+}
+
+}  // namespace
+
+std::optional<Datum> recall_link(const Binding &binding, Datum member, int depth)
+{
+    const SubscriptionShape &shape = binding.subscriptions;
+    if (!fits(shape.member_key) || !fits(shape.id_key))
+        return std::nullopt;
+    begin_command(binding, depth);
+    const Entry &entry = entry_for(shape.member_key, member);
+    const Key key = key_bytes(shape.member_key, member);
+    if (entry.generation != cache.generation || memcmp(entry.member.bytes, key.bytes, key_size) != 0)
+        return std::nullopt;
+    return key_datum(shape.id_key, entry.link);
+}
+
+void remember_link(const Binding &binding, Datum member, Datum link, int depth)
+{
+    const SubscriptionShape &shape = binding.subscriptions;
+    if (!fits(shape.member_key) || !fits(shape.id_key))
+        return;
+    begin_command(binding, depth);
+    if (++cache.misses > cache.entry_count && cache.entry_count < most_entries)
+        resize(cache.entry_count * 4);
+    entry_for(shape.member_key, member) = {cache.generation, key_bytes(shape.member_key, member),
+                                           key_bytes(shape.id_key, link)};
+}
+
+void shrink_link_cache()
+{
+    if (cache.entry_count > least_entries)
+        resize(least_entries);
+}
+
+}  // namespace sc

@@ -1,0 +1,16 @@
+// Remembers, while one command runs, which active subscription a member has: a statement that books many sessions looks
+// each member up once. What changes meanwhile is judged at the statement's end, on the newest row.
+#pragma once
+
+#include "binding.hpp"
+
+namespace sc {
+
+// The link that was remembered for the member in this very command, in the subscriptions' type.
+std::optional<Datum> recall_link(const Binding &binding, Datum member, int depth);
+void remember_link(const Binding &binding, Datum member, Datum link, int depth);
+
+// Gives the memory of a large statement back; called when a transaction ends.
+void shrink_link_cache();
+
+}  // namespace sc

@@ -1,0 +1,305 @@
+// CALL migrate(): links the history of an attached table and sets its counters to the recount, while the application
+// runs. Member by member in batches, each in a transaction of its own; whom it cannot lock at once it treats later,
+// alone. See migrate_batch.cpp for why that is right.
+#include "enforcement.hpp"
+#include "migrate_batch.hpp"
+#include "migrate_constraints.hpp"
+#include "pg_compat.hpp"
+#include "read_counts.hpp"
+
+extern "C" {
+#include "storage/latch.h"
+#include "tcop/pquery.h"
+#include "tcop/utility.h"
+#include "utils/wait_event.h"
+
+PG_FUNCTION_INFO_V1(sc_migrate);
+}
+
+namespace sc {
+
+namespace {
+
+// A member that could not be treated yet.
+struct LeftMember {
+    Datum value;
+    bool is_null;
+    int64 entries;                 // of the list, to be counted as done with it
+};
+
+struct Migration {
+    const MigrateRequest *request;
+    Oid subscriptions;
+    MemoryContext context;         // lives as long as the call
+    MigrateRun *run;
+    Growing<LeftMember> left;
+};
+static_assert(Pod<Migration>);
+
+constexpr int retries_in_a_row = 10;
+constexpr long pause_between_passes = 50;      // milliseconds
+
+// Preparing ----------------------------------------------------------------------------------------------------------
+
+void require_own_transactions(FunctionCallInfo fcinfo)
+{
+    const auto *context = reinterpret_cast<CallContext *>(fcinfo->context);
+    if (context != nullptr && IsA(context, CallContext) && !context->atomic)
+        return;
+    ereport(ERROR, errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+            errmsg("migrate() cannot run inside a transaction block or a function"),
+            errdetail("It commits after each batch."),
+            errhint("CALL session_consistency.migrate(...) by itself, with autocommit on."));
+}
+
+void require_owner(Oid table)
+{
+    if (!owns_relation(table, GetUserId()))
+        aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, get_rel_name(table));
+}
+
+LOCKTAG migration_lock(Oid sessions)
+{
+    LOCKTAG tag;
+    SET_LOCKTAG_OBJECT(tag, MyDatabaseId, RelationRelationId, sessions, 0);
+    return tag;
+}
+
+// The process that migrates the table, as far as it still does.
+int find_rival(Oid sessions)
+{
+    Oid types[] = {OIDOID, OIDOID, OIDOID};
+    Datum values[] = {ObjectIdGetDatum(MyDatabaseId), ObjectIdGetDatum(RelationRelationId),
+                      ObjectIdGetDatum(sessions)};
+    SPI_execute_with_args("SELECT pid FROM pg_catalog.pg_locks WHERE locktype OPERATOR(pg_catalog.=) 'object'"
+                          " AND database OPERATOR(pg_catalog.=) $1 AND classid OPERATOR(pg_catalog.=) $2"
+                          " AND objid OPERATOR(pg_catalog.=) $3 AND granted",
+                          3, types, values, nullptr, false, 1);
+    bool is_null;
+    return SPI_processed == 0
+               ? 0
+               : DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
+}
+
+// For the whole call, across its transactions. A lock of the regular kind, not an advisory one: an error gives it up.
+void lock_migration(Oid sessions)
+{
+    const LOCKTAG tag = migration_lock(sessions);
+    if (LockAcquire(&tag, ExclusiveLock, true, true) != LOCKACQUIRE_NOT_AVAIL)
+        return;
+    ereport(ERROR, errcode(ERRCODE_OBJECT_IN_USE),
+            errmsg("table \"%s\" is being migrated by process %d", get_rel_name(sessions), find_rival(sessions)),
+            errhint("session_consistency.migration_progress shows how far it is."));
+}
+
+void unlock_migration(Oid sessions)
+{
+    const LOCKTAG tag = migration_lock(sessions);
+    LockRelease(&tag, ExclusiveLock, true);
+}
+
+// Ends the transaction and begins the next, which sees the newest rows in each of its statements whatever isolation
+// level the caller has for a default.
+void next_transaction()
+{
+    SPI_commit();
+    if (IsolationUsesXactSnapshot())
+        SPI_execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED", false, 0);
+    EnsurePortalSnapshotExists();
+}
+
+// Passes -------------------------------------------------------------------------------------------------------------
+
+MigrateList *list_members(Migration &migration, const MemberFilter &filter)
+{
+    MemoryContext caller = MemoryContextSwitchTo(migration.context);
+    const Counting counting = open_countings(migration.request->sessions).front();
+    MigrateList *list = open_list(counting, filter);
+    MemoryContextSwitchTo(caller);
+    next_transaction();
+    return list;
+}
+
+void leave_for_later(Migration &migration, const MigrateList *list, const ListedMember &member)
+{
+    const MemberType &type = member_type(list);
+    LeftMember left{};
+    left.is_null = member.is_null;
+    left.entries = static_cast<int64>(member.subscriptions + member.sessions);
+    MemoryContext caller = MemoryContextSwitchTo(migration.context);
+    if (!member.is_null)
+        left.value = datumCopy(member.value, type.by_value, type.length);
+    migration.left.add(migration.context, left);
+    MemoryContextSwitchTo(caller);
+}
+
+// The batch and its progress in one transaction.
+void commit_batch(Migration &migration)
+{
+    save_run(*migration.run);
+    next_transaction();
+    tell_progress(migration.run);
+    CHECK_FOR_INTERRUPTS();
+}
+
+// Every member once, without waiting for anybody.
+void migrate_all(Migration &migration)
+{
+    MigrateList *list = list_members(migration, {true, {}, true});
+    MigrateRun *run = migration.run;
+    run->rows_total = static_cast<int64>(count_entries(list));
+    run->linking = GetCurrentTimestamp();
+    run->phase = "linking";
+    Batch batch{};
+    batch.context = AllocSetContextCreate(migration.context, "session_consistency batch", ALLOCSET_DEFAULT_SIZES);
+    while (read_batch(list, static_cast<size_t>(migration.request->batch_size), &batch)) {
+        MemoryContext caller = MemoryContextSwitchTo(batch.context);
+        const std::span<Grip> grips(static_cast<Grip *>(palloc(batch.members.count + 1)), batch.members.count);
+        Obstacle obstacle;
+        treat_batch(*migration.request, migration.subscriptions, member_type(list), batch, nullptr, run, grips,
+                    &obstacle);
+        run->rows_done += static_cast<int64>(batch.entries);
+        for (size_t i = 0; i < grips.size(); i++) {
+            const ListedMember &member = batch.members.items[i];
+            if (grips[i] == Grip::held)
+                continue;
+            leave_for_later(migration, list, member);
+            run->rows_done -= static_cast<int64>(member.subscriptions + member.sessions);
+        }
+        commit_batch(migration);
+        MemoryContextSwitchTo(caller);
+    }
+    MemoryContextDelete(batch.context);
+    close_list(list);
+}
+
+// One member by itself. With patience it waits for what is in its way, one lock at a time.
+bool treat_alone(Migration &migration, const MigrateList *list, const Batch &batch, bool patient)
+{
+    Grip grip;
+    Obstacle obstacle{};
+    bool waits = false;
+    for (int i = 0; i < retries_in_a_row; i++) {
+        const Obstacle met = obstacle;
+        treat_batch(*migration.request, migration.subscriptions, member_type(list), batch, waits ? &met : nullptr,
+                    migration.run, std::span(&grip, 1), &obstacle);
+        if (grip == Grip::held)
+            return true;
+        // What is gone has to be looked for again.
+        if (!patient || grip == Grip::gone || obstacle.grip != Grip::busy)
+            return false;
+        next_transaction();
+        waits = true;
+    }
+    return false;
+}
+
+// Those who were left, each in a transaction of its own.
+void migrate_left(Migration &migration, bool patient)
+{
+    const std::span<const LeftMember> left = migration.left.all();
+    migration.left = {};
+    MigrateRun *run = migration.run;
+    auto *values = static_cast<Datum *>(MemoryContextAllocHuge(migration.context, sizeof(Datum) * left.size()));
+    MemberFilter filter{};
+    size_t count = 0;
+    for (const LeftMember &member : left) {
+        if (member.is_null)
+            filter.orphans = true;
+        else
+            values[count++] = member.value;
+    }
+    filter.members = std::span<const Datum>(values, count);
+    MigrateList *list = list_members(migration, filter);
+    Batch batch{};
+    batch.context = AllocSetContextCreate(migration.context, "session_consistency batch", ALLOCSET_DEFAULT_SIZES);
+    while (read_batch(list, 1, &batch)) {
+        MemoryContext caller = MemoryContextSwitchTo(batch.context);
+        if (treat_alone(migration, list, batch, patient))
+            run->rows_done = Min(run->rows_done + static_cast<int64>(batch.entries), run->rows_total);
+        else
+            leave_for_later(migration, list, batch.members.items[0]);
+        commit_batch(migration);
+        MemoryContextSwitchTo(caller);
+    }
+    MemoryContextDelete(batch.context);
+    close_list(list);
+    // Who is not listed any more has nothing left to treat.
+    run->rows_done = run->rows_total;
+    for (const LeftMember &member : migration.left.all())
+        run->rows_done -= member.entries;
+}
+
+void pause()
+{
+    WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, pause_between_passes, PG_WAIT_EXTENSION);
+    ResetLatch(MyLatch);
+    CHECK_FOR_INTERRUPTS();
+}
+
+// Two passes without waiting, then as many as it takes to find everybody once.
+void migrate_members(Migration &migration)
+{
+    migrate_all(migration);
+    migration.run->phase = "retrying";
+    for (int pass = 1; migration.left.count > 0; pass++) {
+        if (pass > 2)
+            pause();
+        migrate_left(migration, pass > 1);
+    }
+}
+
+void note_what_stays(MigrateRun *run)
+{
+    const Tally &tally = run->tally;
+    if (tally.overdrawn > 0)
+        add_remark(run, psprintf(INT64_FORMAT " subscriptions have more counted sessions than their total.",
+                                 tally.overdrawn));
+    if (tally.refused > 0)
+        add_remark(run, psprintf(INT64_FORMAT " counters stay as they are: a CHECK forbids the recount.",
+                                 tally.refused));
+    for (const char *gap : find_gaps(require_attachment(run->sessions)))
+        add_remark(run, psprintf("Not enforced yet: %s.", gap));
+}
+
+void migrate(const MigrateRequest &request)
+{
+    require_owner(request.sessions);
+    const Counting counting = open_countings(request.sessions).front();
+    require_owner(counting.subscriptions);
+    check_moment_columns(request, counting.subscriptions);
+    lock_migration(request.sessions);
+    next_transaction();
+
+    Migration migration{};
+    migration.request = &request;
+    migration.subscriptions = counting.subscriptions;
+    migration.context = CurrentMemoryContext;
+    migration.run = start_run(request.sessions);
+    next_transaction();
+    migrate_members(migration);
+    migration.run->phase = "validating";
+    save_run(*migration.run);
+    next_transaction();
+    finish_constraints(request.sessions, next_transaction);
+    note_what_stays(migration.run);
+    finish_run(migration.run);
+    unlock_migration(request.sessions);
+}
+
+}  // namespace
+
+}  // namespace sc
+
+extern "C" Datum sc_migrate(PG_FUNCTION_ARGS)
+{
+    using namespace sc;
+    require_own_transactions(fcinfo);
+    PreventCommandIfReadOnly("migrate()");
+    const MigrateRequest request = read_migrate_request(fcinfo);
+    if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
+        elog(ERROR, "SPI_connect failed");
+    migrate(request);
+    SPI_finish();
+    PG_RETURN_VOID();
+}

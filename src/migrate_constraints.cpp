@@ -1,0 +1,104 @@
+// Adds and validates constraints that attach() could not.
+#include "migrate_constraints.hpp"
+
+#include "attempt.hpp"
+#include "count_credits.hpp"
+#include "existing.hpp"
+#include "steps.hpp"
+
+namespace sc {
+
+namespace {
+
+// A constraint as attach() named it. Only what attach() made is touched: what was there before stays as it was.
+struct Pending {
+    const char *kind;
+    bool on_sessions;
+    const char *(*condition)(const Mapping &);     // of a CHECK
+};
+constexpr std::array pending_constraints{
+    Pending{"total_check", false, counter_condition},
+    Pending{"link_check", true, link_check_condition},
+    Pending{"foreign_key", true, nullptr},
+};
+
+enum class State : uint8_t { absent, not_valid, valid };
+
+State state_of(Oid table, const char *name)
+{
+    const Oid constraint = get_relation_constraint_oid(table, name, true);
+    if (!OidIsValid(constraint))
+        return State::absent;
+    HeapTuple tuple = SearchSysCache1(CONSTROID, ObjectIdGetDatum(constraint));
+    if (!HeapTupleIsValid(tuple))
+        return State::absent;
+    const bool valid = reinterpret_cast<Form_pg_constraint>(GETSTRUCT(tuple))->convalidated;
+    ReleaseSysCache(tuple);
+    return valid ? State::valid : State::not_valid;
+}
+
+void run_command(const char *command)
+{
+    const int result = SPI_execute(command, false, 0);
+    if (result < 0)
+        elog(ERROR, "\"%s\" failed: %s", command, SPI_result_code_string(result));
+}
+
+bool is_violated(Oid table, const char *condition)
+{
+    run_command(psprintf("SELECT FROM %s WHERE NOT (%s) LIMIT 1", qualified_name(table), condition));
+    return SPI_processed > 0;
+}
+
+struct Target {
+    Oid table;
+    const char *name;
+    const char *condition;
+};
+
+std::optional<Target> find_target(Oid sessions, const Pending &pending)
+{
+    const Attachment &attachment = require_attachment(sessions);
+    const char *name = find_made(attachment.mapping.made, pending.kind);
+    const Oid table = pending.on_sessions ? sessions : attachment.subscriptions;
+    if (name == nullptr || !OidIsValid(table))
+        return std::nullopt;
+    return Target{table, name, pending.condition == nullptr ? nullptr : pending.condition(attachment.mapping)};
+}
+
+void add_constraint(const Target &target)
+{
+    if (target.condition == nullptr || state_of(target.table, target.name) != State::absent ||
+        is_violated(target.table, target.condition))
+        return;
+    run_command(psprintf("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s) NOT VALID", qualified_name(target.table),
+                         quote_identifier(target.name), target.condition));
+}
+
+void validate_constraint(const Target &target)
+{
+    if (state_of(target.table, target.name) != State::not_valid)
+        return;
+    const char *command = psprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", qualified_name(target.table),
+                                   quote_identifier(target.name));
+    try_and_undo([command] { run_command(command); });
+}
+
+}  // namespace
+
+void finish_constraints(Oid sessions, void (*next_transaction)())
+{
+    for (const Pending &pending : pending_constraints) {
+        // Added in one transaction, with the table locked for a moment, and validated in another, which locks nobody
+        // out.
+        for (const auto step : {add_constraint, validate_constraint}) {
+            const int level = enter_pinned_path();
+            if (const std::optional<Target> target = find_target(sessions, pending))
+                step(*target);
+            leave_pinned_path(level);
+            next_transaction();
+        }
+    }
+}
+
+}  // namespace sc

@@ -1,0 +1,424 @@
+// Locks listed sessions and writes their links.
+#include "migrate_links.hpp"
+
+#include <algorithm>
+
+#include "pg_compat.hpp"
+#include "subscription_search.hpp"
+#include "violation.hpp"
+
+namespace sc {
+
+namespace {
+
+// One relation with sessions, as this transaction has opened it.
+struct Leaf {
+    Oid oid;
+    Relation relation;             // nullptr: gone
+    const Binding *binding;
+    AttrNumber start;
+    AttrNumber *key;               // columns of the primary key
+    BlockNumber blocks;
+    TupleTableSlot *row;
+    TupleTableSlot *changed;
+    ResultRelInfo *target;         // row triggers of the user's that fire BEFORE, and AFTER where nothing captures
+    ResultRelInfo *after;          // those that fire AFTER, where a transition table captures rows; else nullptr
+};
+static_assert(Pod<Leaf>);
+
+}  // namespace
+
+const Trigger *find_charge_trigger(Relation relation)
+{
+    const TriggerDesc *triggers = relation->trigdesc;
+    const Oid charge = trigger_function(function::charge);
+    for (int i = 0; triggers != nullptr && i < triggers->numtriggers; i++)
+        if (triggers->triggers[i].tgfoid == charge)
+            return &triggers->triggers[i];
+    return nullptr;
+}
+
+struct SessionTables {
+    Relation root;
+    AttrNumber link;               // of the root
+    std::span<Leaf> leaves;        // by oid
+    std::span<const FmgrInfo> compare;   // of the primary key's columns
+    std::span<const Oid> collations;
+};
+static_assert(Pod<SessionTables>);
+
+namespace {
+
+// The columns of the primary key by the numbers of that relation; the root says which they are.
+AttrNumber *find_key(Relation root, Relation relation, size_t *count)
+{
+    Relation index = index_open(RelationGetPrimaryKeyIndex(root), AccessShareLock);
+    *count = index->rd_index->indnkeyatts;
+    auto *key = static_cast<AttrNumber *>(palloc(sizeof(AttrNumber) * *count));
+    for (size_t i = 0; i < *count; i++) {
+        const char *name = get_attname(RelationGetRelid(root), index->rd_index->indkey.values[i], false);
+        key[i] = get_attnum(RelationGetRelid(relation), name);
+    }
+    index_close(index, AccessShareLock);
+    return key;
+}
+
+bool belongs_to(Relation relation, Oid root)
+{
+    return RelationGetRelid(relation) == root ||
+           (relation->rd_rel->relispartition &&
+            list_member_oid(get_partition_ancestors(RelationGetRelid(relation)), root));
+}
+
+Leaf open_leaf(Relation root, Oid oid, const MigrateRequest &request)
+{
+    Leaf leaf{};
+    leaf.oid = oid;
+    Relation relation = try_relation_open(oid, RowExclusiveLock);
+    if (relation == nullptr)
+        return leaf;
+    const Trigger *charge = belongs_to(relation, RelationGetRelid(root)) ? find_charge_trigger(relation) : nullptr;
+    if (charge == nullptr) {
+        relation_close(relation, NoLock);
+        return leaf;
+    }
+    CheckCmdReplicaIdentity(relation, CMD_UPDATE);
+    size_t count;
+    leaf.relation = relation;
+    leaf.binding = &bind_sessions(relation, charge);
+    leaf.start = find_moment_column(oid, request.start_column).number;
+    leaf.key = find_key(root, relation, &count);
+    leaf.blocks = RelationGetNumberOfBlocks(relation);
+    leaf.row = table_slot_create(relation, nullptr);
+    leaf.changed = MakeSingleTupleTableSlot(RelationGetDescr(relation), &TTSOpsVirtual);
+    return leaf;
+}
+
+// How the values of the primary key are ordered.
+void set_key_order(SessionTables *tables)
+{
+    size_t count;
+    const AttrNumber *key = find_key(tables->root, tables->root, &count);
+    auto *compare = static_cast<FmgrInfo *>(palloc0(sizeof(FmgrInfo) * count));
+    auto *collations = static_cast<Oid *>(palloc(sizeof(Oid) * count));
+    for (size_t i = 0; i < count; i++) {
+        const Form_pg_attribute column = TupleDescAttr(RelationGetDescr(tables->root), key[i] - 1);
+        TypeCacheEntry *entry = lookup_type_cache(getBaseType(column->atttypid), TYPECACHE_CMP_PROC_FINFO);
+        if (OidIsValid(entry->cmp_proc_finfo.fn_oid))
+            fmgr_info_copy(&compare[i], &entry->cmp_proc_finfo, CurrentMemoryContext);
+        collations[i] = column->attcollation;
+    }
+    tables->compare = std::span<const FmgrInfo>(compare, count);
+    tables->collations = std::span<const Oid>(collations, count);
+}
+
+Leaf *find_leaf(SessionTables *tables, Oid oid)
+{
+    Leaf *leaf = std::lower_bound(tables->leaves.data(), tables->leaves.data() + tables->leaves.size(), oid,
+                                  [](const Leaf &left, Oid right) { return left.oid < right; });
+    return leaf->relation == nullptr ? nullptr : leaf;
+}
+
+}  // namespace
+
+SessionTables *open_session_tables(Relation root, const Mapping &mapping, const MigrateRequest &request,
+                                   std::span<const Place> places)
+{
+    auto *tables = static_cast<SessionTables *>(palloc0(sizeof(SessionTables)));
+    tables->root = root;
+    tables->link = get_attnum(RelationGetRelid(root), mapping.subscription_column);
+    set_key_order(tables);
+    List *oids = NIL;
+    for (const Place &place : places)
+        if (oids == NIL || llast_oid(oids) != place.relation)
+            oids = list_append_unique_oid(oids, place.relation);
+    // Every table's lock before the first row's: nothing is waited for while rows are locked.
+    list_sort(oids, list_oid_cmp);
+    auto *leaves = static_cast<Leaf *>(palloc(sizeof(Leaf) * Max(list_length(oids), 1)));
+    size_t count = 0;
+    ListCell *cell;
+    foreach (cell, oids)
+        leaves[count++] = open_leaf(root, lfirst_oid(cell), request);
+    tables->leaves = std::span<Leaf>(leaves, count);
+    return tables;
+}
+
+void close_session_tables(SessionTables *tables)
+{
+    for (const Leaf &leaf : tables->leaves) {
+        if (leaf.relation == nullptr)
+            continue;
+        ExecDropSingleTupleTableSlot(leaf.row);
+        ExecDropSingleTupleTableSlot(leaf.changed);
+        relation_close(leaf.relation, NoLock);
+    }
+}
+
+namespace {
+
+// A place may hold another row by now: the server uses the room of dead ones again.
+bool is_as_listed(const Leaf &leaf, const MemberType &type, const ListedMember &member)
+{
+    const SessionRow row = read_session(leaf.binding->sessions, leaf.row);
+    if (row.session.linked || !row.session.consuming || row.member_is_null || member.is_null)
+        return false;
+    const std::optional<Datum> value = convert_key(row.member, leaf.binding->sessions.member_type, type.type);
+    return value && DatumGetBool(FunctionCall2Coll(const_cast<FmgrInfo *>(&type.equal), type.collation, *value,
+                                                   member.value));
+}
+
+void read_held(const SessionTables *tables, const Leaf &leaf, const Calendar &calendar, HeldSession *session)
+{
+    const SessionRow row = read_session(leaf.binding->sessions, leaf.row);
+    session->counted = row.session.status != Status::none;
+    session->scheduled = row.session.status == Status::scheduled;
+    bool is_null = true;
+    if (leaf.start != 0) {
+        const Datum start = slot_getattr(leaf.row, leaf.start, &is_null);
+        session->start = is_null ? 0 : start_moment(calendar, start);
+    }
+    session->has_start = !is_null;
+    auto *key = static_cast<Datum *>(palloc(sizeof(Datum) * tables->compare.size()));
+    for (size_t i = 0; i < tables->compare.size(); i++) {
+        const Form_pg_attribute column = TupleDescAttr(RelationGetDescr(leaf.relation), leaf.key[i] - 1);
+        key[i] = datumCopy(slot_getattr(leaf.row, leaf.key[i], &is_null), column->attbyval, column->attlen);
+    }
+    session->key = key;
+}
+
+}  // namespace
+
+Grip hold_session(SessionTables *tables, const Calendar &calendar, const MemberType &type,
+                  const ListedMember &member, bool wait, HeldSession *session)
+{
+    Leaf *leaf = find_leaf(tables, session->place.relation);
+    ItemPointerData place = session->place.row;
+    // No row is read beyond the table's end, which may have come nearer since. The locked table is not cut any more.
+    if (leaf == nullptr || ItemPointerGetBlockNumber(&place) >= leaf->blocks ||
+        !table_tuple_fetch_row_version(leaf->relation, &place, GetActiveSnapshot(), leaf->row) ||
+        !is_as_listed(*leaf, type, member))
+        return Grip::gone;
+    TM_FailureData failure;
+    const TM_Result result =
+        table_tuple_lock(leaf->relation, &place, GetActiveSnapshot(), leaf->row, GetCurrentCommandId(false),
+                         LockTupleNoKeyExclusive, wait ? LockWaitBlock : LockWaitSkip, 0, &failure);
+    if (result == TM_WouldBlock)
+        return Grip::busy;
+    if (result != TM_Ok)
+        return Grip::gone;
+    read_held(tables, *leaf, calendar, session);
+    return Grip::held;
+}
+
+bool is_older(const SessionTables *tables, const HeldSession &left, const HeldSession &right)
+{
+    if (left.has_start != right.has_start)
+        return left.has_start;
+    if (left.has_start && left.start != right.start)
+        return left.start < right.start;
+    for (size_t i = 0; i < tables->compare.size(); i++) {
+        if (!OidIsValid(tables->compare[i].fn_oid))
+            continue;
+        const int32 order = DatumGetInt32(FunctionCall2Coll(const_cast<FmgrInfo *>(&tables->compare[i]),
+                                                            tables->collations[i], left.key[i], right.key[i]));
+        if (order != 0)
+            return order < 0;
+    }
+    return false;
+}
+
+// Writing ------------------------------------------------------------------------------------------------------------
+
+struct LinkWriter {
+    SessionTables *tables;
+    EState *estate;
+    EPQState epq;
+    ResultRelInfo *statement;          // the table that a statement would name: its statement triggers
+    TransitionCaptureState *capture;
+    bool fires_triggers;
+};
+static_assert(Pod<LinkWriter>);
+
+namespace {
+
+// The server skips its foreign-key triggers where the key stays the same; the link's own key is kept by the lock.
+bool is_users(const Trigger &trigger)
+{
+    for (const TriggerRule &rule : trigger_rules)
+        if (trigger.tgfoid == trigger_function(rule.function))
+            return false;
+    return RI_FKey_trigger_type(trigger.tgfoid) == RI_TRIGGER_NONE && TRIGGER_FOR_UPDATE(trigger.tgtype);
+}
+
+// Leaves the chosen ones of the user's triggers in a private copy of a relation's description. True where any is left.
+template <typename Choose>
+bool keep_triggers(ResultRelInfo *target, Choose choose)
+{
+    TriggerDesc *triggers = target->ri_TrigDesc;
+    if (triggers == nullptr)
+        return false;
+    int count = 0;
+    bool before = false;
+    bool after = false;
+    for (int i = 0; i < triggers->numtriggers; i++) {
+        const Trigger &trigger = triggers->triggers[i];
+        if (!is_users(trigger) || !choose(trigger))
+            continue;
+        before |= TRIGGER_FOR_ROW(trigger.tgtype) && TRIGGER_FOR_BEFORE(trigger.tgtype);
+        after |= TRIGGER_FOR_ROW(trigger.tgtype) && TRIGGER_FOR_AFTER(trigger.tgtype);
+        triggers->triggers[count++] = trigger;
+    }
+    triggers->numtriggers = count;
+    triggers->trig_update_before_row = before;
+    triggers->trig_update_after_row = after;
+    if (count == 0)
+        target->ri_TrigDesc = nullptr;
+    return count > 0;
+}
+
+ResultRelInfo *make_leaf_target(LinkWriter *writer, Relation relation)
+{
+    if (relation == writer->tables->root)
+        return make_target(writer->estate, relation);
+    ResultRelInfo *target = makeNode(ResultRelInfo);
+    InitResultRelInfo(target, relation, 0, writer->statement, 0);
+    return target;
+}
+
+void prepare_leaf(LinkWriter *writer, Leaf &leaf)
+{
+    leaf.target = make_leaf_target(writer, leaf.relation);
+    leaf.after = nullptr;
+    if (writer->capture == nullptr) {
+        writer->fires_triggers |=
+            keep_triggers(leaf.target, [](const Trigger &trigger) { return TRIGGER_FOR_ROW(trigger.tgtype); });
+    } else {
+        // The server's simple update does not fill transition tables: AFTER triggers are queued apart from it.
+        keep_triggers(leaf.target, [](const Trigger &trigger) {
+            return TRIGGER_FOR_ROW(trigger.tgtype) && TRIGGER_FOR_BEFORE(trigger.tgtype);
+        });
+        leaf.after = make_leaf_target(writer, leaf.relation);
+        keep_triggers(leaf.after, [](const Trigger &trigger) {
+            return TRIGGER_FOR_ROW(trigger.tgtype) && TRIGGER_FOR_AFTER(trigger.tgtype);
+        });
+    }
+    ExecOpenIndices(leaf.target, false);
+}
+
+void prepare_statement(LinkWriter *writer)
+{
+    writer->statement = make_target(writer->estate, writer->tables->root);
+    writer->fires_triggers = keep_triggers(
+        writer->statement, [](const Trigger &trigger) { return !TRIGGER_FOR_ROW(trigger.tgtype); });
+    AfterTriggerBeginQuery();
+    TriggerDesc *triggers = writer->statement->ri_TrigDesc;
+    if (triggers != nullptr)
+        writer->capture =
+            MakeTransitionCaptureState(triggers, RelationGetRelid(writer->tables->root), CMD_UPDATE);
+    ExecBSUpdateTriggers(writer->estate, writer->statement);
+}
+
+// A trigger that hides history from a change of its link cannot be migrated past.
+[[noreturn]] void raise_suppressed(const Leaf &leaf)
+{
+    ereport(ERROR, errcode(ERRCODE_TRIGGERED_ACTION_EXCEPTION),
+            errmsg("a trigger of relation \"%s\" changed or suppressed the link of a session",
+                   RelationGetRelationName(leaf.relation)),
+            errhint("Let BEFORE UPDATE triggers of the sessions leave the link alone and return NEW, or disable them "
+                    "while migrate() runs."),
+            errtablecol(leaf.relation, leaf.binding->sessions.link));
+    pg_unreachable();
+}
+
+Datum link_of(const Leaf &leaf, Datum subscription)
+{
+    const Oid type = leaf.binding->subscriptions.id_key.type;
+    const std::optional<Datum> link = convert_key(subscription, type, leaf.binding->sessions.link_type);
+    if (!link)
+        ereport(ERROR, errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+                errmsg("subscription %s does not fit into the link of relation \"%s\"",
+                       value_text(subscription, type), RelationGetRelationName(leaf.relation)),
+                errhint("Give the link the type of the subscriptions' key."));
+    return *link;
+}
+
+void require_written(const Leaf &leaf, Datum link)
+{
+    const SessionShape &shape = leaf.binding->sessions;
+    bool is_null = true;
+    const Datum stored = ItemPointerIsValid(&leaf.changed->tts_tid)
+                             ? slot_getattr(leaf.changed, shape.link, &is_null)
+                             : Datum{0};
+    if (is_null || !datum_image_eq(stored, link, shape.link_by_value, shape.link_length))
+        raise_suppressed(leaf);
+}
+
+}  // namespace
+
+LinkWriter *open_link_writer(SessionTables *tables)
+{
+    auto *writer = static_cast<LinkWriter *>(palloc0(sizeof(LinkWriter)));
+    writer->tables = tables;
+    push_newest_snapshot();
+    writer->estate = CreateExecutorState();
+    init_range_table(writer->estate, tables->root,
+                     bms_make_singleton(tables->link - FirstLowInvalidHeapAttributeNumber));
+    writer->estate->es_output_cid = GetCurrentCommandId(true);
+    writer->estate->es_snapshot = GetActiveSnapshot();
+    init_epq(&writer->epq, writer->estate);
+    prepare_statement(writer);
+    for (Leaf &leaf : tables->leaves)
+        if (leaf.relation != nullptr)
+            prepare_leaf(writer, leaf);
+    return writer;
+}
+
+void write_link(LinkWriter *writer, const Place &place, Datum subscription)
+{
+    Leaf &leaf = *find_leaf(writer->tables, place.relation);
+    const SessionShape &shape = leaf.binding->sessions;
+    ItemPointerData where = place.row;
+    if (!table_tuple_fetch_row_version(leaf.relation, &where, SnapshotAny, leaf.row))
+        elog(ERROR, "a locked session of relation \"%s\" is gone", RelationGetRelationName(leaf.relation));
+    const Datum link = link_of(leaf, subscription);
+    TupleTableSlot *changed = leaf.changed;
+    const int columns = RelationGetDescr(leaf.relation)->natts;
+    slot_getallattrs(leaf.row);
+    ExecClearTuple(changed);
+    memcpy(changed->tts_values, leaf.row->tts_values, sizeof(Datum) * columns);
+    memcpy(changed->tts_isnull, leaf.row->tts_isnull, sizeof(bool) * columns);
+    changed->tts_values[shape.link - 1] = link;
+    changed->tts_isnull[shape.link - 1] = false;
+    ExecStoreVirtualTuple(changed);
+    ItemPointerSetInvalid(&changed->tts_tid);
+    ExecSimpleRelationUpdate(leaf.target, writer->estate, &writer->epq, leaf.row, changed);
+    require_written(leaf, link);
+    if (leaf.after != nullptr)
+        ExecARUpdateTriggers(writer->estate, leaf.after, nullptr, nullptr, &leaf.row->tts_tid, nullptr, changed, NIL,
+                             writer->capture, false);
+    ResetPerTupleExprContext(writer->estate);
+}
+
+bool close_link_writer(LinkWriter *writer)
+{
+    ExecASUpdateTriggers(writer->estate, writer->statement, writer->capture);
+    AfterTriggerEndQuery(writer->estate);
+    EvalPlanQualEnd(&writer->epq);
+    for (Leaf &leaf : writer->tables->leaves) {
+        if (leaf.relation == nullptr)
+            continue;
+        ExecClearTuple(leaf.row);
+        ExecClearTuple(leaf.changed);
+        ExecCloseIndices(leaf.target);
+    }
+    ExecResetTupleTable(writer->estate->es_tupleTable, false);
+    ExecCloseResultRelations(writer->estate);
+    ExecCloseRangeTableRelations(writer->estate);
+    const bool fired = writer->fires_triggers;
+    FreeExecutorState(writer->estate);
+    PopActiveSnapshot();
+    CommandCounterIncrement();
+    return fired;
+}
+
+}  // namespace sc

@@ -1,0 +1,135 @@
+// The sums of one statement by subscription.
+#include "sum_table.hpp"
+
+#include <bit>
+
+#include "subscription_search.hpp"
+
+namespace sc {
+
+namespace {
+
+constexpr uint32 first_chunk = 8;    // sums in the first chunk, which are searched one after the other
+
+Sum &sum_at(const SumTable &table, uint32 number)
+{
+    // Chunk n begins with the number first_chunk * (2^n - 1).
+    const uint32 chunk = std::bit_width(number / first_chunk + 1) - 1;
+    return table.chunks[chunk][number - first_chunk * ((uint32{1} << chunk) - 1)];
+}
+
+uint32 hash_value(const KeyType &key, Datum value)
+{
+    return DatumGetUInt32(FunctionCall1Coll(const_cast<FmgrInfo *>(&key.hash), key.collation, value));
+}
+
+uint32 hash_key(const SubscriptionShape &shape, Datum id, Datum member)
+{
+    const uint32 hash = hash_value(shape.id_key, id);
+    return shape.by_member ? hash_combine(hash, hash_value(shape.member_key, member)) : hash;
+}
+
+bool is_key(const Sum &sum, const SubscriptionShape &shape, uint32 hash, Datum id, Datum member)
+{
+    return sum.hash == hash && equal_keys(shape.id_key, sum.id, id) &&
+           (!shape.by_member || equal_keys(shape.member_key, sum.member, member));
+}
+
+void occupy(const SumTable &table, uint32 hash, uint32 number)
+{
+    uint32 slot = hash & (table.slot_count - 1);
+    while (table.slots[slot] != 0)
+        slot = (slot + 1) & (table.slot_count - 1);
+    table.slots[slot] = number + 1;
+}
+
+// Keeps at least half of the slots free.
+void grow_slots(SumTable *table)
+{
+    if (table->count < first_chunk || (table->count + 1) * uint64{2} <= table->slot_count)
+        return;
+    if (table->slots != nullptr)
+        pfree(table->slots);
+    table->slot_count = Max(table->slot_count * 2, first_chunk * 4);
+    table->slots = static_cast<uint32 *>(MemoryContextAllocExtended(
+        table->context, sizeof(uint32) * static_cast<size_t>(table->slot_count), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO));
+    for (uint32 number = 0; number < table->count; number++)
+        occupy(*table, sum_at(*table, number).hash, number);
+}
+
+Sum *find_hashed(const SumTable &table, const SubscriptionShape &shape, uint32 hash, Datum id, Datum member)
+{
+    if (table.slot_count == 0) {
+        for (uint32 number = 0; number < table.count; number++)
+            if (Sum &sum = sum_at(table, number); is_key(sum, shape, hash, id, member))
+                return &sum;
+        return nullptr;
+    }
+    uint32 slot = hash & (table.slot_count - 1);
+    for (; table.slots[slot] != 0; slot = (slot + 1) & (table.slot_count - 1))
+        if (Sum &sum = sum_at(table, table.slots[slot] - 1); is_key(sum, shape, hash, id, member))
+            return &sum;
+    return nullptr;
+}
+
+int compare_order(const void *left, const void *right, void *argument)
+{
+    const Sum *a = *static_cast<Sum *const *>(left);
+    const Sum *b = *static_cast<Sum *const *>(right);
+    const auto *shape = static_cast<const SubscriptionShape *>(argument);
+    const auto compare = [](const KeyType &key, Datum first, Datum second) {
+        return DatumGetInt32(
+            FunctionCall2Coll(const_cast<FmgrInfo *>(&key.compare), key.collation, first, second));
+    };
+    const int order = shape->by_member ? compare(shape->member_key, a->member, b->member) : 0;
+    return order != 0 ? order : compare(shape->id_key, a->id, b->id);
+}
+
+}  // namespace
+
+Datum keep_value(const SumTable &table, const KeyType &key, Datum value)
+{
+    MemoryContext caller = MemoryContextSwitchTo(table.context);
+    const Datum copy = datumCopy(value, key.by_value, key.length);
+    MemoryContextSwitchTo(caller);
+    return copy;
+}
+
+Sum *find_sum(const SumTable &table, const SubscriptionShape &shape, Datum id, Datum member)
+{
+    return find_hashed(table, shape, hash_key(shape, id, member), id, member);
+}
+
+Sum &make_sum(SumTable *table, const SubscriptionShape &shape, Datum id, Datum member)
+{
+    const uint32 hash = hash_key(shape, id, member);
+    if (Sum *found = find_hashed(*table, shape, hash, id, member))
+        return *found;
+    grow_slots(table);
+    const uint32 number = table->count;
+    const uint32 chunk = std::bit_width(number / first_chunk + 1) - 1;
+    if (table->chunks[chunk] == nullptr)
+        table->chunks[chunk] = static_cast<Sum *>(
+            MemoryContextAllocHuge(table->context, sizeof(Sum) * (static_cast<size_t>(first_chunk) << chunk)));
+    Sum &sum = sum_at(*table, number);
+    sum = Sum{};
+    sum.id = keep_value(*table, shape.id_key, id);
+    sum.member = shape.by_member ? keep_value(*table, shape.member_key, member) : Datum{0};
+    sum.hash = hash;
+    table->count++;
+    if (table->slot_count != 0)
+        occupy(*table, hash, number);
+    return sum;
+}
+
+std::span<Sum *> ordered_sums(const SumTable &table, const SubscriptionShape &shape)
+{
+    auto **sums = static_cast<Sum **>(
+        MemoryContextAllocHuge(table.context, sizeof(Sum *) * static_cast<size_t>(table.count)));
+    for (uint32 number = 0; number < table.count; number++)
+        sums[number] = &sum_at(table, number);
+    qsort_arg(sums, table.count, sizeof(Sum *), compare_order, const_cast<SubscriptionShape *>(&shape));
+    return std::span<Sum *>(sums, table.count);
+}
+
+}  // namespace sc
