@@ -122,6 +122,7 @@ SET ROLE :desk;
 \set sessions '''linked_sessions'''
 :refuse
 RESET ROLE;
+SELECT session_consistency.attach('linked_sessions', 'text_packs', subscription_column => 'text_id');
 ALTER TABLE linked_sessions OWNER TO :owner;
 SELECT count(*) FROM session_consistency.attach('linked_sessions', 'text_packs', subscription_column => 'text_id');
 SET ROLE :desk;

@@ -10,6 +10,7 @@ CREATE FUNCTION dice(seed integer, salt text, sides integer) RETURNS integer LAN
     SELECT abs(('x' || substr(md5(salt || seed), 1, 7))::bit(28)::integer) % sides
 $$;
 SET work_mem = '64MB';
+SET jit = off;
 CREATE TABLE members (id integer PRIMARY KEY);
 CREATE TABLE member_subscriptions (id integer PRIMARY KEY, member_id integer, status text,
     total_sessions_snapshot integer, used_sessions integer, remaining_sessions integer, starts_on date);

@@ -76,6 +76,21 @@ void check_owner(Relation relation)
         aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, RelationGetRelationName(relation));
 }
 
+// The triggers of the sessions write counters as the owner of the subscriptions: an owner who is not trusted with them
+// could not book.
+void check_trusted(const Tables &tables)
+{
+    const Oid owner = tables.sessions->rd_rel->relowner;
+    const Oid subscriptions_owner = tables.subscriptions->rd_rel->relowner;
+    if (!has_privs_of_role(owner, subscriptions_owner))
+        ereport(ERROR, errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+                errmsg("the owner of table \"%s\" has no rights of the owner of table \"%s\"",
+                       RelationGetRelationName(tables.sessions), RelationGetRelationName(tables.subscriptions)),
+                errdetail("They are \"%s\" and \"%s\".", GetUserNameFromId(owner, false),
+                          GetUserNameFromId(subscriptions_owner, false)),
+                errhint("Give both tables the same owner."));
+}
+
 void check_relations(const Tables &tables)
 {
     check_kind(tables.sessions);
@@ -88,6 +103,7 @@ void check_relations(const Tables &tables)
                 errdetail("Sessions may be partitioned, subscriptions may not."));
     check_owner(tables.sessions);
     check_owner(tables.subscriptions);
+    check_trusted(tables);
 }
 
 Columns require_primary_key(Relation relation)

@@ -167,6 +167,9 @@ void look_at_subscriptions(Inspection &inspection)
     const Mapping &mapping = inspection.attachment->mapping;
     const Oid table = RelationGetRelid(inspection.subscriptions);
     const char *name = qualified_name(table);
+    if (!has_privs_of_role(inspection.sessions->rd_rel->relowner, inspection.subscriptions->rd_rel->relowner))
+        add_gap(inspection, psprintf("the owner of table %s has no rights of the owner of table %s",
+                                     qualified_name(inspection.attachment->sessions), name));
     if (!is_checked(inspection.subscriptions, counter_condition(mapping), true))
         add_gap(inspection, psprintf("table %s has no validated CHECK (%s)", name, counter_condition(mapping)));
     if (look_at_words(inspection, table, mapping.subscription_status_column, Names(&mapping.active_status, 1)) &&

@@ -4,7 +4,7 @@
 
 extern "C" {
 #ifdef PG_MODULE_MAGIC_EXT
-PG_MODULE_MAGIC_EXT("session_consistency", nullptr);
+PG_MODULE_MAGIC_EXT(.name = "session_consistency", .version = nullptr);
 #else
 PG_MODULE_MAGIC;
 #endif
