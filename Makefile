@@ -1,11 +1,13 @@
 # PGXS build of session_consistency: make, make install, make installcheck; PG_CONFIG chooses the server.
-# make check runs every test on a throw-away server, make docs writes docs/reference.md.
-throw_away := $(filter check docs,$(MAKECMDGOALS))
+# make check runs every test on a throw-away server, make docs writes docs/reference.md,
+# make bench measures beside its peers and writes docs/performance.md.
+throw_away := $(filter check docs bench,$(MAKECMDGOALS))
 ifneq ($(throw_away),)
 
 # PGXS has a check of its own, which only refuses: it is left out here.
 check: ; test/run
 docs:  ; test/run docs
+bench: ; bench/run
 $(filter-out $(throw_away),$(MAKECMDGOALS)): ; $(MAKE) $@
 .PHONY: $(MAKECMDGOALS)
 

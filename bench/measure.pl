@@ -10,6 +10,7 @@ use Bench::Bulk;
 use Bench::Check;
 use Bench::Instructions;
 use Bench::Plot;
+use Bench::Page;
 
 $| = 1;
 work(shift @ARGV);
@@ -66,6 +67,7 @@ if ($everything) {
     mkdir $results;
     note(seconds => time - $^T);
     write_json("$results/results.json");
-    Bench::Plot::draw_all($results);
+    Bench::Plot::draw_all($results, Bench::Tables::peers());
+    Bench::Page::write_page('docs/performance.md', $results, Bench::Tables::peers());
 }
 printf "\n%d s\n", time - $^T;

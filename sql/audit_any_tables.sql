@@ -1,5 +1,5 @@
--- Names that need quotes, every type of key, composite keys, partitioned sessions: the audit finds the same, and its SQL
--- repairs it.
+-- Names that need quotes, every type of key, composite keys, partitioned sessions: the audit finds the same, and its
+-- SQL repairs it.
 \getenv top PG_ABS_SRCDIR
 \set test audit_any_tables
 \set partitioned 1
@@ -53,7 +53,8 @@ CREATE TABLE "Gym's %s"."Sessions; DROP" (
     "Kind 'k'" integer,
     "State" varchar(20));
 INSERT INTO "Gym's %s"."The 100% ""members""" VALUES ('Ada '' %s \'), ('Ben');
-INSERT INTO "Gym's %s"."Packs '%I'" VALUES ('p''1 \ %s', 'Ada '' %s \', 'it''s on', 10, 3, 6), ('p2', 'Ben', 'off', 5, 0, 5);
+INSERT INTO "Gym's %s"."Packs '%I'" VALUES
+    ('p''1 \ %s', 'Ada '' %s \', 'it''s on', 10, 3, 6), ('p2', 'Ben', 'off', 5, 0, 5);
 INSERT INTO "Gym's %s"."Sessions; DROP" VALUES
     (1, 'Ada '' %s \', 'p''1 \ %s', 1, 'it''s done'), (2, 'Ben', 'p''1 \ %s', 2, 'it''s done'),
     (3, 'Ada '' %s \', 'p''1 \ %s', 3, 'it''s done'), (4, 'Cleo', NULL, 1, 'open');
@@ -70,9 +71,11 @@ CREATE TABLE uuid_packs (id uuid PRIMARY KEY, member_id uuid, status state, tota
                          used_sessions integer);
 CREATE TABLE uuid_sessions (id uuid PRIMARY KEY, member_id member_key, status state, subscription_id uuid);
 INSERT INTO uuid_members VALUES ('00000000-0000-0000-0000-00000000000a');
-INSERT INTO uuid_packs VALUES ('00000000-0000-0000-0000-000000000010', '00000000-0000-0000-0000-00000000000a', 'active', 9, 0);
+INSERT INTO uuid_packs VALUES
+    ('00000000-0000-0000-0000-000000000010', '00000000-0000-0000-0000-00000000000a', 'active', 9, 0);
 INSERT INTO uuid_sessions VALUES
-    ('00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-00000000000a', 'completed', '00000000-0000-0000-0000-000000000010'),
+    ('00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-00000000000a', 'completed',
+     '00000000-0000-0000-0000-000000000010'),
     ('00000000-0000-0000-0000-000000000002', '00000000-0000-0000-0000-00000000000b', 'completed', NULL);
 \set audit '$call$''uuid_sessions'', ''uuid_packs'', type_column => NULL, members => ''uuid_members''$call$'
 SELECT * FROM found(:audit);
@@ -125,7 +128,8 @@ SELECT * FROM session_consistency.audit('own_sessions', 'own_packs', members => 
 ALTER TABLE own_sessions ADD FOREIGN KEY (member_id) REFERENCES people (code) NOT VALID;
 SELECT code, affected, samples -> 0 ->> 'session_id' AS first
 FROM session_consistency.audit('own_sessions', 'own_packs') WHERE affected > 0;
-SELECT code, affected FROM session_consistency.audit('own_sessions', 'own_packs', members => 'people') WHERE affected > 0;
+SELECT code, affected
+FROM session_consistency.audit('own_sessions', 'own_packs', members => 'people') WHERE affected > 0;
 
 DROP SCHEMA "Gym's %s" CASCADE;
 \i :finish

@@ -9,7 +9,8 @@ DECLARE
     field text;
 BEGIN
     SELECT max(value) FILTER (WHERE r.field = 'sqlstate'), max(value) FILTER (WHERE r.field = 'message'),
-           nullif(max(value) FILTER (WHERE r.field = 'detail'), ''), nullif(max(value) FILTER (WHERE r.field = 'hint'), '')
+           nullif(max(value) FILTER (WHERE r.field = 'detail'), ''),
+           nullif(max(value) FILTER (WHERE r.field = 'hint'), '')
     INTO state, message, detail, hint
     FROM refusal(format('SELECT * FROM session_consistency.audit(%s)', arguments)) r;
     RETURN NEXT;
@@ -42,7 +43,8 @@ SELECT argument, state, message FROM unnest('{member_column, subscription_column
     scheduled_statuses, completed_statuses, subscription_member_column, subscription_status_column, active_status,
     total_column, used_column}'::text[]) argument,
     LATERAL refused(format($$'training_sessions', 'member_subscriptions', %s => NULL$$, argument));
-SELECT argument, state, message FROM unnest('{type_column, remaining_column, members, valid_from_column}'::text[]) argument,
+SELECT argument, state, message
+FROM unnest('{type_column, remaining_column, members, valid_from_column}'::text[]) argument,
     LATERAL refused(format($$'training_sessions', 'member_subscriptions', %s => NULL$$, argument));
 SELECT argument, state, message FROM unnest('{consuming_types, scheduled_statuses, completed_statuses, active_status,
     member_column, type_column}'::text[]) argument,
@@ -52,21 +54,21 @@ SELECT * FROM refused($$'training_sessions', 'member_subscriptions', consuming_t
 SELECT * FROM refused($$'training_sessions', 'member_subscriptions', consuming_types => '{{member},{trial}}'$$);
 
 -- Columns.
-SELECT argument, state, message FROM unnest('{member_column, type_column, status_column, subscription_member_column,
+SELECT argument, state FROM unnest('{member_column, type_column, status_column, subscription_member_column,
     subscription_status_column, total_column, remaining_column, valid_from_column}'::text[]) argument,
     LATERAL refused(format($$'training_sessions', 'member_subscriptions', %s => 'no_such_column'$$, argument));
-SELECT * FROM refused($$'training_sessions', 'member_subscriptions', member_column => 'note'$$);
-SELECT * FROM refused($$'training_sessions', 'member_subscriptions', subscription_column => 'day'$$);
-SELECT * FROM refused($$'training_sessions', 'member_subscriptions', status_column => 'day'$$);
-SELECT * FROM refused($$'training_sessions', 'member_subscriptions', total_column => 'status'$$);
-SELECT * FROM refused($$'training_sessions', 'member_subscriptions', used_column => 'total_sessions_snapshot'$$);
+SELECT state FROM refused($$'training_sessions', 'member_subscriptions', member_column => 'note'$$);
+SELECT state FROM refused($$'training_sessions', 'member_subscriptions', subscription_column => 'day'$$);
+SELECT state FROM refused($$'training_sessions', 'member_subscriptions', status_column => 'day'$$);
+SELECT state FROM refused($$'training_sessions', 'member_subscriptions', total_column => 'status'$$);
+SELECT state FROM refused($$'training_sessions', 'member_subscriptions', used_column => 'total_sessions_snapshot'$$);
 SELECT * FROM refused($$'training_sessions', 'member_subscriptions', valid_from_column => 'status'$$);
-SELECT * FROM refused($$'training_sessions', 'member_subscriptions', member_column => 'ctid'$$);
+SELECT state FROM refused($$'training_sessions', 'member_subscriptions', member_column => 'ctid'$$);
 
 -- Values.
-SELECT * FROM refused($$'training_sessions', 'member_subscriptions', consuming_types => '{member,unheard_of}'$$);
-SELECT * FROM refused($$'training_sessions', 'member_subscriptions', completed_statuses => '{scheduled}'$$);
-SELECT * FROM refused($$'training_sessions', 'member_subscriptions', active_status => 'unheard_of'$$);
+SELECT state FROM refused($$'training_sessions', 'member_subscriptions', consuming_types => '{member,unheard_of}'$$);
+SELECT state FROM refused($$'training_sessions', 'member_subscriptions', completed_statuses => '{scheduled}'$$);
+SELECT state FROM refused($$'training_sessions', 'member_subscriptions', active_status => 'unheard_of'$$);
 
 -- The findings are refused in the same words.
 SELECT session_consistency.audit_findings('training_sessions', 'a_view');

@@ -46,8 +46,8 @@ UPDATE member_subscriptions SET used_sessions = -1 WHERE id = 20;
 SELECT * FROM found();
 UPDATE member_subscriptions SET used_sessions = 1 WHERE id IN (20, 21);
 
--- Ada's sessions are linked, all but one: she is compared in sum, and the link counts for nothing. Ben's are all linked:
--- he is compared pack by pack. A session without a link that holds no credit changes nothing.
+-- Ada's sessions are linked, all but one: she is compared in sum, and the links count for nothing. Ben's are all
+-- linked: he is compared pack by pack. A session without a link that holds no credit changes nothing.
 ALTER TABLE training_sessions ADD subscription_id integer;
 UPDATE training_sessions SET subscription_id = 11 WHERE id IN (2, 3);
 UPDATE training_sessions SET subscription_id = 20 WHERE id = 5;
@@ -84,7 +84,8 @@ ROLLBACK;
 UPDATE training_sessions SET subscription_id = 10 WHERE member_id = 1;
 UPDATE training_sessions SET subscription_id = CASE id WHEN 5 THEN 20 ELSE 21 END WHERE member_id = 2;
 UPDATE member_subscriptions s
-SET used_sessions = (SELECT count(*) FROM training_sessions t WHERE t.subscription_id = s.id AND t.status <> 'cancelled');
+SET used_sessions = (SELECT count(*) FROM training_sessions t
+                     WHERE t.subscription_id = s.id AND t.status <> 'cancelled');
 SELECT * FROM found();
 SELECT * FROM recount();
 \i :finish

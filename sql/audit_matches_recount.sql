@@ -31,7 +31,8 @@ WHERE g % 50 <> 1 AND n <= dice(g, 'packs', 4);
 INSERT INTO training_sessions
 SELECT g, m, m * 10 + dice(g, 'pack', dice(m, 'packs', 4) + 1),
        (ARRAY['member', 'member', 'makeup', 'contractual', 'trial', 'guest', NULL])[dice(g, 'type', 7) + 1],
-       (ARRAY['completed', 'completed', 'scheduled', 'in_progress', 'cancelled', 'no_show', NULL])[dice(g, 'status', 7) + 1]
+       (ARRAY['completed', 'completed', 'scheduled', 'in_progress', 'cancelled', 'no_show',
+              NULL])[dice(g, 'status', 7) + 1]
 FROM (SELECT g, dice(g, 'member', 12000) + 1 AS m FROM generate_series(1, 120000) g) s;
 UPDATE training_sessions SET subscription_id = NULL
 WHERE session_type NOT IN ('member', 'makeup', 'contractual') OR session_type IS NULL
@@ -118,7 +119,8 @@ CREATE VIEW expected AS
     WHERE status = 'active' AND starts_on > now();
 
 -- How many there are of each, and what one side found and the other did not.
-CREATE FUNCTION compared() RETURNS TABLE (code text, affected bigint, missed bigint, false_alarms bigint, samples_wrong boolean)
+CREATE FUNCTION compared() RETURNS TABLE (code text, affected bigint, missed bigint, false_alarms bigint,
+                                          samples_wrong boolean)
     LANGUAGE plpgsql AS $$
 BEGIN
     CREATE TEMPORARY TABLE found AS
@@ -134,8 +136,10 @@ BEGIN
              extra AS (TABLE kept EXCEPT ALL TABLE wanted),
              first AS (SELECT f.code, count(*) AS findings, jsonb_agg(to_jsonb(f) - 'code' ORDER BY place)
                                                             FILTER (WHERE number <= 5) AS samples
-                       FROM (SELECT f.*, row_number() OVER (PARTITION BY f.code ORDER BY place) AS number FROM found f) n,
-                            LATERAL (SELECT n.code, n.member_id, n.subscription_id, n.session_id, n.expected, n.actual) f
+                       FROM (SELECT f.*, row_number() OVER (PARTITION BY f.code ORDER BY place) AS number
+                             FROM found f) n,
+                            LATERAL (SELECT n.code, n.member_id, n.subscription_id, n.session_id, n.expected,
+                                            n.actual) f
                        GROUP BY f.code)
         SELECT a.code, a.affected, (SELECT count(*) FROM lost l WHERE l.code = a.code),
                (SELECT count(*) FROM extra e WHERE e.code = a.code),

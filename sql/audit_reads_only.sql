@@ -1,5 +1,5 @@
--- An audit reads and nothing else: in a READ ONLY transaction, in one snapshot, with a SELECT's rights and locks. Whoever
--- may not read every row gets no answer rather than a wrong one.
+-- An audit reads and nothing else: in a READ ONLY transaction, with a SELECT's rights and locks. Whoever may not read
+-- every row gets no answer rather than a wrong one.
 \getenv top PG_ABS_SRCDIR
 \set test audit_reads_only
 \set gym :top /test/fixtures/gym.sql

@@ -5,7 +5,8 @@
 \set gym :top /test/fixtures/gym.sql
 \i :gym
 ALTER TABLE training_sessions ADD subscription_id integer;
-ALTER TABLE member_subscriptions DROP remaining_sessions, ADD remaining_sessions integer, ALTER used_sessions DROP NOT NULL;
+ALTER TABLE member_subscriptions DROP remaining_sessions, ADD remaining_sessions integer,
+    ALTER used_sessions DROP NOT NULL;
 INSERT INTO members VALUES (5, 'Eve');
 INSERT INTO member_subscriptions (id, member_id, status, total_sessions_snapshot) VALUES (50, 5, 'active', NULL);
 INSERT INTO training_sessions (id, member_id, session_type, status, subscription_id) VALUES
@@ -72,8 +73,7 @@ UPDATE training_sessions SET session_type = 'trial' WHERE id = 2;
 CREATE TEMPORARY TABLE late AS SELECT * FROM found();
 UPDATE member_subscriptions SET used_sessions = 1, remaining_sessions = 9 WHERE id = 10;
 UPDATE training_sessions SET subscription_id = 11 WHERE id = 2;
-SELECT format('DO $do$ DECLARE changed bigint; BEGIN %s; GET DIAGNOSTICS changed = ROW_COUNT; ASSERT changed = 0; END $do$',
-              repair_sql)
+SELECT format('DO $do$ DECLARE n bigint; BEGIN %s; GET DIAGNOSTICS n = ROW_COUNT; ASSERT n = 0; END $do$', repair_sql)
 FROM late WHERE repair_sql IS NOT NULL \gexec
 SELECT * FROM late;
 ROLLBACK;

@@ -5,7 +5,8 @@
 \set gym :top /test/fixtures/gym.sql
 \i :gym
 INSERT INTO training_sessions (id, member_id, session_type, status) VALUES
-    (1, 1, 'member', 'completed'), (2, 1, 'trial', 'completed'), (3, 4, 'member', 'scheduled'), (4, 2, 'member', 'cancelled');
+    (1, 1, 'member', 'completed'), (2, 1, 'trial', 'completed'), (3, 4, 'member', 'scheduled'),
+    (4, 2, 'member', 'cancelled');
 CREATE FUNCTION found() RETURNS TABLE (code text, member text, subscription text, session text, expected text,
                                        actual text, repair_sql text)
     LANGUAGE sql AS $$
@@ -29,7 +30,8 @@ UPDATE member_subscriptions SET remaining_sessions = 4 WHERE id = 30;
 UPDATE member_subscriptions SET remaining_sessions = 0, total_sessions_snapshot = NULL WHERE id = 20;
 SELECT * FROM found() WHERE code <> 'unlinked_session';
 ALTER TABLE member_subscriptions DROP remaining_sessions;
-ALTER TABLE member_subscriptions ADD remaining_sessions integer GENERATED ALWAYS AS (total_sessions_snapshot - 6) STORED;
+ALTER TABLE member_subscriptions
+    ADD remaining_sessions integer GENERATED ALWAYS AS (total_sessions_snapshot - 6) STORED;
 SELECT * FROM found() WHERE code NOT IN ('unlinked_session');
 ALTER TABLE member_subscriptions DROP remaining_sessions;
 

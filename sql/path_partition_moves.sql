@@ -61,6 +61,24 @@ UPDATE training_sessions SET day = '2031-01-01' WHERE id = 2;
 SELECT tableoid::regclass, id, subscription_id, status FROM training_sessions ORDER BY id;
 SELECT * FROM counters();
 
+-- A row that a trigger moves on before it is judged: Cleo has no active pack.
+SET ROLE :owner;
+DELETE FROM training_sessions;
+INSERT INTO training_sessions (id, day, member_id) VALUES (1, '2030-05-01', 1), (2, '2030-05-01', 1);
+CREATE FUNCTION move_the_other() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE training_sessions SET day = '2031-05-01' WHERE id = NEW.id + 1;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER move_the_other AFTER UPDATE ON training_sessions FOR EACH ROW WHEN (NEW.id = 1)
+    EXECUTE FUNCTION move_the_other();
+SET ROLE :desk;
+UPDATE training_sessions SET member_id = CASE id WHEN 1 THEN 2 ELSE 3 END;
+SELECT * FROM recount();
+UPDATE training_sessions SET member_id = 2;
+SELECT tableoid::regclass, id, member_id, subscription_id FROM training_sessions ORDER BY id;
+SELECT * FROM counters();
+
 -- The recount finds nothing.
 SELECT * FROM recount();
 \i :finish

@@ -283,7 +283,7 @@ COMMENT ON FUNCTION session_consistency.audit_findings(
     regclass, regclass, name, name, name, name, text[], text[], text[], name, name, text, name, name, name, regclass, name) IS
 'Names every finding of audit(), which describes the categories, the arguments and the errors: one row each, in the order of the categories, then of the keys. Reads only.
 
-session_id is the session''s primary key as text: of a key that is the member and one more column that one alone, of any other key of several columns the row of them. repair_sql puts the finding right where there is one right answer, and is NULL where a person must decide: it clears the link of a session that consumes nothing, and sets a counter to the recount where that is within the total. Before anything is attached it is an UPDATE of that one row, which does nothing once the row is no longer as found; where the tables are attached it calls repair().';
+session_id is the session''s primary key as text: of a key that is the member and one more column that one alone, of any other key of several columns the row of them. repair_sql puts the finding right where there is one right answer, and is NULL where a person must decide: it clears the link of a session that consumes nothing, and sets a counter to the recount where that is within the total. Before anything is attached it is an UPDATE of that one row, which does nothing once the row is no longer as found; where the tables are attached it calls repair(), unless the arguments differ from the attachment.';
 
 CREATE PROCEDURE session_consistency.migrate(
     sessions regclass,

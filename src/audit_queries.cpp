@@ -52,8 +52,11 @@ const char *as_format(const char *text)
     return escaped.data;
 }
 
+// repair() goes by the attachment's own mapping: what another one found it would not repair.
 const char *call_of_repair(const AuditScope &scope)
 {
+    if (!scope.own_mapping)
+        return "NULL";
     return quote_literal_cstr(psprintf("SELECT * FROM session_consistency.repair(%s, false)",
                                        quote_literal_cstr(qualified_name(scope.attachment->sessions))));
 }

@@ -114,6 +114,17 @@ Mapping read_mapping(FunctionCallInfo fcinfo, const Attachment *attachment)
     return mapping;
 }
 
+bool is_same(const Mapping &left, const Mapping &right)
+{
+    return std::all_of(scalar_arguments.begin(), scalar_arguments.end(),
+                       [&](const ScalarArgument &argument) {
+                           return same_text(left.*argument.field, right.*argument.field);
+                       }) &&
+           std::all_of(list_arguments.begin(), list_arguments.end(), [&](const ListArgument &argument) {
+               return same_names(left.*argument.field, right.*argument.field);
+           });
+}
+
 Oid table_argument(FunctionCallInfo fcinfo, int position, const char *argument)
 {
     if (PG_ARGISNULL(position))
@@ -314,6 +325,11 @@ AuditScope read_audit_scope(FunctionCallInfo fcinfo)
     if (attachment != nullptr && PG_ARGISNULL(1)) {
         counting.subscriptions = attached_subscriptions(*attachment);
     } else {
+        if (PG_ARGISNULL(1))
+            ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+                    errmsg("argument \"subscriptions\" must not be null"),
+                    errdetail("Table \"%s\" is not attached.", get_rel_name(counting.sessions)),
+                    errhint("Name the subscriptions table."));
         counting.subscriptions = table_argument(fcinfo, 1, "subscriptions");
         if (attachment != nullptr && OidIsValid(attachment->subscriptions) &&
             attachment->subscriptions != counting.subscriptions)
@@ -325,6 +341,7 @@ AuditScope read_audit_scope(FunctionCallInfo fcinfo)
     LockRelationOid(counting.subscriptions, AccessShareLock);
     scope.attachment = attachment;
     counting.mapping = read_mapping(fcinfo, attachment);
+    scope.own_mapping = attachment != nullptr && is_same(counting.mapping, attachment->mapping);
     check_mapping(counting);
     find_columns(scope);
     find_members(fcinfo, scope);

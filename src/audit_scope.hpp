@@ -9,6 +9,7 @@ namespace sc {
 struct AuditScope {
     Counting counting;
     const Attachment *attachment;  // nullptr where these two tables are not attached
+    bool own_mapping;              // the attachment's, in every argument
     bool has_link;                 // without a link column no session is linked to anything
     bool can_clear_link;
     bool has_used;

@@ -87,10 +87,6 @@ static_assert(Pod<Binding>);
 const Binding &bind_sessions(Relation relation, const Trigger *trigger);
 const Binding &bind_subscriptions(Relation relation, const Trigger *trigger);
 
-// True for a trigger of the subscriptions, not the extension's own nor a foreign key's, that an UPDATE may fire. The
-// server skips those of foreign keys where the key stays the same, as it does when a counter is written.
-bool is_users_trigger(const Trigger &trigger);
-
 // A key of the sessions in the subscriptions' type; std::nullopt where it does not fit, so that no row can have it.
 std::optional<Datum> convert_key(Datum value, Oid from, Oid to);
 

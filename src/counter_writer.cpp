@@ -4,6 +4,7 @@
 #include "credit_rule.hpp"
 #include "owner_query.hpp"
 #include "pg_compat.hpp"
+#include "plain_write.hpp"
 #include "violation.hpp"
 
 namespace sc {

@@ -172,8 +172,8 @@ void finish_run(MigrateRun *run)
     foreach (cell, run->remarks)
         appendStringInfo(&detail, "\n%s", static_cast<const char *>(lfirst(cell)));
     ereport(NOTICE,
-            errmsg("table \"%s\" is migrated: " INT64_FORMAT " sessions linked, " INT64_FORMAT
-                   " left without a link, " INT64_FORMAT " of " INT64_FORMAT " counters changed",
+            errmsg("table \"%s\" is migrated; sessions linked: " INT64_FORMAT ", left without a link: " INT64_FORMAT
+                   "; counters changed: " INT64_FORMAT " of " INT64_FORMAT,
                    get_rel_name(run->sessions), sum(tally.linked), left, tally.counters, tally.subscriptions),
             errdetail_internal("%s", detail.data),
             left > 0 ? errhint("session_consistency.audit_findings() names what is left; when_ambiguous => 'fill' or "

@@ -87,7 +87,8 @@ sub script_of
 sub measure
 {
     my ($size, $work, $scripts, $head, $peers, %option) = @_;
-    my $base = base($option{subscriptions} // $size->{subscriptions}, $option{sessions} // $size->{sessions});
+    my $base = base($option{subscriptions} // $size->{subscriptions}, $option{sessions} // $size->{sessions},
+        aged => 1);
     interleave($size->{repeats}, $peers, sub {
         my ($peer, $repeat) = @_;
         my $database = fresh($peer, $base);

@@ -30,11 +30,12 @@ sub rows_of
         "AS pack FROM generate_series(0, $sessions - 1) i) s";
 }
 
-# A database of that size, with right counters and no triggers, made when it is first asked for.
+# A database of that size, with right counters and no triggers, made when it is first asked for. In an aged one every
+# subscription has been written before, as in any gym that is open: its pages have room for the next version of a row.
 sub base
 {
-    my ($subscriptions, $sessions) = @_;
-    my $name = "base_${subscriptions}_$sessions";
+    my ($subscriptions, $sessions, %option) = @_;
+    my $name = "base_${subscriptions}_$sessions" . ($option{aged} ? '_aged' : '');
     return $name if exists_database($name);
     sql('postgres', "CREATE DATABASE $name");
     sql($name, "CREATE EXTENSION IF NOT EXISTS pg_prewarm") if available('pg_prewarm');
@@ -53,6 +54,8 @@ UPDATE member_subscriptions s SET used_sessions = c.n
     WHERE c.subscription_id = s.id AND s.used_sessions <> c.n;
 VACUUM (FULL, FREEZE, ANALYZE);
 END
+    sql($name, "UPDATE member_subscriptions SET total_sessions_snapshot = total_sessions_snapshot;\n" .
+        'VACUUM (FREEZE, ANALYZE) member_subscriptions;') if $option{aged};
     return $name;
 }
 

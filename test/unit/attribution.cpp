@@ -218,10 +218,13 @@ Truth generate(Random &random, Kind kind)
                      [](const Entry &left, const Entry &right) { return left.start < right.start; });
     std::vector<Pack> room = truth.packs;
     for (Entry &entry : entries) {
-        if (kind == Kind::overlaps)        // the rule of the desk: whichever began first and is not used up
-            for (size_t i = entry.pack; i-- > 0;)
-                if (entry.start <= *truth.packs[i].until && entry.visit.counted && *room[i].room > 0)
-                    entry.pack = i;
+        // What is planned is on the active pack; of the others, at the desk, whichever began first and is not used up.
+        const auto takes = [&entry](const Pack &one) {
+            return *one.from <= entry.start && entry.start <= *one.until && (!entry.visit.counted || *one.room > 0);
+        };
+        const auto first = std::find_if(room.begin(), room.end(), takes);
+        if (kind == Kind::overlaps && !entry.visit.scheduled && first != room.end())
+            entry.pack = static_cast<size_t>(first - room.begin());
         Moment &left = room[entry.pack].room;
         truth.has_room.push_back(!entry.visit.counted || !left || *left > 0);
         if (entry.visit.counted && left)

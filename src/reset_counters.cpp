@@ -1,0 +1,21 @@
+// AFTER TRUNCATE trigger of the sessions: with the sessions go the credits that they held.
+#include "counter_writer.hpp"
+#include "trigger_call.hpp"
+
+extern "C" {
+PG_FUNCTION_INFO_V1(sc_reset_counters);
+}
+
+extern "C" PGDLLEXPORT Datum sc_reset_counters(PG_FUNCTION_ARGS)
+{
+    using namespace sc;
+    TriggerData *data = truncate_trigger_call(fcinfo, "reset_counters");
+    const SubscriptionShape &shape = bind_sessions(data->tg_relation, data->tg_trigger).subscriptions;
+    Relation subscriptions = table_open(shape.relation, RowExclusiveLock);
+    CounterWriter *writer = open_counter_writer(subscriptions, shape, true);
+    while (lock_next_used(writer) != nullptr)
+        write_counter(writer, 0, true);
+    close_counter_writer(writer);
+    table_close(subscriptions, NoLock);
+    return Datum{0};
+}

@@ -1,0 +1,115 @@
+// The errors of a write to the sessions.
+#include "session_errors.hpp"
+
+namespace sc {
+
+namespace {
+
+// "subscription 42", or without its key where the caller may not read it.
+const char *name_subscription(const Reader &reader, Datum id)
+{
+    const SubscriptionShape &shape = reader.binding->subscriptions;
+    return may_read(shape.relation, reader.role) ? psprintf("subscription %s", value_text(id, shape.id_key.type))
+                                                 : "the subscription";
+}
+
+const char *detail_for(const Reader &reader, const char *detail)
+{
+    return may_read(reader.binding->subscriptions.relation, reader.role) ? detail : nullptr;
+}
+
+const char *member_text(const Reader &reader, const std::optional<Datum> &member)
+{
+    return member ? value_text(*member, reader.binding->subscriptions.member_key.type) : "NULL";
+}
+
+// The figures that an error shows to those who may read them.
+const char *figures(const Reader &reader, const Subscription &subscription, int64_t asked)
+{
+    const char *total = subscription.total
+                            ? psprintf("%lld credits", static_cast<long long>(*subscription.total))
+                            : "unlimited credits";
+    return detail_for(reader, psprintf("It holds %s, %lld used; this statement needs %lld more.", total,
+                                       static_cast<long long>(subscription.used.value_or(0)),
+                                       static_cast<long long>(asked)));
+}
+
+}  // namespace
+
+void raise_unlinked(const Reader &reader, const std::optional<Datum> &member, int active)
+{
+    const AttrNumber column = reader.binding->sessions.link;
+    const char *who = member_text(reader, member);
+    if (active > 1)
+        raise_violation(Violation::ambiguous_subscription, reader.sessions, column,
+                        {psprintf("member %s has more than one active subscription", who),
+                         "The session names no subscription, and more than one could pay for it.",
+                         "Name the subscription in the session, or end all but one of them: "
+                         "session_consistency.audit() lists them."});
+    raise_violation(Violation::no_active_subscription, reader.sessions, column,
+                    {psprintf("member %s has no active subscription", who),
+                     "A session of a consuming type needs a subscription that pays for it.",
+                     "Activate or create a subscription for the member, or book with another session type."});
+}
+
+void raise_foreign(const Reader &reader, Datum id, const std::optional<Datum> &member)
+{
+    raise_violation(Violation::foreign_subscription, reader.sessions, reader.binding->sessions.link,
+                    {psprintf("%s does not belong to member %s", name_subscription(reader, id),
+                              member_text(reader, member)),
+                     "A session is paid for by a subscription of its own member.",
+                     "Link the session to a subscription of its own member, or leave the link empty."});
+}
+
+void raise_inactive(const Reader &reader, Datum id, const Subscription &subscription, int64_t asked)
+{
+    raise_violation(Violation::inactive_subscription, reader.sessions, reader.binding->sessions.link,
+                    {psprintf("%s is not active", name_subscription(reader, id)),
+                     figures(reader, subscription, asked),
+                     "Book on the member's active subscription; only completed sessions may be attributed to one that "
+                     "is not active."});
+}
+
+void raise_no_credit(const Reader &reader, Datum id, const Subscription &subscription, int64_t asked)
+{
+    raise_violation(Violation::no_credit_left, reader.sessions, reader.binding->sessions.link,
+                    {psprintf("%s has no credit left", name_subscription(reader, id)),
+                     figures(reader, subscription, asked),
+                     "Raise its total, or book on another subscription."});
+}
+
+void raise_gone(const Reader &reader, Datum id)
+{
+    ereport(ERROR, errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
+            errmsg("%s does not exist", name_subscription(reader, id)),
+            errhint("Link the session to a subscription of its member."),
+            errtablecol(reader.sessions, reader.binding->sessions.link));
+    pg_unreachable();
+}
+
+void raise_below_zero(const Reader &reader, Datum id, int64_t used, int64_t given_back)
+{
+    ereport(ERROR, errcode(ERRCODE_CHECK_VIOLATION),
+            errmsg("the counter of %s would fall below 0", name_subscription(reader, id)),
+            may_read(reader.binding->subscriptions.relation, reader.role)
+                ? errdetail("Its counter says %lld, and this statement gives back %lld.",
+                            static_cast<long long>(used), static_cast<long long>(given_back))
+                : 0,
+            errhint("The counter is lower than the sessions that it counts: session_consistency.check_counts() shows "
+                    "by how much."),
+            errtablecol(reader.sessions, reader.binding->sessions.link));
+    pg_unreachable();
+}
+
+void raise_not_set(const Reader &reader)
+{
+    const SessionShape &shape = reader.binding->sessions;
+    ereport(ERROR, errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+            errmsg("another trigger keeps column \"%s\" of relation \"%s\" from being set",
+                   get_attname(shape.relation, shape.link, false), RelationGetRelationName(reader.sessions)),
+            errhint("Let the BEFORE triggers of the sessions leave the link alone and return NEW."),
+            errtablecol(reader.sessions, shape.link));
+    pg_unreachable();
+}
+
+}  // namespace sc

@@ -1,0 +1,36 @@
+// The errors of a write to the sessions: what each says, and to whom it shows the figures.
+#pragma once
+
+#include "subscription_search.hpp"
+#include "violation.hpp"
+
+namespace sc {
+
+// Whom an error is for, and where it arose.
+struct Reader {
+    Relation sessions;
+    const Binding *binding;
+    Oid role;
+};
+static_assert(Pod<Reader>);
+
+// R1: the member has no active subscription, or more than one.
+[[noreturn]] void raise_unlinked(const Reader &reader, const std::optional<Datum> &member, int active);
+
+// R2: the link leads to a subscription of somebody else.
+[[noreturn]] void raise_foreign(const Reader &reader, Datum id, const std::optional<Datum> &member);
+
+// R3 and R4. asked: the credits that the statement adds in sum.
+[[noreturn]] void raise_inactive(const Reader &reader, Datum id, const Subscription &subscription, int64_t asked);
+[[noreturn]] void raise_no_credit(const Reader &reader, Datum id, const Subscription &subscription, int64_t asked);
+
+// 23503: the subscription is gone.
+[[noreturn]] void raise_gone(const Reader &reader, Datum id);
+
+// 23514: more is given back than the counter holds, which has drifted.
+[[noreturn]] void raise_below_zero(const Reader &reader, Datum id, int64_t used, int64_t given_back);
+
+// 27000: another trigger keeps the link from being set.
+[[noreturn]] void raise_not_set(const Reader &reader);
+
+}  // namespace sc

@@ -1,0 +1,131 @@
+// The end of a statement that wrote sessions.
+#include "settle_statement.hpp"
+
+#include "counter_writer.hpp"
+#include "session_errors.hpp"
+
+namespace sc {
+
+namespace {
+
+// What is written now of what is due. A nested statement may come before the enclosing one has been charged for the
+// same row, or before the enclosing one has returned what it frees: that part is carried until the enclosing ends.
+int64_t amount_now(const SubscriptionShape &shape, const Sum &sum, const Subscription &subscription, int depth,
+                   int64_t due)
+{
+    const int64_t used = subscription.used.value_or(0);
+    if (used + due < 0 && (depth > 1 || sum.own_rows))
+        return -Max(used, int64_t{0});
+    if (depth > 1 && due > 0 && subscription.total && used + due > *subscription.total) {
+        const int64_t freed = Min(int64_t{0}, enclosing_credits(depth, shape, sum.id, sum.member));
+        return Max(due + freed, Min(due, Max(int64_t{0}, *subscription.total - used)));
+    }
+    return due;
+}
+
+// Whether the member that the sessions were linked for is the subscription's.
+bool member_fits(const SubscriptionShape &shape, const Sum &sum, const Subscription &subscription)
+{
+    return !sum.linked || (!sum.members_differ && !sum.member_is_null && !subscription.member_is_null &&
+                           equal_keys(shape.member_key, subscription.member, sum.member));
+}
+
+struct Settling {
+    Reader reader;
+    CounterWriter *writer;
+    int depth;
+};
+
+// Raises what a subscription in its newest version does not allow.
+void require_fine(const Settling &settling, const Sum &sum, const Subscription &subscription, int64_t amount)
+{
+    const Reader &reader = settling.reader;
+    if (!member_fits(reader.binding->subscriptions, sum, subscription))
+        raise_foreign(reader, sum.id, sum.member_is_null ? std::nullopt : std::optional(sum.member));
+    const int64_t used = subscription.used.value_or(0);
+    const Verdict verdict =
+        judge_sum({amount, sum.credits.scheduled}, used, subscription.total, subscription.active);
+    if (verdict == Verdict::inactive)
+        raise_inactive(reader, sum.id, subscription, amount);
+    if (verdict == Verdict::no_credit)
+        raise_no_credit(reader, sum.id, subscription, amount);
+    if (used + amount < 0 && amount < 0)
+        raise_below_zero(reader, sum.id, used, -amount);
+}
+
+// True where the subscription, as the snapshot sees it, takes the change as it is. The update says whether it still is
+// in that version, and waits for whoever is writing it: no lock is needed before.
+bool settle_unlocked(const Settling &settling, const Sum &sum, TupleTableSlot *row, int64_t due)
+{
+    const SubscriptionShape &shape = settling.reader.binding->subscriptions;
+    const Subscription subscription = read_subscription(shape, row);
+    const int64_t used = subscription.used.value_or(0);
+    return settling.depth == 1 && due != 0 && used + due >= 0 && member_fits(shape, sum, subscription) &&
+           judge_sum({due, sum.credits.scheduled}, used, subscription.total, subscription.active) == Verdict::fine &&
+           try_write_counter(settling.writer, used + due);
+}
+
+// One subscription at the end of a statement: locked, judged, written.
+void settle_sum(const Settling &settling, Sum &sum)
+{
+    const SubscriptionShape &shape = settling.reader.binding->subscriptions;
+    const int64_t owed = carried_credits(shape, sum.id, sum.member);
+    const int64_t due = sum.credits.used + owed;
+    // A completed session changes what it is counted as, not what it holds.
+    if (due == 0 && sum.credits.scheduled <= 0 && !sum.linked && owed == 0)
+        return;
+    TupleTableSlot *row = find_subscription(settling.writer, sum.id, sum.member);
+    if (row != nullptr && settle_unlocked(settling, sum, row, due)) {
+        carry_credits(shape, sum.id, sum.member, -owed);
+        return;
+    }
+    if (row != nullptr)
+        row = lock_found(settling.writer);
+    if (row == nullptr) {
+        // A subscription that went in the same cascade takes its counter with it.
+        if (due > 0 || sum.linked)
+            raise_gone(settling.reader, sum.id);
+        carry_credits(shape, sum.id, sum.member, -owed);
+        return;
+    }
+    const Subscription subscription = read_subscription(shape, row);
+    const int64_t amount = amount_now(shape, sum, subscription, settling.depth, due);
+    require_fine(settling, sum, subscription, amount);
+    carry_credits(shape, sum.id, sum.member, sum.credits.used - amount);
+    // From here on the counter shows it: a trigger that writes sessions now must not count it again.
+    sum.credits = {0, 0};
+    if (amount != 0)
+        write_counter(settling.writer, subscription.used.value_or(0) + amount, false);
+}
+
+bool is_due(const Sum &sum, const SubscriptionShape &shape)
+{
+    return sum.credits.used != 0 || sum.credits.scheduled > 0 || sum.linked ||
+           carried_credits(shape, sum.id, sum.member) != 0;
+}
+
+}  // namespace
+
+void settle_statement(const Binding &binding, Relation sessions, Statement *statement, int depth)
+{
+    const SubscriptionShape &shape = binding.subscriptions;
+    const std::span<Sum *> sums = ordered_sums(*sums_of(statement), shape);
+    bool due = false;
+    for (size_t i = 0; i < sums.size() && !due; i++)
+        due = is_due(*sums[i], shape);
+    if (due) {
+        Relation subscriptions = table_open(shape.relation, RowExclusiveLock);
+        CounterWriter *writer = open_counter_writer(subscriptions, shape, false);
+        const Settling settling{{sessions, &binding, GetUserId()}, writer, depth};
+        for (Sum *sum : sums)
+            settle_sum(settling, *sum);
+        detach_statement(statement);
+        close_counter_writer(writer);
+        table_close(subscriptions, NoLock);
+    } else {
+        detach_statement(statement);
+    }
+    close_statement(statement);
+}
+
+}  // namespace sc
