@@ -57,7 +57,9 @@ FROM by_member WHERE member = 'Dan' AND member_id = member('Dan');
 SELECT action, count(*) AS steps
 FROM session_consistency.attach('training_sessions', 'member_subscriptions') GROUP BY action ORDER BY min(step);
 CALL session_consistency.migrate('training_sessions', start_column => 'starts_on', valid_from_column => 'starts_on');
-SELECT linked, unlinked, counters AS counters_set FROM session_consistency.migration_progress;
+SELECT (SELECT sum(value::bigint) FROM jsonb_each_text(linked)) AS linked,
+       (SELECT sum(value::bigint) FROM jsonb_each_text(unlinked)) AS "left without a link", counters AS "counters set"
+FROM session_consistency.migration_progress;
 CREATE TEMPORARY VIEW packs AS
     SELECT m.name AS member, s.starts_on AS bought, c.status, c.total, c.completed, c.scheduled, c.remaining,
            c.is_consistent AS consistent

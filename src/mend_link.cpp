@@ -73,11 +73,16 @@ bool mend_link(const RowCall &call, const SessionRow &row, const Judgement &judg
         !(judgement.moved_member && left_behind(call, row)))
         return false;
     TriggerData *data = call.data;
-    ItemPointerData place =
-        TRIGGER_FIRED_BY_UPDATE(data->tg_event) ? data->tg_newtuple->t_self : data->tg_trigtuple->t_self;
+    HeapTuple stored = TRIGGER_FIRED_BY_UPDATE(data->tg_event) ? data->tg_newtuple : data->tg_trigtuple;
+    ItemPointerData place = stored->t_self;
     TupleTableSlot *newest = table_slot_create(data->tg_relation, nullptr);
-    if (fetch_newest(data->tg_relation, &place, newest))
+    if (fetch_newest(data->tg_relation, &place, newest)) {
         mend_row(call, newest);
+    } else if (HeapTupleHeaderIndicatesMovedPartitions(stored->t_data) && !judgement.needless_link) {
+        // A trigger of the user's has moved the row to another partition before it could be judged: out of reach.
+        require_active(call, row);
+        raise_not_set({data->tg_relation, call.binding, GetUserId()});
+    }
     ExecDropSingleTupleTableSlot(newest);
     return true;
 }

@@ -93,6 +93,8 @@ void finish_constraints(Oid sessions, void (*next_transaction)())
         // out.
         for (const auto step : {add_constraint, validate_constraint}) {
             const int level = enter_pinned_path();
+            // Its library would take more memory than the rest of the migration.
+            set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
             if (const std::optional<Target> target = find_target(sessions, pending))
                 step(*target);
             leave_pinned_path(level);

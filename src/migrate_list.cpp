@@ -24,7 +24,7 @@ static_assert(Pod<MigrateList>);
 namespace {
 
 constexpr long fetch_size = 1000;
-constexpr const char *list_memory = "32MB";
+constexpr const char *list_memory = "16MB";
 
 enum Column : int { member_column = 1, id_column, relation_column, row_column };
 
@@ -178,6 +178,7 @@ MigrateList *open_list(const Counting &counting, const MemberFilter &filter)
     set_for_list("search_path", "pg_catalog, pg_temp");
     set_for_list("work_mem", list_memory);
     set_for_list("cursor_tuple_fraction", "1");
+    set_for_list("jit", "off");            // its library alone is as large as all else
     Oid types[] = {get_array_type(list->member.type)};
     Datum values[] = {filter.all ? Datum{0} : element_array(filter, list->member)};
     list->portal = SPI_cursor_open_with_args(nullptr, list_query(counting, filter, list->member), filter.all ? 0 : 1,

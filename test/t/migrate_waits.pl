@@ -1,0 +1,186 @@
+# migrate() waits for no lock while it holds another, respects lock_timeout, leaves alone whom it cannot lock until the
+# end, and refuses to run twice at once.
+use strict;
+use warnings FATAL => 'all';
+use IPC::Run;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time);
+
+my $node = PostgreSQL::Test::Cluster->new('gym');
+$node->init;
+$node->start;
+$node->safe_psql('postgres', <<'SQL');
+CREATE EXTENSION session_consistency;
+CREATE ROLE owner;
+CREATE ROLE watcher;
+GRANT CREATE ON SCHEMA public TO owner;
+SET ROLE owner;
+CREATE TABLE member_subscriptions (
+    id int PRIMARY KEY, member_id int NOT NULL, status text NOT NULL DEFAULT 'active', total_sessions_snapshot int,
+    used_sessions int NOT NULL DEFAULT 0);
+CREATE TABLE training_sessions (
+    id int PRIMARY KEY, member_id int NOT NULL, session_type text DEFAULT 'member', status text DEFAULT 'completed', note text);
+SELECT session_consistency.attach('training_sessions', 'member_subscriptions');
+GRANT SELECT ON training_sessions TO watcher;
+SQL
+
+my $call = "SET ROLE owner; CALL session_consistency.migrate('training_sessions', 10)";
+
+# Fifty members with one pack and four sessions each, none of them linked, and counters that are wrong.
+sub prepare
+{
+	$node->safe_psql('postgres', <<'SQL');
+TRUNCATE training_sessions, member_subscriptions, session_consistency.migration_runs;
+ALTER TABLE training_sessions DISABLE TRIGGER USER;
+ALTER TABLE member_subscriptions DISABLE TRIGGER USER;
+INSERT INTO member_subscriptions SELECT m * 10, m, 'active', 10, m % 4 FROM generate_series(1, 50) m;
+INSERT INTO training_sessions SELECT m * 100 + i, m FROM generate_series(1, 4) i, generate_series(1, 50) m;
+ALTER TABLE training_sessions ENABLE TRIGGER USER;
+ALTER TABLE member_subscriptions ENABLE TRIGGER USER;
+SQL
+}
+
+sub unlinked
+{
+	return $node->safe_psql('postgres',
+		"SELECT string_agg(DISTINCT member_id::text, ' ' ORDER BY member_id::text) FROM training_sessions WHERE subscription_id IS NULL");
+}
+
+sub wrong
+{
+	return $node->safe_psql('postgres', <<'SQL');
+SELECT string_agg(s.member_id::text, ' ' ORDER BY s.id) FROM member_subscriptions s
+WHERE used_sessions <> (SELECT count(*) FROM training_sessions t
+                        WHERE t.subscription_id = s.id AND t.status IN ('scheduled', 'completed'))
+SQL
+}
+
+# A psql that stays open; each script is sent, and awaited unless it has to wait itself.
+my $sent = 0;
+sub open_session
+{
+	my %session = (in => '', out => '', error => '');
+	$session{run} = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres') ],
+		'<', \$session{in}, '>', \$session{out}, '2>', \$session{error},
+		IPC::Run::timer($PostgreSQL::Test::Utils::timeout_default));
+	return \%session;
+}
+
+sub send_to
+{
+	my ($session, $script) = @_;
+	$session->{mark} = 'end ' . ++$sent;
+	$session->{in} .= "$script;\n\\echo $session->{mark}\n";
+	$session->{run}->pump_nb;
+}
+
+sub await
+{
+	my ($session) = @_;
+	$session->{run}->pump until $session->{out} =~ /^\Q$session->{mark}\E$/m;
+	my ($out, $error) = ($session->{out}, $session->{error});
+	$session->{out} = $session->{error} = '';
+	return wantarray ? ($out, $error) : $error;
+}
+
+sub do_in
+{
+	my ($session, $script) = @_;
+	send_to($session, $script);
+	return await($session);
+}
+
+sub close_session
+{
+	my ($session) = @_;
+	$session->{in} .= "\\q\n";
+	$session->{run}->finish;
+}
+
+my ($desk, $other, $dba) = (open_session(), open_session(), open_session());
+
+# One has cancelled a session, another has booked: two members are locked.
+prepare();
+do_in($desk, "BEGIN; UPDATE training_sessions SET status = 'cancelled' WHERE id = 701");
+do_in($other, "BEGIN; INSERT INTO training_sessions (id, member_id, status) VALUES (9901, 30, 'scheduled')");
+my $started = time;
+my ($status, undef, $error) = $node->psql('postgres', "\\set VERBOSITY verbose\nSET lock_timeout = '700ms';\n$call;\n");
+my $took = time - $started;
+like($error, qr/ERROR:  55P03/, 'lock_timeout ends the wait');
+cmp_ok($took, '>', 0.6, '... not before');
+is(unlinked(), '30 7', 'everybody else has been treated');
+is($node->safe_psql('postgres', 'SELECT phase FROM session_consistency.migration_progress'), 'interrupted',
+	'the progress says that it was interrupted');
+do_in($desk, 'COMMIT');
+do_in($other, 'ROLLBACK');
+$node->safe_psql('postgres', $call);
+is(unlinked(), '', 'called again, it treats them too');
+is(wrong(), '', 'every counter is right');
+
+# Without lock_timeout it waits as long as it takes, and blocks nobody meanwhile: not even for the rows that it needs.
+prepare();
+do_in($desk, "BEGIN; INSERT INTO training_sessions (id, member_id, status) VALUES (9902, 7, 'scheduled')");
+send_to($dba, $call);
+$node->poll_query_until('postgres',
+	"SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%migrate%'");
+is(unlinked(), '7', 'it waits for one member, after all others');
+is(do_in($desk, "SET statement_timeout = '10s'; UPDATE training_sessions SET status = 'cancelled' WHERE id = 702"), '',
+	'a session of that member is cancelled under its eyes');
+is(do_in($desk, "DELETE FROM training_sessions WHERE id = 703"), '', '... and another one deleted');
+is(do_in($other, "SET statement_timeout = '10s'; UPDATE training_sessions SET status = 'cancelled' WHERE member_id = 8"), '',
+	'other members are free');
+my $progress = $node->safe_psql('postgres', <<'SQL');
+SET ROLE watcher;
+SELECT phase, rows_done, rows_total, pid IN (SELECT pid FROM pg_stat_activity) FROM session_consistency.migration_progress
+SQL
+is($progress, 'retrying|245|250|t', 'whoever may read the sessions sees how far it is');
+
+# A second one is refused meanwhile, and told by whom.
+my $pid = $node->safe_psql('postgres', 'SELECT pid FROM session_consistency.migration_progress');
+($status, undef, $error) = $node->psql('postgres', "\\set VERBOSITY verbose\n$call;\n");
+like($error, qr/ERROR:  55006: table "training_sessions" is being migrated by process $pid\b/, 'a second call is refused');
+
+do_in($desk, 'COMMIT');
+$error = await($dba);
+like($error, qr/NOTICE:  table "training_sessions" is migrated/, 'it goes on when the other has committed');
+is(unlinked(), '', 'everybody is treated');
+is(wrong(), '', 'every counter is right');
+
+# Cancelled, it gives everything up, and its place to the next.
+prepare();
+do_in($desk, "BEGIN; SELECT FROM member_subscriptions WHERE id = 70 FOR UPDATE");
+send_to($dba, $call);
+$node->poll_query_until('postgres',
+	"SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%migrate%'");
+$node->safe_psql('postgres', "SELECT pg_cancel_backend(pid) FROM session_consistency.migration_progress");
+like(await($dba), qr/canceling statement due to user request/, 'it can be cancelled');
+is($node->safe_psql('postgres', "SELECT count(*) FROM pg_cursors"), '0', 'no cursor stays open');
+is(do_in($dba, "SELECT count(*) FROM pg_cursors"), '', '... nor in its session');
+($status, undef, $error) = $node->psql('postgres', "SET statement_timeout = '500ms';\n$call;\n");
+like($error, qr/canceling statement due to statement timeout/, 'the next one may run, and statement_timeout ends it');
+do_in($desk, 'COMMIT');
+is(do_in($dba, "SET client_min_messages = warning; $call"), '', 'the same session may call it again');
+is(wrong(), '', 'every counter is right');
+
+# A subscription that somebody books on all the time is treated none the less.
+prepare();
+$node->safe_psql('postgres', "UPDATE member_subscriptions SET total_sessions_snapshot = 1000000 WHERE id = 70");
+append_to_file($node->basedir . '/book.sql', "INSERT INTO training_sessions (id, member_id, status) VALUES (nextval('ids'), 7, 'scheduled');\n");
+$node->safe_psql('postgres', 'CREATE SEQUENCE ids START 100000');
+my ($out, $load_error) = ('', '');
+my $load = IPC::Run::start(
+	[ 'pgbench', '-n', '-c', 8, '-T', 4, '-f', $node->basedir . '/book.sql', $node->connstr('postgres') ],
+	'>', \$out, '2>', \$load_error);
+$node->poll_query_until('postgres', 'SELECT is_called FROM ids');
+$node->safe_psql('postgres', $call);
+ok($load->pumpable, 'a subscription that is always locked is treated while bookings go on') or diag($out);
+$load->finish;
+unlike($load_error, qr/ERROR|aborted/, 'no booking fails');
+is(unlinked(), '', 'everybody is treated');
+is(wrong(), '', 'every counter is right');
+
+close_session($_) for $desk, $other, $dba;
+$node->stop;
+done_testing();
