@@ -12,7 +12,7 @@ bool try_and_undo(Action action)
 {
     MemoryContext context = CurrentMemoryContext;
     ResourceOwner owner = CurrentResourceOwner;
-    bool refused = false;
+    volatile bool refused = false;   // set between setjmp and longjmp
     BeginInternalSubTransaction(nullptr);
     MemoryContextSwitchTo(context);
     PG_TRY();

@@ -156,8 +156,8 @@ void migrate_all(Migration &migration)
         MemoryContext caller = MemoryContextSwitchTo(batch.context);
         const std::span<Grip> grips(static_cast<Grip *>(palloc(batch.members.count + 1)), batch.members.count);
         Obstacle obstacle;
-        treat_batch(*migration.request, migration.subscriptions, member_type(list), batch, nullptr, run, grips,
-                    &obstacle);
+        treat_batch(*migration.request, migration.subscriptions, member_type(list), batch, {false, nullptr}, run,
+                    grips, &obstacle);
         run->rows_done += static_cast<int64>(batch.entries);
         for (size_t i = 0; i < grips.size(); i++) {
             const ListedMember &member = batch.members.items[i];
@@ -181,8 +181,8 @@ bool treat_alone(Migration &migration, const MigrateList *list, const Batch &bat
     bool waits = false;
     for (int i = 0; i < retries_in_a_row; i++) {
         const Obstacle met = obstacle;
-        treat_batch(*migration.request, migration.subscriptions, member_type(list), batch, waits ? &met : nullptr,
-                    migration.run, std::span(&grip, 1), &obstacle);
+        treat_batch(*migration.request, migration.subscriptions, member_type(list), batch,
+                    {true, waits ? &met : nullptr}, migration.run, std::span(&grip, 1), &obstacle);
         if (grip == Grip::held)
             return true;
         // What is gone has to be looked for again.

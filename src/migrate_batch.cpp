@@ -7,8 +7,8 @@
 //
 // Attribution. The listed sessions of a treated member are locked and still as they were listed. No other session of
 // the member can be without a link and need one: since the tables are attached, a session that becomes consuming gets
-// its link in the same statement. A place that holds another row by now is told by its member and link; where each of
-// n places holds a consuming session of that member without a link, they are the n sessions of the list.
+// its link in the same statement. A place that holds another row by now is told by its member and link: where n places
+// hold n consuming sessions of that member without a link, these are the n sessions of the list.
 //
 // Counters. The recount's snapshot is taken when the subscriptions are locked. What a transaction did to their
 // sessions and has charged, it has charged before its commit, under the same lock: it has ended, and the snapshot sees
@@ -111,20 +111,35 @@ void close_tables(const Work &work)
 
 // Locking ------------------------------------------------------------------------------------------------------------
 
+int compare_places(const Place &left, const Place &right)
+{
+    if (left.relation != right.relation)
+        return left.relation < right.relation ? -1 : 1;
+    return ItemPointerCompare(const_cast<ItemPointer>(&left.row), const_cast<ItemPointer>(&right.row));
+}
+
 // As they stand in the tables: rows that share a page are visited one after the other.
 void order_by_place(Work &work)
 {
-    const size_t count = work.batch->sessions.count;
+    const size_t count = work.held_sessions.size();
     auto *numbers = static_cast<size_t *>(MemoryContextAllocHuge(work.batch->context, sizeof(size_t) * (count + 1)));
     std::iota(numbers, numbers + count, size_t{0});
-    const Place *places = work.batch->sessions.items;
-    std::sort(numbers, numbers + count, [places](size_t left, size_t right) {
-        if (places[left].relation != places[right].relation)
-            return places[left].relation < places[right].relation;
-        return ItemPointerCompare(const_cast<ItemPointer>(&places[left].row),
-                                  const_cast<ItemPointer>(&places[right].row)) < 0;
+    const HeldSession *sessions = work.held_sessions.data();
+    std::sort(numbers, numbers + count, [sessions](size_t left, size_t right) {
+        return compare_places(sessions[left].place, sessions[right].place) < 0;
     });
     work.by_place = std::span<size_t>(numbers, count);
+}
+
+// Two places may lead to one session, when one was changed and the room of another used for it.
+void require_distinct_places(Work &work)
+{
+    order_by_place(work);
+    for (size_t i = 1; i < work.by_place.size(); i++) {
+        const HeldSession &session = work.held_sessions[work.by_place[i]];
+        if (compare_places(work.held_sessions[work.by_place[i - 1]].place, session.place) == 0)
+            leave_member(work, session.member, Grip::gone, true, work.by_place[i]);
+    }
 }
 
 void prepare_sessions(Work &work)
@@ -143,14 +158,14 @@ void prepare_sessions(Work &work)
     work.held_sessions = std::span<HeldSession>(sessions, count);
 }
 
-void hold_sessions(Work &work)
+void hold_sessions(Work &work, bool follow)
 {
     for (const size_t number : work.by_place) {
         HeldSession &session = work.held_sessions[number];
         if (work.members[session.member] != Grip::held)
             continue;
         const Grip grip = hold_session(work.tables, work.calendar, *work.type,
-                                       work.batch->members.items[session.member], false, &session);
+                                       work.batch->members.items[session.member], {follow, false}, &session);
         if (grip != Grip::held)
             leave_member(work, session.member, grip, true, number);
         CHECK_FOR_INTERRUPTS();
@@ -305,7 +320,7 @@ void wait_for_obstacle(Work &work, const Obstacle &obstacle)
         if (obstacle.is_session) {
             HeldSession &session = work.held_sessions[obstacle.number];
             if (session.member == m)
-                hold_session(work.tables, work.calendar, *work.type, member, true, &session);
+                hold_session(work.tables, work.calendar, *work.type, member, {true, true}, &session);
         } else if (obstacle.number - member.first_subscription < member.subscriptions) {
             Holder holder{&work, {}, table_slot_create(work.subscriptions, nullptr)};
             hold_subscription(holder, work.batch->subscriptions.items[obstacle.number], m, true);
@@ -417,15 +432,21 @@ std::optional<int64_t> room_of(const HeldSubscription &held)
     return held.total ? std::optional(*held.total - held.counted) : std::nullopt;
 }
 
+template <typename T>
+T *make_array(size_t count)
+{
+    return static_cast<T *>(MemoryContextAllocHuge(CurrentMemoryContext, sizeof(T) * Max(count, size_t{1})));
+}
+
 void attribute_member(Work &work, size_t number)
 {
     const ListedMember &member = work.batch->members.items[number];
     const std::span<HeldSession> sessions = work.held_sessions.subspan(member.first_session, member.sessions);
     const std::span<HeldSubscription> held = held_of(work, number);
-    auto **order = static_cast<HeldSession **>(palloc_extended(sizeof(HeldSession *) * sessions.size(), MCXT_ALLOC_HUGE));
-    auto *visits = static_cast<Visit *>(palloc_extended(sizeof(Visit) * sessions.size(), MCXT_ALLOC_HUGE));
-    auto *results = static_cast<Attribution *>(palloc_extended(sizeof(Attribution) * sessions.size(), MCXT_ALLOC_HUGE));
-    auto *packs = static_cast<Pack *>(palloc(sizeof(Pack) * Max(held.size(), size_t{1})));
+    auto **order = make_array<HeldSession *>(sessions.size());
+    auto *visits = make_array<Visit>(sessions.size());
+    auto *results = make_array<Attribution>(sessions.size());
+    auto *packs = make_array<Pack>(held.size());
     for (size_t i = 0; i < sessions.size(); i++)
         order[i] = &sessions[i];
     std::sort(order, order + sessions.size(), [&work](const HeldSession *left, const HeldSession *right) {
@@ -570,7 +591,7 @@ void tally(Work &work)
 }  // namespace
 
 void treat_batch(const MigrateRequest &request, Oid subscriptions, const MemberType &type, const Batch &batch,
-                 const Obstacle *wait_for, MigrateRun *run, std::span<Grip> members, Obstacle *obstacle)
+                 const Treatment &treatment, MigrateRun *run, std::span<Grip> members, Obstacle *obstacle)
 {
     Work work{};
     work.request = &request;
@@ -584,10 +605,12 @@ void treat_batch(const MigrateRequest &request, Oid subscriptions, const MemberT
     open_tables(work, subscriptions);
     prepare_sessions(work);
     order_by_place(work);
-    if (wait_for != nullptr)
-        wait_for_obstacle(work, *wait_for);
+    if (treatment.wait_for != nullptr)
+        wait_for_obstacle(work, *treatment.wait_for);
     push_newest_snapshot();
-    hold_sessions(work);
+    hold_sessions(work, treatment.follow);
+    if (treatment.follow)
+        require_distinct_places(work);
     hold_subscriptions(work);
     PopActiveSnapshot();
     recount(work);

@@ -14,10 +14,15 @@ struct Obstacle {
 };
 static_assert(Pod<Obstacle>);
 
+// How a batch is treated.
+struct Treatment {
+    bool follow;                   // sessions that were changed since they were listed: for one member alone
+    const Obstacle *wait_for;      // its lock is waited for, before any other row is locked; nullptr: none
+};
+
 // Treats the members of the batch whose rows can all be locked without waiting, and says of each what became of it:
-// held means treated. obstacle is the first that was met. Where wait_for is given, its lock is waited for, before any
-// other row is locked. The caller commits, in either case: that releases the locks.
+// held means treated. obstacle is the first that was met. The caller commits, in either case: that releases the locks.
 void treat_batch(const MigrateRequest &request, Oid subscriptions, const MemberType &type, const Batch &batch,
-                 const Obstacle *wait_for, MigrateRun *run, std::span<Grip> members, Obstacle *obstacle);
+                 const Treatment &treatment, MigrateRun *run, std::span<Grip> members, Obstacle *obstacle);
 
 }  // namespace sc

@@ -189,23 +189,27 @@ void read_held(const SessionTables *tables, const Leaf &leaf, const Calendar &ca
 }  // namespace
 
 Grip hold_session(SessionTables *tables, const Calendar &calendar, const MemberType &type,
-                  const ListedMember &member, bool wait, HeldSession *session)
+                  const ListedMember &member, HoldMode mode, HeldSession *session)
 {
     Leaf *leaf = find_leaf(tables, session->place.relation);
     ItemPointerData place = session->place.row;
     // No row is read beyond the table's end, which may have come nearer since. The locked table is not cut any more.
     if (leaf == nullptr || ItemPointerGetBlockNumber(&place) >= leaf->blocks ||
-        !table_tuple_fetch_row_version(leaf->relation, &place, GetActiveSnapshot(), leaf->row) ||
+        !table_tuple_fetch_row_version(leaf->relation, &place, mode.follow ? SnapshotAny : GetActiveSnapshot(),
+                                       leaf->row) ||
         !is_as_listed(*leaf, type, member))
         return Grip::gone;
+    const uint8 flags =
+        mode.follow ? TUPLE_LOCK_FLAG_LOCK_UPDATE_IN_PROGRESS | TUPLE_LOCK_FLAG_FIND_LAST_VERSION : 0;
     TM_FailureData failure;
     const TM_Result result =
         table_tuple_lock(leaf->relation, &place, GetActiveSnapshot(), leaf->row, GetCurrentCommandId(false),
-                         LockTupleNoKeyExclusive, wait ? LockWaitBlock : LockWaitSkip, 0, &failure);
+                         LockTupleNoKeyExclusive, mode.wait ? LockWaitBlock : LockWaitSkip, flags, &failure);
     if (result == TM_WouldBlock)
         return Grip::busy;
-    if (result != TM_Ok)
+    if (result != TM_Ok || (mode.follow && !is_as_listed(*leaf, type, member)))
         return Grip::gone;
+    session->place.row = leaf->row->tts_tid;
     read_held(tables, *leaf, calendar, session);
     return Grip::held;
 }

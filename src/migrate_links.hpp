@@ -21,8 +21,8 @@ SessionTables *open_session_tables(Relation root, const Mapping &mapping, const 
                                    std::span<const Place> places);
 void close_session_tables(SessionTables *tables);
 
-// held: locked by this transaction, and still as it was listed. busy: somebody else has it locked. gone: it was
-// changed, moved, linked or deleted; where it is now, only another list can say.
+// held: locked by this transaction, and still without a link and in need of one. busy: somebody else has it locked.
+// gone: it was changed, moved, linked or deleted; where it is now, only another list can say.
 enum class Grip : uint8_t { held, busy, gone };
 
 struct HeldSession {
@@ -37,9 +37,16 @@ struct HeldSession {
 };
 static_assert(Pod<HeldSession>);
 
-// Locks the session against other writers. With wait it waits for the lock, else it does not.
+// follow: a session that was changed since it was listed is followed to its newest version as far as the table still
+// knows the way, and its place with it. wait: waits for the lock.
+struct HoldMode {
+    bool follow;
+    bool wait;
+};
+
+// Locks the session against other writers.
 Grip hold_session(SessionTables *tables, const Calendar &calendar, const MemberType &type,
-                  const ListedMember &member, bool wait, HeldSession *session);
+                  const ListedMember &member, HoldMode mode, HeldSession *session);
 
 // Oldest first: by start, those without one last, then by key.
 bool is_older(const SessionTables *tables, const HeldSession &left, const HeldSession &right);

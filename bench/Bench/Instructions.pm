@@ -1,18 +1,15 @@
-# Instructions of one booking, counted by callgrind in a single backend: the same on every run, however busy the
-# machine. What starting and stopping costs falls out of the difference between many bookings and few.
+# Instructions of one booking, and of one change, counted by callgrind in a single backend: the same on every run,
+# however busy the machine. What starting and stopping costs falls out of the difference between many and few.
 package Bench::Instructions;
 use strict;
 use warnings;
-use Bench::Server qw(sql work);
+use Bench::Server qw(work);
 use Bench::Tables qw(base fresh);
+use Bench::Single;
 use Bench::Report qw(record show);
 
-my %book = (
-    floor => 'INSERT INTO training_sessions (member_id, subscription_id) VALUES ($1, $1)',
-    with  => q{WITH charged AS (UPDATE member_subscriptions SET used_sessions = used_sessions + 1 } .
-        q{WHERE member_id = $1 AND status = 'active' AND used_sessions < total_sessions_snapshot RETURNING id) } .
-        'INSERT INTO training_sessions (member_id, subscription_id) SELECT $1, id FROM charged',
-    plain => 'INSERT INTO training_sessions (member_id) VALUES ($1)');
+my $subscriptions = 10_000;
+my $sessions = 3 * $subscriptions;
 
 sub server
 {
@@ -23,21 +20,33 @@ sub server
     return;
 }
 
-# Instructions of a backend that books that often.
+# A pgbench script as prepared statements, run for that many members or sessions from the first on.
+sub statements_of
+{
+    my ($script, $first, $count) = @_;
+    my @statements = grep { /\S/ } split /;\n?/, $script;
+    s/:(?:member|id)\b/\$1/g, s/\s*\n\s*/ /g for @statements;
+    my $text = join '', map { "PREPARE s$_(bigint) AS $statements[$_]\n" } 0 .. $#statements;
+    my $range = $script =~ /:id\b/ ? $sessions : $subscriptions;
+    for my $i ($first .. $first + $count - 1) {
+        $text .= "EXECUTE s$_(" . (1 + ($i * 7919) % $range) . ")\n" for 0 .. $#statements;
+    }
+    return $text;
+}
+
+# Instructions of a backend that does that much.
 sub count
 {
-    my ($peer, $bookings, $subscriptions) = @_;
+    my ($name, $script, $first, $count) = @_;
     my $work = work();
     open my $input, '>', "$work/single.sql" or die;
-    print $input 'PREPARE book(bigint) AS ', $book{$peer} // $book{plain}, "\n";
-    print $input 'EXECUTE book(', 1 + ($_ * 7919) % $subscriptions, ")\n" for 1 .. $bookings;
+    print $input statements_of($script, $first, $count);
     close $input;
-    my $kept = "$work/callgrind.$peer";
-    my $log = `valgrind --tool=callgrind --callgrind-out-file='$kept' postgres --single -D '$work/data' run \\
-        <'$work/single.sql' 2>&1`;
+    my $log = `valgrind --tool=callgrind --callgrind-out-file='$work/callgrind.$name' \\
+        postgres --single -D '$work/data' run <'$work/single.sql' 2>&1`;
     die $log if $log =~ /ERROR|FATAL/;
-    my ($count) = $log =~ /Collected\s*:\s*(\d+)/ or die $log;
-    return $count;
+    my ($instructions) = $log =~ /Collected\s*:\s*(\d+)/ or die $log;
+    return $instructions;
 }
 
 sub run
@@ -47,18 +56,22 @@ sub run
         print "\nno instruction counts: valgrind is not installed\n";
         return;
     }
-    my $work = 'instructions of one booking';
-    my ($subscriptions, $bookings) = (10_000, $size->{instructions});
-    my $base = base($subscriptions, 3 * $subscriptions, aged => 1);
-    for my $peer (qw(floor with row_triggers statement_triggers extension)) {
-        fresh($peer, $base);
-        server('stop');
-        # The second count goes on in the database of the first: the same pages, grown by the same bookings.
-        my ($few, $many) = (count($peer, $bookings / 4, $subscriptions), count($peer, $bookings, $subscriptions));
-        record($work, $peer, { count => ($many - $few) / ($bookings - $bookings / 4) });
-        server('start');
+    my $base = base($subscriptions, $sessions, aged => 1);
+    my ($few, $many) = ($size->{instructions} / 4, $size->{instructions});
+    for my $done (Bench::Single::scripts()) {
+        my $work = "instructions of one $done->{work}";
+        my @triggers = $done->{work} eq 'booking' ? qw(row_triggers statement_triggers) : ();
+        for my $peer (qw(floor with), @triggers, 'extension') {
+            my $script = Bench::Single::script_of($done->{scripts}, $peer);
+            my $name = join '.', $peer, split / .*/, $done->{work};
+            fresh($peer, $base);
+            server('stop');
+            my $start = count($name, $script, 0, $few);
+            record($work, $peer, { count => (count($name, $script, $few, $many) - $start) / ($many - $few) });
+            server('start');
+        }
+        show($work, 'count', 'floor');
     }
-    show($work, 'count', 'floor');
     return;
 }
 

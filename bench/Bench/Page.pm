@@ -33,12 +33,16 @@ sub targets
 sub instructions
 {
     my ($results, $names) = @_;
-    my ($counted) = grep { $_->{work} =~ /^instructions/ } @{ $results->{measurements} };
-    return 'Not counted in this run: valgrind was not installed.' unless $counted;
-    my %count = map { ($_ => $counted->{peers}{$_}{count}{median}) } keys %{ $counted->{peers} };
-    return table(['one booking', 'median', 'ratio'], map {
-        [$names->{$_}, sprintf('%.0f', $count{$_}), sprintf('%.2f', $count{$_} / $count{floor})]
-    } sort { $count{$a} <=> $count{$b} } keys %count);
+    my @rows;
+    for my $counted (grep { $_->{work} =~ /^instructions/ } @{ $results->{measurements} }) {
+        my %count = map { ($_ => $counted->{peers}{$_}{count}{median}) } keys %{ $counted->{peers} };
+        push @rows, map {
+            [$counted->{work} =~ s/^instructions of //r, $names->{$_}, sprintf('%.0f', $count{$_}),
+                sprintf('%.2f', $count{$_} / $count{floor})]
+        } sort { $count{$a} <=> $count{$b} } keys %count;
+    }
+    return @rows ? table(['instructions of', 'peer', 'median', 'ratio'], @rows)
+        : 'Not counted in this run: valgrind was not installed.';
 }
 
 sub write_page

@@ -69,6 +69,14 @@ UPDATE member_subscriptions s SET used_sessions = used_sessions - 1 FROM gone
 WHERE s.id = gone.subscription_id AND gone.status IN ('scheduled', 'in_progress', 'completed');
 END
 
+# The scripts by the work that they do, for those who run them in another way.
+sub scripts
+{
+    return ({ work => 'booking', scripts => \%book }, { work => 'completion', scripts => \%complete },
+        { work => 'cancellation and its undoing', scripts => \%cancel_and_restore },
+        { work => 'deletion', scripts => \%delete });
+}
+
 # A script picks a member at random, the same for every peer, or walks through the sessions, each of them once.
 sub pick_member { return "\\set member random(1, $_[0])\n" }
 

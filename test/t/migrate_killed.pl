@@ -54,7 +54,8 @@ sub state_of
 	return $node->safe_psql($database, <<'SQL');
 SELECT id, subscription_id FROM training_sessions WHERE subscription_id IS NOT NULL ORDER BY id;
 SELECT id, used_sessions, remaining_sessions FROM member_subscriptions ORDER BY id;
-SELECT conname, convalidated FROM pg_constraint WHERE conrelid IN ('training_sessions'::regclass, 'member_subscriptions'::regclass) ORDER BY conname;
+SELECT conname, convalidated FROM pg_constraint
+WHERE conrelid IN ('training_sessions'::regclass, 'member_subscriptions'::regclass) ORDER BY conname;
 SQL
 }
 
@@ -92,7 +93,8 @@ while ($killed < $kills)
 	# Whoever has been treated is right, whatever came after.
 	$inconsistent += $node->safe_psql('disturbed', <<'SQL');
 SELECT count(*) FROM member_subscriptions s
-WHERE EXISTS (SELECT FROM training_sessions t JOIN member_subscriptions o ON o.id = t.subscription_id AND o.member_id = s.member_id)
+WHERE EXISTS (SELECT FROM training_sessions t JOIN member_subscriptions o ON o.id = t.subscription_id
+              WHERE o.member_id = s.member_id)
       AND s.used_sessions <> (SELECT count(*) FROM training_sessions t
                               WHERE t.subscription_id = s.id AND t.status IN ('scheduled', 'completed'))
 SQL

@@ -26,7 +26,8 @@ CREATE TABLE member_subscriptions (
     used_sessions int NOT NULL DEFAULT 0, valid_from date, valid_until date);
 CREATE TABLE training_sessions (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, member_id int NOT NULL REFERENCES members,
-    session_type text DEFAULT 'member', status text DEFAULT 'scheduled', starts timestamptz DEFAULT '2031-06-01', note text);
+    session_type text DEFAULT 'member', status text DEFAULT 'scheduled', starts timestamptz DEFAULT '2031-06-01',
+    note text);
 CREATE INDEX ON training_sessions (member_id);
 CREATE TABLE journal (what text, session bigint);
 INSERT INTO members SELECT generate_series(1, $members);
@@ -43,9 +44,11 @@ INSERT INTO journal SELECT 'there', id FROM training_sessions;
 SQL
 
 # Every transaction locks the member first, as one of an application does that wants no deadlock with itself.
-my $begin = "\\set m random(1, $members)\n\\set k random(0, 89)\nBEGIN;\nSELECT FROM members WHERE id = :m FOR UPDATE;\n";
+my $begin = "\\set m random(1, $members)\n\\set k random(0, 89)\n"
+  . "BEGIN;\nSELECT FROM members WHERE id = :m FOR UPDATE;\n";
 my $one   = "(SELECT id FROM training_sessions WHERE member_id = :m %s ORDER BY id OFFSET :k LIMIT 1)";
-my $count = "UPDATE member_subscriptions SET used_sessions = used_sessions %s 1 WHERE member_id = :m AND status = 'active';\n";
+my $count = "UPDATE member_subscriptions SET used_sessions = used_sessions %s 1"
+  . " WHERE member_id = :m AND status = 'active';\n";
 my $book  = "WITH new AS (INSERT INTO training_sessions (member_id) VALUES (:m) RETURNING id)"
   . " INSERT INTO journal SELECT 'booked', id FROM new;\n";
 my $cancel = 'UPDATE training_sessions SET status = \'cancelled\' WHERE id = '
@@ -93,7 +96,8 @@ sub migrate_under_load
 
 	my ($out, $error) = ('', '');
 	my $load = IPC::Run::start(
-		[ 'pgbench', '-n', '-c', $clients, '-j', 2, '-T', $seconds, load_scripts($own_arithmetic), $node->connstr($database) ],
+		[ 'pgbench', '-n', '-c', $clients, '-j', 2, '-T', $seconds, load_scripts($own_arithmetic),
+			$node->connstr($database) ],
 		'>', \$out, '2>', \$error);
 	$node->poll_query_until($database, "SELECT count(*) > 0 FROM journal WHERE what <> 'there'");
 	my $started = time;
@@ -130,9 +134,10 @@ SELECT t.id, t.status, t.subscription_id, s.id FROM training_sessions t
 WHERE t.session_type = 'member' AND t.status = 'completed' AND t.note IS NULL AND s.id IS DISTINCT FROM t.subscription_id
       AND s.used_sessions < s.total_sessions_snapshot
 SQL
-	is($node->safe_psql($database, "SELECT enforced FROM session_consistency.attachments"), 't', "$name: all is enforced");
-	is($node->safe_psql($database, "SELECT phase, rows_done = rows_total FROM session_consistency.migration_progress"),
-		'finished|t', "$name: the progress has come to its end");
+	is($node->safe_psql($database, 'SELECT enforced FROM session_consistency.attachments'), 't',
+		"$name: all is enforced");
+	is($node->safe_psql($database,
+			'SELECT phase, rows_done = rows_total FROM session_consistency.migration_progress'), 'finished|t', "$name: the progress has come to its end");
 }
 
 migrate_under_load('counting left to the extension', 'reject', 0);
