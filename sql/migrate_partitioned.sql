@@ -39,7 +39,7 @@ CALL session_consistency.migrate('training_sessions', 3, 'day', 'valid_from', 'v
 SELECT id, subscription_id FROM training_sessions WHERE id >= 50 ORDER BY id;
 SELECT * FROM counters();
 
--- Statement triggers of the table fire, with what they may see of all partitions.
+-- Generated columns and CHECKs of the table's own are kept. Statement triggers of the table fire, with what they may see of all partitions.
 CREATE TABLE seen (what text);
 CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -57,10 +57,12 @@ CREATE TRIGGER before_all BEFORE UPDATE ON training_sessions EXECUTE FUNCTION lo
 CREATE TRIGGER after_all AFTER UPDATE ON training_sessions REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows EXECUTE FUNCTION look();
 CREATE TRIGGER before_partition BEFORE UPDATE ON sessions_2032 EXECUTE FUNCTION look();
 CREATE TRIGGER each_row BEFORE UPDATE ON training_sessions FOR EACH ROW EXECUTE FUNCTION note_row();
+ALTER TABLE training_sessions ADD paid_by text GENERATED ALWAYS AS ('pack ' || subscription_id) STORED,
+    ADD CHECK (id <> 17 OR subscription_id IS NULL OR note = 'linked');
 UPDATE member_subscriptions SET total_sessions_snapshot = 100;
 CALL session_consistency.migrate('training_sessions', 100, 'day', 'valid_from', 'valid_until', when_ambiguous => 'fill');
 SELECT * FROM seen;
-SELECT id, subscription_id, note FROM training_sessions WHERE note IS NOT NULL ORDER BY id;
+SELECT id, subscription_id, paid_by, note FROM training_sessions WHERE note IS NOT NULL ORDER BY id;
 SELECT count(*) FROM training_sessions WHERE subscription_id IS NULL;
 
 -- The recount finds nothing.

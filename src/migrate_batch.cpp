@@ -333,40 +333,40 @@ void wait_for_obstacle(Work &work, const Obstacle &obstacle)
 
 // Counting -----------------------------------------------------------------------------------------------------------
 
-void set_for_recount(const char *setting, const char *value)
+bool has_link_index(const Work &work)
 {
-    set_config_option(setting, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-}
-
-// The planner knows nothing of links that are being written: by the index, subscription by subscription, whatever its
-// statistics say.
-int prepare_recount(const Work &work)
-{
-    const int level = enter_pinned_path();
     const AttrNumber link = get_attnum(RelationGetRelid(work.sessions), work.mapping.subscription_column);
     const AttrNumber member = get_attnum(RelationGetRelid(work.sessions), work.mapping.member_column);
     const bool by_member = work.binding->subscriptions.by_member;
-    if (OidIsValid(find_link_index(work.sessions, link, by_member ? member : 0, linked_condition(work.mapping))))
-        for (const char *setting : {"enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit"})
-            set_for_recount(setting, "off");
-    set_for_recount("max_parallel_workers_per_gather", "0");
-    return level;
+    return OidIsValid(
+        find_link_index(work.sessions, link, by_member ? member : 0, linked_condition(work.mapping)));
 }
 
-const char *recount_query(const Work &work)
+// The planner knows nothing of links that are being written. With an index: subscription by subscription, which is what
+// an aggregate at the side makes sure of, and never by a scan of the table; without one, in whatever way it finds.
+const char *recount_query(const Work &work, bool by_index)
 {
     const SessionShape &shape = work.binding->sessions;
     const bool by_member = work.binding->subscriptions.by_member;
-    const char *members =
-        by_member ? psprintf(", $2::%s[]", format_type_be_qualified(shape.member_type)) : "";
+    const char *subscriptions =
+        by_member ? psprintf("unnest($1::%s[], $2::%s[]) WITH ORDINALITY AS u (id, member, number)",
+                             format_type_be_qualified(shape.link_type), format_type_be_qualified(shape.member_type))
+                  : psprintf("unnest($1::%s[]) WITH ORDINALITY AS u (id, number)",
+                             format_type_be_qualified(shape.link_type));
     const char *same_member =
         by_member ? psprintf(" AND %s = u.member", quoted_column("t", work.mapping.member_column)) : "";
-    return psprintf("SELECT u.number, count(*) FROM unnest($1::%s[]%s) WITH ORDINALITY AS u (id%s, number), %s AS t"
-                    " WHERE %s = u.id%s AND %s GROUP BY u.number",
-                    format_type_be_qualified(shape.link_type), members, by_member ? ", member" : "",
-                    qualified_name(RelationGetRelid(work.sessions)),
-                    quoted_column("t", work.mapping.subscription_column), same_member,
-                    counted_condition(work.mapping, "t"));
+    const char *sessions = psprintf("%s AS t WHERE %s = u.id%s AND %s",
+                                    qualified_name(RelationGetRelid(work.sessions)),
+                                    quoted_column("t", work.mapping.subscription_column), same_member,
+                                    counted_condition(work.mapping, "t"));
+    return by_index ? psprintf("SELECT u.number, c.counted FROM %s, LATERAL (SELECT count(*) AS counted FROM %s) AS c",
+                               subscriptions, sessions)
+                    : psprintf("SELECT u.number, count(*) FROM %s, %s GROUP BY u.number", subscriptions, sessions);
+}
+
+void set_for_recount(const char *setting, const char *value)
+{
+    set_config_option(setting, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 }
 
 Datum array_of(std::span<Datum> values, const bool *nulls, Oid type)
@@ -405,13 +405,17 @@ void recount(Work &work)
         members[i] = value.value_or(Datum{0});
         member_nulls[i] = !value;
     }
-    const int level = prepare_recount(work);
+    const int level = enter_pinned_path();
+    const bool by_index = has_link_index(work);
+    set_for_recount("enable_seqscan", by_index ? "off" : "on");
+    set_for_recount("jit", "off");
+    set_for_recount("max_parallel_workers_per_gather", "0");
     Oid types[] = {get_array_type(shape.link_type), get_array_type(shape.member_type)};
     Datum values[] = {array_of(std::span(ids, count), nulls, shape.link_type),
                       keys.by_member ? array_of(std::span(members, count), member_nulls, shape.member_type)
                                      : Datum{0}};
-    const int result = SPI_execute_with_args(recount_query(work), keys.by_member ? 2 : 1, types, values, nullptr,
-                                             false, 0);
+    const int result = SPI_execute_with_args(recount_query(work, by_index), keys.by_member ? 2 : 1, types, values,
+                                             nullptr, false, 0);
     if (result != SPI_OK_SELECT)
         elog(ERROR, "counting sessions failed: %s", SPI_result_code_string(result));
     for (uint64 i = 0; i < SPI_processed; i++) {

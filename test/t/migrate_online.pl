@@ -131,13 +131,14 @@ SELECT t.id, t.status, t.subscription_id, s.id FROM training_sessions t
      JOIN member_subscriptions s ON s.member_id = t.member_id AND t.starts >= s.valid_from
           AND (s.valid_until IS NULL OR t.starts < s.valid_until + 1)
      JOIN journal j ON j.session = t.id AND j.what = 'there'
-WHERE t.session_type = 'member' AND t.status = 'completed' AND t.note IS NULL AND s.id IS DISTINCT FROM t.subscription_id
-      AND s.used_sessions < s.total_sessions_snapshot
+WHERE t.session_type = 'member' AND t.status = 'completed' AND t.note IS NULL
+      AND s.id IS DISTINCT FROM t.subscription_id AND s.used_sessions < s.total_sessions_snapshot
 SQL
 	is($node->safe_psql($database, 'SELECT enforced FROM session_consistency.attachments'), 't',
 		"$name: all is enforced");
 	is($node->safe_psql($database,
-			'SELECT phase, rows_done = rows_total FROM session_consistency.migration_progress'), 'finished|t', "$name: the progress has come to its end");
+			'SELECT phase, rows_done = rows_total FROM session_consistency.migration_progress'), 'finished|t',
+		"$name: the progress has come to its end");
 }
 
 migrate_under_load('counting left to the extension', 'reject', 0);

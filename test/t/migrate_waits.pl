@@ -169,19 +169,22 @@ do_in($desk, 'COMMIT');
 is(do_in($dba, "SET client_min_messages = warning; $call"), '', 'the same session may call it again');
 is(wrong(), '', 'every counter is right');
 
-# A subscription that somebody books on all the time is treated none the less.
+# A subscription that somebody books on all the time is treated none the less, and so is a session that somebody
+# changes all the time.
 prepare();
 $node->safe_psql('postgres', "UPDATE member_subscriptions SET total_sessions_snapshot = 1000000 WHERE id = 70");
 append_to_file($node->basedir . '/book.sql',
 	"INSERT INTO training_sessions (id, member_id, status) VALUES (nextval('ids'), 7, 'scheduled');\n");
+append_to_file($node->basedir . '/touch.sql', "UPDATE training_sessions SET note = 'seen' WHERE id = 801;\n");
 $node->safe_psql('postgres', 'CREATE SEQUENCE ids START 100000');
 my ($out, $load_error) = ('', '');
 my $load = IPC::Run::start(
-	[ 'pgbench', '-n', '-c', 8, '-T', 4, '-f', $node->basedir . '/book.sql', $node->connstr('postgres') ],
+	[ 'pgbench', '-n', '-c', 8, '-T', 5, '-f', $node->basedir . '/book.sql', '-f', $node->basedir . '/touch.sql',
+		$node->connstr('postgres') ],
 	'>', \$out, '2>', \$load_error);
 $node->poll_query_until('postgres', 'SELECT is_called FROM ids');
 $node->safe_psql('postgres', $call);
-ok($load->pumpable, 'a subscription that is always locked is treated while bookings go on') or diag($out);
+ok($load->pumpable, 'rows that are always locked are treated while bookings go on') or diag($out);
 $load->finish;
 unlike($load_error, qr/ERROR|aborted/, 'no booking fails');
 is(unlinked(), '', 'everybody is treated');
