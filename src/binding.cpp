@@ -287,6 +287,7 @@ void fill_sessions_binding(Binding *binding, Relation relation, const Mapping &m
     if (!key)
         raise_no_single_key(relation, mapping.subscription_column, several);
     require_plain_key(relation, key->constraint);
+    binding->link_constraint = key->constraint;
     Relation subscriptions = table_open(key->subscriptions, AccessShareLock);
     require_trusted(relation, subscriptions);
     SubscriptionShape &shape = binding->subscriptions;

@@ -77,6 +77,7 @@ struct Binding {
     bool valid;
     MemoryContext context;
     Guard guard;
+    Oid link_constraint;       // the foreign key; InvalidOid in the subscriptions' own triggers
     SubscriptionShape subscriptions;
     SessionShape sessions;     // relation is InvalidOid in the subscriptions' own triggers
 };

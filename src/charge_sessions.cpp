@@ -3,6 +3,10 @@
 // The end of a statement is an event of its own: the first row event that matters queues one more event, for the same
 // row, behind all that are queued. When it comes, every row of the statement has been seen. It needs row triggers only,
 // so it holds for a statement that aims at a partition, too.
+//
+// The INSERT of one row ends with that row. It is settled at once where nothing speaks against it, before the foreign
+// key's own trigger: whoever has the counter's lock needs no share lock beside it. Bookings that wait for one
+// subscription would otherwise all hold one, and each would have to write the list of all others into the row.
 #include "counter_writer.hpp"
 #include "mend_link.hpp"
 #include "pending_charges.hpp"
@@ -42,6 +46,7 @@ struct RowEvent {
     const Binding *binding;
     int depth;
     Statement *statement;      // opened by the first row that matters
+    bool only;                 // the statement has no other row
 };
 static_assert(Pod<RowEvent>);
 
@@ -50,7 +55,8 @@ Sum &sum_of(RowEvent &event, const SessionRow &row, Datum id)
     if (event.statement == nullptr) {
         event.statement = open_statement(event.depth, *event.binding, RelationGetRelid(event.data->tg_relation),
                                          event.data->tg_trigslot->tts_tid);
-        queue_end(event.data);
+        if (!event.only)
+            queue_end(event.data);
     }
     return make_sum(sums_of(event.statement), event.binding->subscriptions, id,
                     member_key(*event.binding, row).value_or(Datum{0}));
@@ -184,6 +190,24 @@ void charge_row(RowEvent &event)
         add_credits(event, *after, held(after->session));
 }
 
+// True where the client's statement is an INSERT of one row into this table, and nothing else. A function among its
+// values may run statements of its own here: those of several rows are then settled row by row.
+bool inserts_one_row(TriggerData *data)
+{
+    if (!TRIGGER_FIRED_BY_INSERT(data->tg_event) || ActivePortal == nullptr || list_length(ActivePortal->stmts) != 1)
+        return false;
+    const auto *statement = linitial_node(PlannedStmt, ActivePortal->stmts);
+    if (statement->commandType != CMD_INSERT || statement->hasModifyingCTE ||
+        list_length(statement->resultRelations) != 1 || !IsA(statement->planTree, ModifyTable))
+        return false;
+    const Plan *source = outerPlan(statement->planTree);
+    if (source == nullptr || !IsA(source, Result) || outerPlan(source) != nullptr)
+        return false;
+    const RangeTblEntry *target = rt_fetch(linitial_int(statement->resultRelations), statement->rtable);
+    return target->relid == RelationGetRelid(data->tg_relation) ||
+           (target->relkind == RELKIND_PARTITIONED_TABLE && data->tg_relation->rd_rel->relispartition);
+}
+
 bool same_credits(const SessionShape &shape, TriggerData *data)
 {
     return TRIGGER_FIRED_BY_UPDATE(data->tg_event) && !touches_rules(shape, data->tg_trigslot, data->tg_newslot);
@@ -211,7 +235,9 @@ extern "C" PGDLLEXPORT Datum sc_charge_sessions(PG_FUNCTION_ARGS)
         departed_after.armed = false;
         return Datum{0};
     }
-    RowEvent event{data, &binding, depth, statement};
+    RowEvent event{data, &binding, depth, statement, depth == 1 && statement == nullptr && inserts_one_row(data)};
     charge_row(event);
+    if (event.only && event.statement != nullptr && !settle_early(binding, relation, event.statement))
+        queue_end(data);
     return Datum{0};
 }

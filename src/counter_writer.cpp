@@ -73,8 +73,9 @@ void choose_triggers(CounterWriter *writer)
     if (writer->capture != nullptr) {
         // The server's simple update does not fill transition tables: AFTER triggers are queued apart from it.
         writer->after = make_target(writer->estate, writer->relation);
-        filter_triggers(writer->after->ri_TrigDesc,
-                        [](const Trigger &trigger) { return !is_own_trigger(trigger) && TRIGGER_FOR_AFTER(trigger.tgtype); });
+        filter_triggers(writer->after->ri_TrigDesc, [](const Trigger &trigger) {
+            return !is_own_trigger(trigger) && TRIGGER_FOR_AFTER(trigger.tgtype);
+        });
         filter_triggers(triggers, [](const Trigger &trigger) {
             return !TRIGGER_FOR_ROW(trigger.tgtype) || !TRIGGER_FOR_AFTER(trigger.tgtype);
         });

@@ -148,7 +148,7 @@ void judge_member(const Guarded &guarded, Oid referring, const LinkKey &key, Tup
     const Datum id = slot_getattr(after, key.subscription_id, &is_null);
     bool member_is_null;
     const Datum member = slot_getattr(after, shape.member, &member_is_null);
-    const Oid id_type = getBaseType(TupleDescAttr(RelationGetDescr(guarded.relation), key.subscription_id - 1)->atttypid);
+    const Oid id_type = getBaseType(get_atttype(RelationGetRelid(guarded.relation), key.subscription_id));
     const Oid link_type = getBaseType(get_atttype(referring, key.link));
     const Oid member_type = getBaseType(get_atttype(referring, get_attnum(referring, mapping.member_column)));
     const std::optional<Datum> link = convert_key(id, id_type, link_type);
@@ -163,7 +163,8 @@ void judge_member(const Guarded &guarded, Oid referring, const LinkKey &key, Tup
             errdetail("Sessions of relation \"%s\" are linked to it for its present member.",
                       get_rel_name(referring)),
             errhint("Give the new member a subscription of its own."),
-            errtablecol(guarded.relation, shape.member));
+            errtablecol(guarded.relation, shape.member),
+            err_generic_string(PG_DIAG_CONSTRAINT_NAME, get_constraint_name(key.constraint)));
 }
 
 bool same_value(TupleTableSlot *before, TupleTableSlot *after, AttrNumber column, const KeyType &key)

@@ -83,7 +83,8 @@ void raise_gone(const Reader &reader, Datum id)
     ereport(ERROR, errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
             errmsg("%s does not exist", name_subscription(reader, id)),
             errhint("Link the session to a subscription of its member."),
-            errtablecol(reader.sessions, reader.binding->sessions.link));
+            errtablecol(reader.sessions, reader.binding->sessions.link),
+            err_generic_string(PG_DIAG_CONSTRAINT_NAME, get_constraint_name(reader.binding->link_constraint)));
     pg_unreachable();
 }
 

@@ -128,4 +128,48 @@ void settle_statement(const Binding &binding, Relation sessions, Statement *stat
     close_statement(statement);
 }
 
+namespace {
+
+// The subscription's newest version, locked, takes the change: written. Else nothing is.
+bool settle_locked(const Settling &settling, const Sum &sum)
+{
+    const SubscriptionShape &shape = settling.reader.binding->subscriptions;
+    TupleTableSlot *row = lock_found(settling.writer);
+    if (row == nullptr)
+        return false;
+    const Subscription subscription = read_subscription(shape, row);
+    const int64_t used = subscription.used.value_or(0);
+    const int64_t due = sum.credits.used;
+    if (used + due < 0 || !member_fits(shape, sum, subscription) ||
+        judge_sum(sum.credits, used, subscription.total, subscription.active) != Verdict::fine)
+        return false;
+    if (due != 0)
+        write_counter(settling.writer, used + due, false);
+    return true;
+}
+
+}  // namespace
+
+bool settle_early(const Binding &binding, Relation sessions, Statement *statement)
+{
+    const SubscriptionShape &shape = binding.subscriptions;
+    const std::span<Sum *> sums = ordered_sums(*sums_of(statement), shape);
+    if (sums.size() != 1 || carried_credits(shape, sums[0]->id, sums[0]->member) != 0)
+        return false;
+    const Sum &sum = *sums[0];
+    Relation subscriptions = table_open(shape.relation, RowExclusiveLock);
+    CounterWriter *writer = open_counter_writer(subscriptions, shape, false);
+    const Settling settling{{sessions, &binding, GetUserId()}, writer, 1};
+    TupleTableSlot *row = find_subscription(writer, sum.id, sum.member);
+    const bool settled = row != nullptr && (settle_unlocked(settling, sum, row, sum.credits.used) ||
+                                            settle_locked(settling, sum));
+    if (settled)
+        detach_statement(statement);
+    close_counter_writer(writer);
+    table_close(subscriptions, NoLock);
+    if (settled)
+        close_statement(statement);
+    return settled;
+}
+
 }  // namespace sc

@@ -22,11 +22,11 @@ fail() {
 # The newest major that is installed, else the newest that the distribution has; 15 is the oldest that will do.
 choose_major() {
     local installed
-    installed=$(find /usr/lib/postgresql/*/bin/postgres 2>/dev/null | cut -d/ -f5 | sort -n | tail -1)
+    installed=$(find /usr/lib/postgresql/*/bin/postgres 2>/dev/null | cut -d/ -f5 | sort -n | tail -1) || true
     if [[ ${installed:-0} -ge 15 ]]; then
         echo "$installed"
     else
-        apt-cache pkgnames postgresql-server-dev- | cut -d- -f4 | grep -x '[0-9]*' | sort -n | tail -1
+        apt-cache pkgnames postgresql-server-dev- | sed -n 's/.*-\([0-9]*\)$/\1/p' | sort -n | tail -1
     fi
 }
 
@@ -60,15 +60,15 @@ update_packages() {
 
 prepare_machine() {
     local major='' bindir missing log
-    log=$(mktemp)
     if [[ -n ${PG_CONFIG:-} ]]; then
-        PG_CONFIG=$(command -v "$PG_CONFIG") || fail "there is no ${PG_CONFIG}"
+        command -v "$PG_CONFIG" >/dev/null || fail "there is no $PG_CONFIG"
+        PG_CONFIG=$(command -v "$PG_CONFIG")
         bindir=$("$PG_CONFIG" --bindir)
         [[ -x $bindir/postgres && -f $("$PG_CONFIG" --pgxs) ]] || fail "$PG_CONFIG knows no server with its headers"
     else
         command -v apt-get >/dev/null || fail "PG_CONFIG must name the server's pg_config: there is no apt-get here"
         major=$(choose_major)
-        [[ -n $major ]] || { update_packages >"$log" 2>&1; major=$(choose_major); }
+        [[ -n $major ]] || { update_packages >/dev/null 2>&1; major=$(choose_major); }
         [[ ${major:-0} -ge 15 ]] || fail "needs PostgreSQL 15 or later; this distribution has ${major:-none}"
         bindir=/usr/lib/postgresql/$major/bin
         PG_CONFIG=$bindir/pg_config
@@ -76,12 +76,8 @@ prepare_machine() {
     missing=$(list_missing)
     if [[ -n $missing ]]; then
         echo "installing" $missing >&2
-        if ! { update_packages && install_packages $missing; } >"$log" 2>&1; then
-            tail -20 "$log" >&2
-            fail 'apt-get could not install them'
-        fi
+        log=$({ update_packages && install_packages $missing; } 2>&1) || fail "apt-get could not install them: $log"
     fi
-    rm -f "$log"
 }
 
 # Runs on every way out: ends what was started here, hands back what is for the tree, leaves nothing.

@@ -14,7 +14,9 @@ my %peer_name = (
     statement_triggers => 'PL/pgSQL statement triggers (e)',
     ivm                => 'pg_ivm (f)',
     extension          => 'session_consistency',
-    noop               => 'C trigger that does nothing');
+    noop               => 'C trigger that does nothing',
+    update             => 'bare UPDATE of the counters',
+    scan               => 'bare scan, one process');
 
 sub peers { return \%peer_name }
 
@@ -30,14 +32,15 @@ sub rows_of
         "AS pack FROM generate_series(0, $sessions - 1) i) s";
 }
 
-# A database of that size, with right counters and no triggers, made when it is first asked for. In an aged one every
-# subscription has been written before, as in any gym that is open: its pages have room for the next version of a row.
+# A database of that size, with right counters and no triggers, made when it is first asked for. In an aged one the
+# pages of the subscriptions have some room, as they have once rows have been written here and there for a while.
 sub base
 {
     my ($subscriptions, $sessions, %option) = @_;
     my $name = "base_${subscriptions}_$sessions" . ($option{aged} ? '_aged' : '');
     return $name if exists_database($name);
     sql('postgres', "CREATE DATABASE $name");
+    my $room = $option{aged} ? 'SET (fillfactor = 80)' : 'RESET (fillfactor)';
     sql($name, "CREATE EXTENSION IF NOT EXISTS pg_prewarm") if available('pg_prewarm');
     sql($name, <<"END");
 \\i bench/tables.sql
@@ -52,10 +55,10 @@ CREATE INDEX ON training_sessions (subscription_id);
 UPDATE member_subscriptions s SET used_sessions = c.n
     FROM (SELECT subscription_id, count(*) AS n FROM training_sessions GROUP BY 1) c
     WHERE c.subscription_id = s.id AND s.used_sessions <> c.n;
+ALTER TABLE member_subscriptions $room;
 VACUUM (FULL, FREEZE, ANALYZE);
+ALTER TABLE member_subscriptions RESET (fillfactor);
 END
-    sql($name, "UPDATE member_subscriptions SET total_sessions_snapshot = total_sessions_snapshot;\n" .
-        'VACUUM (FREEZE, ANALYZE) member_subscriptions;') if $option{aged};
     return $name;
 }
 
