@@ -377,3 +377,91 @@ COMMENT ON COLUMN session_consistency.migration_progress.linked IS 'Sessions lin
 COMMENT ON COLUMN session_consistency.migration_progress.unlinked IS 'Sessions left without a link, by reason: no_subscription, full, ambiguous, no_start, inactive.';
 COMMENT ON COLUMN session_consistency.migration_progress.remarks IS 'What stays as it is: counters that a CHECK forbids to set, and what is not enforced yet.';
 GRANT SELECT ON session_consistency.migration_progress TO PUBLIC;
+
+-- Repairing ----------------------------------------------------------------------------------------------------------
+
+-- The history of what was found and repaired names members and subscriptions: it is shown to whoever may read both
+-- tables, and where one of them is gone to whoever may read everything.
+CREATE FUNCTION session_consistency._may_read(sessions regclass, subscriptions regclass) RETURNS boolean
+    LANGUAGE sql STABLE AS $$
+    SELECT coalesce(
+        pg_catalog.has_table_privilege(sessions, 'SELECT') AND NOT pg_catalog.row_security_active(sessions)
+        AND (subscriptions IS NULL OR pg_catalog.has_table_privilege(subscriptions, 'SELECT')
+             AND NOT pg_catalog.row_security_active(subscriptions)),
+        pg_catalog.pg_has_role('pg_read_all_data', 'USAGE'))
+$$;
+
+CREATE SEQUENCE session_consistency._repairs_repair_id;
+CREATE TABLE session_consistency._repairs (
+    repair_id bigint PRIMARY KEY DEFAULT pg_catalog.nextval('session_consistency._repairs_repair_id'),
+    repaired_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    repaired_by name NOT NULL,
+    sessions regclass NOT NULL,
+    subscriptions regclass NOT NULL,
+    code text NOT NULL,
+    member_id text,
+    subscription_id text,
+    session_id text,
+    key jsonb,
+    action text NOT NULL,
+    before jsonb NOT NULL,
+    after jsonb NOT NULL,
+    undone_at timestamptz,
+    undone_by name);
+ALTER SEQUENCE session_consistency._repairs_repair_id OWNED BY session_consistency._repairs.repair_id;
+SELECT pg_catalog.pg_extension_config_dump('session_consistency._repairs', '');
+SELECT pg_catalog.pg_extension_config_dump('session_consistency._repairs_repair_id', '');
+
+CREATE VIEW session_consistency.repairs WITH (security_barrier = true) AS
+    SELECT repair_id, repaired_at, repaired_by, sessions, code, member_id, subscription_id, session_id, action, before,
+           after, undone_at, undone_by
+    FROM session_consistency._repairs
+    WHERE session_consistency._may_read(sessions, subscriptions);
+GRANT SELECT ON session_consistency.repairs TO PUBLIC;
+COMMENT ON VIEW session_consistency.repairs IS
+'What repair() changed, a row for each change, for whoever may read both tables; of a table that is gone, for members of pg_read_all_data. Goes along with pg_dump.';
+COMMENT ON COLUMN session_consistency.repairs.repair_id IS 'The argument of undo_repair().';
+COMMENT ON COLUMN session_consistency.repairs.repaired_at IS 'When.';
+COMMENT ON COLUMN session_consistency.repairs.repaired_by IS 'The role that called repair().';
+COMMENT ON COLUMN session_consistency.repairs.sessions IS 'The attached table of the sessions.';
+COMMENT ON COLUMN session_consistency.repairs.code IS 'The category of the finding, as in audit().';
+COMMENT ON COLUMN session_consistency.repairs.member_id IS 'Whose subscription or session it is.';
+COMMENT ON COLUMN session_consistency.repairs.subscription_id IS 'The subscription whose counter was set, or that the cleared link named.';
+COMMENT ON COLUMN session_consistency.repairs.session_id IS 'The session whose link was cleared; NULL where a counter was set.';
+COMMENT ON COLUMN session_consistency.repairs.action IS 'What was done.';
+COMMENT ON COLUMN session_consistency.repairs.before IS 'Of a counter: total, used and, where it is a plain column, remaining. Of a link: member_id, subscription_id, type and status of the session.';
+COMMENT ON COLUMN session_consistency.repairs.after IS 'The same afterwards.';
+COMMENT ON COLUMN session_consistency.repairs.undone_at IS 'When undo_repair() put the state before back; NULL where it stands.';
+COMMENT ON COLUMN session_consistency.repairs.undone_by IS 'The role that called undo_repair().';
+
+CREATE FUNCTION session_consistency.repair(
+    sessions regclass,
+    dry_run boolean DEFAULT true,
+    OUT repair_id bigint,
+    OUT code text,
+    OUT subscription_id text,
+    OUT session_id text,
+    OUT action text,
+    OUT before jsonb,
+    OUT after jsonb)
+    RETURNS SETOF record
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'sc_repair';
+COMMENT ON FUNCTION session_consistency.repair(regclass, boolean) IS
+'Puts right what has one right answer, of an attached table: what audit_findings() has a repair_sql for. Returns one row for each change, and by default only says what it would change; with dry_run => false it does, and logs each in the view repairs.
+
+It sets a counter to the recount of linked sessions, and a plain remaining column to total minus used, where the recount is within the total and every counted session of the member is linked; and it clears the link of a session that consumes nothing. It decides nothing else: a subscription with more sessions than its total, a session without a link, several active subscriptions stay findings, with their advice in audit().
+
+Columns: repair_id (NULL in a dry run), code (the category of the finding), subscription_id, session_id (NULL: a counter), action, before and after as in the view repairs.
+
+The caller must own both tables. One transaction. Exact while the application books: each counter is counted again under the lock of its row, and what is written meanwhile waits for that row and is charged on top. Transactions that write several sessions one after the other may meet it in a deadlock: then one of both is given up whole, and can be run again. The user''s triggers fire.
+
+Errors: 22004 a NULL argument; 42P01 no such table; 55000 not attached, or without its foreign key; 42501 not the owner, or row-level security hides rows; 40001 in REPEATABLE READ and SERIALIZABLE where a row changed since the snapshot.';
+
+CREATE FUNCTION session_consistency.undo_repair(repair_id bigint) RETURNS void
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'sc_undo_repair';
+COMMENT ON FUNCTION session_consistency.undo_repair(bigint) IS
+'Puts back the state before one change of repair(), which may bring the finding back. Only where the row is still as the repair left it: the figures of a subscription, or member, link, type and status of a session.
+
+The caller must own both tables.
+
+Errors: 22004 NULL; 42704 no such repair; 55000 undone already, the row has changed since or is gone, or the table is not attached as it was; 23514, 23502, 23503 where a constraint forbids the old value; 42501 not the owner; 40001 as repair().';

@@ -210,7 +210,7 @@ TupleTableSlot *lock_next_used(CounterWriter *writer)
 namespace {
 
 // A trigger of the user's may have changed the row that was to be written, or kept it from being written.
-void verify_written(const CounterWriter *writer, int64_t used, std::optional<int64_t> remaining)
+void verify_written(const CounterWriter *writer, std::optional<int64_t> used, std::optional<int64_t> remaining)
 {
     const SubscriptionShape &shape = *writer->shape;
     bool intact = ItemPointerIsValid(&writer->changed->tts_tid);
@@ -226,7 +226,8 @@ void verify_written(const CounterWriter *writer, int64_t used, std::optional<int
     raise_violation(Violation::guarded_counter, writer->relation, shape.used,
                     {psprintf("a trigger of relation \"%s\" changed or suppressed the writing of a counter",
                               RelationGetRelationName(writer->relation)),
-                     psprintf("The counter was to become %lld.", static_cast<long long>(used)),
+                     psprintf("The counter was to become %s.",
+                              used ? psprintf("%lld", static_cast<long long>(*used)) : "NULL"),
                      "Let BEFORE UPDATE triggers of the subscriptions leave the counter and the member alone and "
                      "return NEW."});
 }
@@ -262,11 +263,11 @@ std::optional<int64_t> change_row(CounterWriter *writer, const Subscription &bef
 
 }  // namespace
 
-void write_counter(CounterWriter *writer, int64_t used, bool exact)
+namespace {
+
+// Stores the changed row in the place of the current one.
+void write_row(CounterWriter *writer, std::optional<int64_t> used, std::optional<int64_t> remaining)
 {
-    prepare_target(writer);
-    const std::optional<int64_t> remaining =
-        change_row(writer, read_subscription(*writer->shape, writer->row), used, exact);
     // What the server's own replication uses: indexes, generated columns, constraints and triggers stay right.
     ExecSimpleRelationUpdate(writer->target, writer->estate, &writer->epq, writer->row, writer->changed);
     verify_written(writer, used, remaining);
@@ -274,6 +275,29 @@ void write_counter(CounterWriter *writer, int64_t used, bool exact)
         ExecARUpdateTriggers(writer->estate, writer->after, nullptr, nullptr, &writer->row->tts_tid, nullptr,
                              writer->changed, NIL, writer->capture, false);
     ResetPerTupleExprContext(writer->estate);
+}
+
+}  // namespace
+
+void write_counter(CounterWriter *writer, int64_t used, bool exact)
+{
+    prepare_target(writer);
+    write_row(writer, used, change_row(writer, read_subscription(*writer->shape, writer->row), used, exact));
+}
+
+void restore_counter(CounterWriter *writer, std::optional<int64_t> used, std::optional<int64_t> remaining)
+{
+    const SubscriptionShape &shape = *writer->shape;
+    prepare_target(writer);
+    change_row(writer, read_subscription(shape, writer->row), used.value_or(0), true);
+    TupleTableSlot *changed = writer->changed;
+    changed->tts_isnull[shape.used - 1] = !used;
+    if (shape.remaining != 0) {
+        changed->tts_isnull[shape.remaining - 1] = !remaining;
+        if (remaining)
+            changed->tts_values[shape.remaining - 1] = counter_datum(*remaining, shape.remaining_type);
+    }
+    write_row(writer, used, shape.remaining != 0 ? remaining : std::nullopt);
 }
 
 bool try_write_counter(CounterWriter *writer, int64_t used)

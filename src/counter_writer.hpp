@@ -24,6 +24,9 @@ TupleTableSlot *lock_next_used(CounterWriter *writer);   // every subscription t
 // or, where exact is true, becomes total - used whatever it was.
 void write_counter(CounterWriter *writer, int64_t used, bool exact);
 
+// Writes the counters of the current subscription, which is locked, whatever they are: for putting a row back.
+void restore_counter(CounterWriter *writer, std::optional<int64_t> used, std::optional<int64_t> remaining);
+
 // Writes the counter of a subscription that was found and is not locked; false, and nothing is written, where that is
 // not possible as plainly, or where the row has changed since: lock it, and judge again.
 bool try_write_counter(CounterWriter *writer, int64_t used);

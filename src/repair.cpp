@@ -1,0 +1,310 @@
+// repair: puts right what has one right answer, and logs it. What that is, audit says: here it is only looked at again
+// under the row's lock.
+//
+// Why a repair during live bookings is exact: a statement that changes sessions charges their subscriptions at its end
+// and holds their rows' locks until its transaction ends. The recount's snapshot is taken when the subscription is
+// locked: what was charged has been committed, and is counted; what is not charged yet is not committed, is not
+// counted, and will be charged as a difference to the recount.
+#include "repair_log.hpp"
+#include "repair_tables.hpp"
+
+#include <algorithm>
+
+#include "migrate_list.hpp"
+#include "owner_query.hpp"
+
+namespace sc {
+
+namespace {
+
+// What an audit found that has one right answer.
+struct Candidate {
+    const char *code;
+    const char *member_id;
+    const char *subscription_id;
+    const char *session_id;        // nullptr: a counter
+    SubscriptionKey key;           // of a counter
+};
+static_assert(Pod<Candidate>);
+
+struct Job {
+    RepairTables tables;
+    bool dry_run;
+    ReturnSetInfo *result;
+    Growing<Candidate> links;
+    Growing<Candidate> counters;
+};
+static_assert(Pod<Job>);
+
+constexpr const char *clear_link_action = "clear the link of a session that consumes nothing";
+constexpr const char *set_counter_action = "set used to the recount of linked sessions";
+
+// Of a subscription below 0 the mismatch is a finding too: one repair answers both.
+void find_candidates(Job &job)
+{
+    Oid types[] = {OIDOID};
+    Datum values[] = {ObjectIdGetDatum(job.tables.counting.sessions)};
+    const int result =
+        SPI_execute_with_args("SELECT code, member_id, subscription_id, session_id"
+                              " FROM session_consistency.audit_findings($1) WHERE repair_sql IS NOT NULL"
+                              " AND (session_id IS NOT NULL OR code = 'count_mismatch')",
+                              1, types, values, nullptr, false, 0);
+    if (result != SPI_OK_SELECT)
+        elog(ERROR, "the audit before a repair failed: %s", SPI_result_code_string(result));
+    for (uint64 i = 0; i < SPI_processed; i++) {
+        Candidate candidate{cell_text(i, 1), cell_text(i, 2), cell_text(i, 3), cell_text(i, 4), {}};
+        if (candidate.session_id != nullptr) {
+            job.links.add(CurrentMemoryContext, candidate);
+        } else if (!job.tables.counting.by_member || candidate.member_id != nullptr) {
+            candidate.key = read_subscription_key(job.tables, candidate.subscription_id, candidate.member_id);
+            job.counters.add(CurrentMemoryContext, candidate);
+        }
+    }
+}
+
+void return_repair(const Job &job, std::optional<int64> id, const Repair &repair)
+{
+    const auto text = [](const char *value) { return value == nullptr ? Datum{0} : CStringGetTextDatum(value); };
+    std::array<Datum, 7> values{Int64GetDatum(id.value_or(0)),
+                                text(repair.code),
+                                text(repair.subscription_id),
+                                text(repair.session_id),
+                                text(repair.action),
+                                DirectFunctionCall1(jsonb_in, CStringGetDatum(repair.before)),
+                                DirectFunctionCall1(jsonb_in, CStringGetDatum(repair.after))};
+    std::array<bool, 7> nulls{!id, false, repair.subscription_id == nullptr, repair.session_id == nullptr};
+    tuplestore_putvalues(job.result->setResult, job.result->setDesc, values.data(), nulls.data());
+}
+
+void log_and_return(const Job &job, const Repair &repair)
+{
+    return_repair(job, job.dry_run ? std::nullopt : std::optional(log_repair(repair)), repair);
+}
+
+// Links --------------------------------------------------------------------------------------------------------------
+
+// How audit names a session: its key; of a key of two with the member the other one, of longer keys the row.
+const char *session_name(const Job &job)
+{
+    const Names key = session_key_columns(job.tables);
+    const char *member = job.tables.counting.mapping.member_column;
+    if (key.size() == 1)
+        return psprintf("%s::text", quoted_column("t", key[0]));
+    for (size_t i = 0; key.size() == 2 && i < 2; i++)
+        if (strcmp(key[i], member) == 0)
+            return psprintf("%s::text", quoted_column("t", key[1 - i]));
+    StringInfoData row;
+    initStringInfo(&row);
+    for (const char *column : key)
+        appendStringInfo(&row, "%s%s", row.len == 0 ? "" : ", ", quoted_column("t", column));
+    return psprintf("ROW(%s)::text", row.data);
+}
+
+Datum text_array(std::span<const Candidate> candidates, const char *Candidate::*field)
+{
+    auto *items = static_cast<Datum *>(palloc(sizeof(Datum) * candidates.size()));
+    auto *nulls = static_cast<bool *>(palloc(sizeof(bool) * candidates.size()));
+    for (size_t i = 0; i < candidates.size(); i++) {
+        nulls[i] = candidates[i].*field == nullptr;
+        items[i] = nulls[i] ? Datum{0} : CStringGetTextDatum(candidates[i].*field);
+    }
+    int dimensions[] = {static_cast<int>(candidates.size())};
+    int bounds[] = {1};
+    return PointerGetDatum(construct_md_array(items, nulls, 1, dimensions, bounds, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
+// "t.key = 'value' AND …" for one session, made by the server from its row.
+const char *key_condition(const Job &job)
+{
+    StringInfoData pattern;
+    StringInfoData values;
+    initStringInfo(&pattern);
+    initStringInfo(&values);
+    for (const char *column : session_key_columns(job.tables)) {
+        appendStringInfo(&pattern, "%st.%%I = %%L", pattern.len == 0 ? "" : " AND ");
+        appendStringInfo(&values, ", %s, %s::text", quote_literal_cstr(column), quoted_column("t", column));
+    }
+    return psprintf("pg_catalog.format('%s'%s)", pattern.data, values.data);
+}
+
+const char *still_linked(const Job &job)
+{
+    const Mapping &mapping = job.tables.counting.mapping;
+    return psprintf("%s IS NOT NULL AND (%s) IS NOT TRUE", quoted_column("t", mapping.subscription_column),
+                    consuming_condition(mapping, "t"));
+}
+
+const char *links_query(const Job &job)
+{
+    const Counting &counting = job.tables.counting;
+    return psprintf("SELECT u.code, u.member_id, u.session_id, %s::text, %s, %s, %s"
+                    " FROM unnest($1, $2, $3) WITH ORDINALITY AS u (code, member_id, session_id, place)"
+                    " JOIN %s AS t ON %s = u.session_id"
+                    " WHERE %s::text IS NOT DISTINCT FROM u.member_id AND %s ORDER BY u.place",
+                    quoted_column("t", counting.mapping.subscription_column), session_state(job.tables),
+                    session_key(job.tables), key_condition(job), qualified_name(counting.sessions),
+                    session_name(job), quoted_column("t", counting.mapping.member_column), still_linked(job));
+}
+
+// Clears one link, unless it was changed since. The state after; nullptr where nothing was done.
+const char *clear_link(const Job &job, const char *condition, const char *link)
+{
+    const Counting &counting = job.tables.counting;
+    const char *column = counting.mapping.subscription_column;
+    const Caller caller = enter_owner(job.tables.sessions);
+    const char *command = psprintf("UPDATE %s AS t SET %s = NULL WHERE %s AND %s = %s AND %s RETURNING %s",
+                                   qualified_name(counting.sessions), quote_identifier(column), condition,
+                                   quoted_column("t", column), quote_literal_cstr(link), still_linked(job),
+                                   session_state(job.tables));
+    const int result = SPI_execute(command, false, 0);
+    if (result != SPI_OK_UPDATE_RETURNING)
+        elog(ERROR, "clearing the link of a session failed: %s", SPI_result_code_string(result));
+    const char *after = SPI_processed == 1 ? cell_text(0, 1) : nullptr;
+    leave_owner(caller);
+    return after;
+}
+
+// The state with another link, for a dry run.
+const char *without_link(const char *state)
+{
+    Oid types[] = {TEXTOID};
+    Datum values[] = {CStringGetTextDatum(state)};
+    SPI_execute_with_args("SELECT ($1::jsonb || '{\"subscription_id\": null}')::text", 1, types, values, nullptr, true,
+                          1);
+    return cell_text(0, 1);
+}
+
+void clear_links(const Job &job)
+{
+    if (job.links.count == 0)
+        return;
+    Oid types[] = {TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID};
+    Datum values[] = {text_array(job.links.all(), &Candidate::code), text_array(job.links.all(), &Candidate::member_id),
+                      text_array(job.links.all(), &Candidate::session_id)};
+    if (SPI_execute_with_args(links_query(job), 3, types, values, nullptr, false, 0) != SPI_OK_SELECT)
+        elog(ERROR, "looking for sessions to repair failed");
+    SPITupleTable *found = SPI_tuptable;
+    const uint64 count = SPI_processed;
+    for (uint64 i = 0; i < count; i++) {
+        const auto cell = [found, i](int column) { return SPI_getvalue(found->vals[i], found->tupdesc, column); };
+        const char *before = cell(5);
+        const char *after = job.dry_run ? without_link(before) : clear_link(job, cell(7), cell(4));
+        if (after != nullptr)
+            log_and_return(job, Repair{.sessions = job.tables.counting.sessions,
+                                       .subscriptions = job.tables.counting.subscriptions,
+                                       .code = cell(1),
+                                       .member_id = cell(2),
+                                       .subscription_id = cell(4),
+                                       .session_id = cell(3),
+                                       .key = cell(6),
+                                       .action = clear_link_action,
+                                       .before = before,
+                                       .after = after});
+        CHECK_FOR_INTERRUPTS();
+    }
+}
+
+// Counters -----------------------------------------------------------------------------------------------------------
+
+std::optional<int64_t> rest(const Subscription &subscription)
+{
+    return subscription.total ? std::optional(*subscription.total - *subscription.used) : std::nullopt;
+}
+
+// What the counter is to be; std::nullopt where it is right by now, or where a person has to decide.
+std::optional<Subscription> judge_counter(const Job &job, const Subscription &before, int64_t counted)
+{
+    Subscription after = before;
+    after.used = counted;
+    after.remaining = rest(after);
+    const bool maintained = job.tables.binding->subscriptions.remaining != 0;
+    const bool right = before.used == after.used && (!maintained || before.remaining == after.remaining);
+    if (right || (before.total && counted > *before.total))
+        return std::nullopt;
+    return after;
+}
+
+void set_counter(const Job &job, const Candidate &candidate)
+{
+    const SubscriptionShape &shape = job.tables.binding->subscriptions;
+    CounterWriter *writer = open_counter_writer(job.tables.subscriptions, shape, false);
+    TupleTableSlot *row = find_subscription(writer, candidate.key.id, candidate.key.member);
+    if (row != nullptr && !job.dry_run)
+        row = lock_found(writer);
+    if (row == nullptr) {
+        close_counter_writer(writer);
+        return;
+    }
+    const Subscription before = read_subscription(shape, row);
+    const char *before_state = counter_state(job.tables, before);
+    const std::optional<Subscription> after = judge_counter(job, before, recount(job.tables, candidate.key));
+    if (after && !job.dry_run)
+        write_counter(writer, *after->used, true);
+    close_counter_writer(writer);
+    if (after)
+        log_and_return(job, Repair{.sessions = job.tables.counting.sessions,
+                                   .subscriptions = job.tables.counting.subscriptions,
+                                   .code = candidate.code,
+                                   .member_id = candidate.member_id,
+                                   .subscription_id = candidate.subscription_id,
+                                   .session_id = nullptr,
+                                   .key = nullptr,
+                                   .action = set_counter_action,
+                                   .before = before_state,
+                                   .after = counter_state(job.tables, *after)});
+}
+
+// In the order of their keys, in which statements that write sessions lock them too.
+void set_counters(const Job &job)
+{
+    const KeyType &key = job.tables.binding->subscriptions.id_key;
+    std::sort(job.counters.items, job.counters.items + job.counters.count,
+              [&key](const Candidate &left, const Candidate &right) {
+                  return DatumGetInt32(FunctionCall2Coll(const_cast<FmgrInfo *>(&key.compare), key.collation,
+                                                         left.key.id, right.key.id)) < 0;
+              });
+    for (const Candidate &candidate : job.counters.all()) {
+        set_counter(job, candidate);
+        CHECK_FOR_INTERRUPTS();
+    }
+}
+
+Oid sessions_argument(FunctionCallInfo fcinfo)
+{
+    for (int i = 0; i < 2; i++)
+        if (PG_ARGISNULL(i))
+            ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+                    errmsg("argument \"%s\" must not be null", i == 0 ? "sessions" : "dry_run"));
+    const Oid sessions = PG_GETARG_OID(0);
+    if (get_rel_name(sessions) == nullptr)
+        ereport(ERROR, errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation with OID %u does not exist", sessions));
+    return sessions;
+}
+
+}  // namespace
+
+}  // namespace sc
+
+extern "C" {
+PG_FUNCTION_INFO_V1(sc_repair);
+}
+
+extern "C" PGDLLEXPORT Datum sc_repair(PG_FUNCTION_ARGS)
+{
+    using namespace sc;
+    const Oid sessions = sessions_argument(fcinfo);
+    InitMaterializedSRF(fcinfo, 0);
+    Job job{};
+    job.dry_run = PG_GETARG_BOOL(1);
+    job.result = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo);
+    job.tables = open_repair_tables(sessions, job.dry_run ? AccessShareLock : RowExclusiveLock);
+    const int level = begin_repair();
+    SPI_connect();
+    find_candidates(job);
+    clear_links(job);
+    set_counters(job);
+    SPI_finish();
+    end_repair(level);
+    close_repair_tables(job.tables);
+    return Datum{0};
+}

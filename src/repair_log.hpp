@@ -1,0 +1,31 @@
+// The log of repairs: what repair() changed, for undo_repair(). Writes its own table as that table's owner, no other.
+#pragma once
+
+#include "postgres_api.hpp"
+
+namespace sc {
+
+// One change. Texts are values as text; before, after and key are JSON objects.
+struct Repair {
+    Oid sessions;
+    Oid subscriptions;
+    const char *code;              // of the finding, as audit() has it
+    const char *member_id;
+    const char *subscription_id;
+    const char *session_id;        // nullptr: a subscription's counter
+    const char *key;               // the columns of a session's key; nullptr: a subscription's counter
+    const char *action;
+    const char *before;
+    const char *after;
+};
+static_assert(Pod<Repair>);
+
+// Needs an SPI connection, as the other two do.
+int64 log_repair(const Repair &repair);
+
+// Reads and locks an entry until the transaction ends. 42704 where there is none, 55000 where it was undone.
+Repair find_repair(int64 id);
+
+void mark_undone(int64 id);
+
+}  // namespace sc

@@ -1,0 +1,159 @@
+// Opens the tables of a repair and describes their rows.
+#include "repair_tables.hpp"
+
+#include "existing.hpp"
+#include "migrate_links.hpp"
+#include "pg_compat.hpp"
+#include "read_counts.hpp"
+
+namespace sc {
+
+namespace {
+
+void require_owner(Oid table)
+{
+    if (!owns_relation(table, GetUserId()))
+        aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, get_rel_name(table));
+}
+
+Datum parse_value(Relation relation, AttrNumber number, const char *text)
+{
+    const Form_pg_attribute column = TupleDescAttr(RelationGetDescr(relation), number - 1);
+    Oid input;
+    Oid parameter;
+    getTypeInputInfo(column->atttypid, &input, &parameter);
+    return OidInputFunctionCall(input, const_cast<char *>(text), parameter, column->atttypmod);
+}
+
+const char *number_text(std::optional<int64_t> number)
+{
+    return number ? psprintf("%lld", static_cast<long long>(*number)) : "null";
+}
+
+const char *text_column(const char *column)
+{
+    return column == nullptr ? "NULL" : psprintf("%s::text", quoted_column("t", column));
+}
+
+void set_for_repair(const char *setting, const char *value)
+{
+    set_config_option(setting, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
+}  // namespace
+
+RepairTables open_repair_tables(Oid sessions, LOCKMODE lock)
+{
+    RepairTables tables{};
+    const Attachment attachment = require_attachment(sessions);
+    require_owner(sessions);
+    if (OidIsValid(attachment.subscriptions))
+        require_owner(attachment.subscriptions);
+    tables.sessions = table_open(sessions, lock);
+    tables.counting = open_countings(sessions).front();
+    require_owner(tables.counting.subscriptions);
+    tables.subscriptions = table_open(tables.counting.subscriptions, lock);
+    tables.binding = &bind_sessions(tables.sessions, find_charge_trigger(tables.sessions));
+    return tables;
+}
+
+void close_repair_tables(const RepairTables &tables)
+{
+    table_close(tables.subscriptions, NoLock);
+    table_close(tables.sessions, NoLock);
+}
+
+int begin_repair()
+{
+    const int level = NewGUCNestLevel();
+    set_for_repair("search_path", "pg_catalog, pg_temp");
+    set_for_repair("DateStyle", "ISO");
+    return level;
+}
+
+void end_repair(int level)
+{
+    AtEOXact_GUC(true, level);
+}
+
+SubscriptionKey read_subscription_key(const RepairTables &tables, const char *id, const char *member)
+{
+    const SubscriptionShape &shape = tables.binding->subscriptions;
+    SubscriptionKey key{};
+    key.id_text = id;
+    key.member_text = member;
+    key.id = parse_value(tables.subscriptions, shape.id, id);
+    if (member != nullptr)
+        key.member = parse_value(tables.subscriptions, shape.member, member);
+    return key;
+}
+
+int64_t recount(const RepairTables &tables, const SubscriptionKey &key)
+{
+    const Counting &counting = tables.counting;
+    StringInfoData query;
+    initStringInfo(&query);
+    appendStringInfo(&query, "SELECT c.completed + c.scheduled FROM %s AS s CROSS JOIN %s WHERE %s = %s",
+                     qualified_name(counting.subscriptions), counts_of_subscription(counting),
+                     quoted_column("s", counting.subscription_id), quote_literal_cstr(key.id_text));
+    if (counting.by_member)
+        appendStringInfo(&query, " AND %s = %s",
+                         quoted_column("s", counting.mapping.subscription_member_column),
+                         quote_literal_cstr(key.member_text));
+    push_newest_snapshot();
+    const int result = SPI_execute(query.data, true, 1);
+    if (result != SPI_OK_SELECT || SPI_processed != 1)
+        elog(ERROR, "counting the sessions of a subscription failed: %s", SPI_result_code_string(result));
+    bool is_null;
+    const int64_t count =
+        DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
+    PopActiveSnapshot();
+    return count;
+}
+
+const char *counter_state(const RepairTables &tables, const Subscription &subscription)
+{
+    StringInfoData state;
+    initStringInfo(&state);
+    appendStringInfo(&state, "{\"total\": %s, \"used\": %s", number_text(subscription.total),
+                     number_text(subscription.used));
+    if (tables.binding->subscriptions.remaining != 0)
+        appendStringInfo(&state, ", \"remaining\": %s", number_text(subscription.remaining));
+    appendStringInfoChar(&state, '}');
+    return state.data;
+}
+
+const char *session_state(const RepairTables &tables)
+{
+    const Mapping &mapping = tables.counting.mapping;
+    return psprintf("pg_catalog.jsonb_build_object('member_id', %s, 'subscription_id', %s, 'type', %s, 'status', %s)"
+                    "::text",
+                    text_column(mapping.member_column), text_column(mapping.subscription_column),
+                    text_column(mapping.type_column), text_column(mapping.status_column));
+}
+
+Names session_key_columns(const RepairTables &tables)
+{
+    bool deferrable;
+    const Columns key = primary_key_of(tables.sessions, &deferrable);
+    auto **names = static_cast<const char **>(palloc(sizeof(char *) * Max(key.size(), size_t{1})));
+    for (size_t i = 0; i < key.size(); i++)
+        names[i] = get_attname(RelationGetRelid(tables.sessions), key[i], false);
+    return Names(names, key.size());
+}
+
+const char *session_key(const RepairTables &tables)
+{
+    StringInfoData key;
+    initStringInfo(&key);
+    for (const char *column : session_key_columns(tables))
+        appendStringInfo(&key, "%s%s, %s", key.len == 0 ? "" : ", ", quote_literal_cstr(column), text_column(column));
+    return psprintf("pg_catalog.jsonb_build_object(%s)::text", key.data);
+}
+
+const char *cell_text(uint64 row, int column)
+{
+    return SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column);
+}
+
+}  // namespace sc

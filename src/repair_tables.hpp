@@ -1,0 +1,53 @@
+// What repair() and undo_repair() share: the tables of an attachment, opened for their owner, and a row's state as
+// JSON. Decides nothing and writes nothing.
+#pragma once
+
+#include "count_credits.hpp"
+#include "counter_writer.hpp"
+
+namespace sc {
+
+struct RepairTables {
+    Counting counting;
+    Relation sessions;
+    Relation subscriptions;
+    const Binding *binding;
+};
+static_assert(Pod<RepairTables>);
+
+// 42501 for who does not own both tables, or from whom row-level security may hide rows; 55000 where the table is not
+// attached, or its foreign key is gone.
+RepairTables open_repair_tables(Oid sessions, LOCKMODE lock);
+void close_repair_tables(const RepairTables &tables);
+
+// The settings in which the SQL of a repair runs: the search path pinned, dates in ISO style.
+int begin_repair();
+void end_repair(int level);
+
+// A subscription by the texts of its keys, as an audit names it.
+struct SubscriptionKey {
+    const char *id_text;
+    const char *member_text;
+    Datum id;
+    Datum member;
+};
+static_assert(Pod<SubscriptionKey>);
+
+SubscriptionKey read_subscription_key(const RepairTables &tables, const char *id, const char *member);
+
+// How many counted sessions are linked to it, in the newest snapshot that the isolation level allows.
+int64_t recount(const RepairTables &tables, const SubscriptionKey &key);
+
+// {"total", "used"} and, where it is maintained, "remaining".
+const char *counter_state(const RepairTables &tables, const Subscription &subscription);
+
+// SQL of the same for a session called t, as text: {"member_id", "subscription_id", "type", "status"}; and of the
+// columns of its primary key as an object of texts.
+const char *session_state(const RepairTables &tables);
+const char *session_key(const RepairTables &tables);
+Names session_key_columns(const RepairTables &tables);
+
+// A cell of the last SPI result, as text.
+const char *cell_text(uint64 row, int column);
+
+}  // namespace sc

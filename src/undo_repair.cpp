@@ -1,0 +1,182 @@
+// undo_repair: puts back the state before a repair, where the row is still as the repair left it and no constraint is
+// in the way. Locks the row, compares, writes; decides nothing else.
+#include "repair_log.hpp"
+#include "repair_tables.hpp"
+
+#include "migrate_links.hpp"
+
+namespace sc {
+
+namespace {
+
+struct Undo {
+    int64 id;
+    Repair repair;
+    RepairTables tables;
+};
+static_assert(Pod<Undo>);
+
+[[noreturn]] void refuse(const Undo &undo, const char *detail, const char *hint)
+{
+    ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+            errmsg("repair " INT64_FORMAT " cannot be undone", undo.id), errdetail_internal("%s", detail),
+            hint == nullptr ? 0 : errhint("%s", hint));
+    pg_unreachable();
+}
+
+// The row is as the repair left it.
+void require_unchanged(const Undo &undo, const char *what, const char *state)
+{
+    Oid types[] = {TEXTOID, TEXTOID};
+    Datum values[] = {CStringGetTextDatum(undo.repair.after), CStringGetTextDatum(state)};
+    SPI_execute_with_args("SELECT $1::jsonb = $2::jsonb, $2::jsonb::text", 2, types, values, nullptr, true, 1);
+    if (strcmp(cell_text(0, 1), "t") == 0)
+        return;
+    refuse(undo,
+           psprintf("%s has changed since: the repair left %s, and now it is %s.", what, undo.repair.after,
+                    cell_text(0, 2)),
+           "What has been written since counts from the repaired state; call repair() for what is wrong now.");
+}
+
+// A figure of the state before; absent where it was NULL, or is not kept.
+std::optional<int64_t> figure_before(const Undo &undo, const char *name)
+{
+    Oid types[] = {TEXTOID, TEXTOID};
+    Datum values[] = {CStringGetTextDatum(undo.repair.before), CStringGetTextDatum(name)};
+    SPI_execute_with_args("SELECT ($1::jsonb ->> $2)::int8", 2, types, values, nullptr, true, 1);
+    bool is_null;
+    const Datum value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null);
+    return is_null ? std::nullopt : std::optional<int64_t>(DatumGetInt64(value));
+}
+
+const char *text_before(const Undo &undo, const char *name)
+{
+    Oid types[] = {TEXTOID, TEXTOID};
+    Datum values[] = {CStringGetTextDatum(undo.repair.before), CStringGetTextDatum(name)};
+    SPI_execute_with_args("SELECT $1::jsonb ->> $2", 2, types, values, nullptr, true, 1);
+    return cell_text(0, 1);
+}
+
+// A CHECK or NOT NULL that forbids the old counter is the server's own error.
+void restore_subscription(const Undo &undo)
+{
+    const RepairTables &tables = undo.tables;
+    const SubscriptionShape &shape = tables.binding->subscriptions;
+    const SubscriptionKey key = read_subscription_key(tables, undo.repair.subscription_id, undo.repair.member_id);
+    CounterWriter *writer = open_counter_writer(tables.subscriptions, shape, false);
+    TupleTableSlot *row = lock_subscription(writer, key.id, key.member);
+    const char *what = psprintf("Subscription %s", undo.repair.subscription_id);
+    if (row == nullptr)
+        refuse(undo, psprintf("%s is gone.", what), nullptr);
+    require_unchanged(undo, what, counter_state(tables, read_subscription(shape, row)));
+    restore_counter(writer, figure_before(undo, "used"), figure_before(undo, "remaining"));
+    close_counter_writer(writer);
+}
+
+// Sessions -----------------------------------------------------------------------------------------------------------
+
+// "t.key = 'value' AND …" of the logged key, which must have the columns that it had.
+const char *key_condition(const Undo &undo)
+{
+    const Names columns = session_key_columns(undo.tables);
+    Oid types[] = {TEXTOID, TEXTARRAYOID};
+    Datum values[] = {CStringGetTextDatum(undo.repair.key),
+                      OidInputFunctionCall(F_ARRAY_IN, const_cast<char *>(format_names(columns)), TEXTOID, -1)};
+    SPI_execute_with_args("SELECT string_agg(format('t.%I = %L', key, value), ' AND '),"
+                          " array_agg(key ORDER BY key) = (SELECT array_agg(c ORDER BY c) FROM unnest($2) AS c)"
+                          " FROM jsonb_each_text($1::jsonb)",
+                          2, types, values, nullptr, true, 1);
+    if (strcmp(cell_text(0, 2), "t") != 0)
+        refuse(undo, psprintf("The primary key of table \"%s\" has other columns now.",
+                              RelationGetRelationName(undo.tables.sessions)),
+               nullptr);
+    return cell_text(0, 1);
+}
+
+// The session, locked against other writers.
+Place hold_unchanged_session(const Undo &undo)
+{
+    const char *command =
+        psprintf("SELECT %s, t.tableoid, t.ctid FROM %s AS t WHERE %s FOR UPDATE", session_state(undo.tables),
+                 qualified_name(undo.tables.counting.sessions), key_condition(undo));
+    SPI_execute(command, false, 0);
+    const char *what = psprintf("Session %s", undo.repair.session_id);
+    if (SPI_processed != 1)
+        refuse(undo, psprintf("%s is gone.", what), nullptr);
+    Place place{};
+    bool is_null;
+    HeapTuple row = SPI_tuptable->vals[0];
+    place.relation = DatumGetObjectId(SPI_getbinval(row, SPI_tuptable->tupdesc, 2, &is_null));
+    place.row = *reinterpret_cast<ItemPointer>(DatumGetPointer(SPI_getbinval(row, SPI_tuptable->tupdesc, 3, &is_null)));
+    require_unchanged(undo, what, cell_text(0, 1));
+    return place;
+}
+
+// Locks what the old link leads to, as the foreign key would: its own triggers do not fire for a link that is put back.
+Datum hold_linked_subscription(const Undo &undo)
+{
+    const RepairTables &tables = undo.tables;
+    const SubscriptionShape &shape = tables.binding->subscriptions;
+    const SubscriptionKey key =
+        read_subscription_key(tables, undo.repair.subscription_id, text_before(undo, "member_id"));
+    if (shape.by_member && key.member_text == nullptr)
+        return key.id;    // such a link was never looked at
+    CounterWriter *writer = open_counter_writer(tables.subscriptions, shape, false);
+    if (lock_subscription(writer, key.id, key.member) == nullptr)
+        ereport(ERROR, errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
+                errmsg("repair " INT64_FORMAT " cannot be undone", undo.id),
+                errdetail("The foreign key of table \"%s\" forbids the old link: there is no subscription %s.",
+                          RelationGetRelationName(tables.sessions), undo.repair.subscription_id));
+    close_counter_writer(writer);
+    return key.id;
+}
+
+// The triggers that clear such a link must not see it come back.
+void restore_session(const Undo &undo)
+{
+    const RepairTables &tables = undo.tables;
+    const Place place = hold_unchanged_session(undo);
+    const Datum link = hold_linked_subscription(undo);
+    MigrateRequest request{};
+    request.sessions = tables.counting.sessions;
+    SessionTables *opened =
+        open_session_tables(tables.sessions, tables.counting.mapping, request, std::span<const Place>(&place, 1));
+    LinkWriter *writer = open_link_writer(opened);
+    write_link(writer, place, link);
+    close_link_writer(writer);
+    close_session_tables(opened);
+}
+
+}  // namespace
+
+}  // namespace sc
+
+extern "C" {
+PG_FUNCTION_INFO_V1(sc_undo_repair);
+}
+
+extern "C" PGDLLEXPORT Datum sc_undo_repair(PG_FUNCTION_ARGS)
+{
+    using namespace sc;
+    if (PG_ARGISNULL(0))
+        ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("argument \"repair_id\" must not be null"));
+    Undo undo{};
+    undo.id = PG_GETARG_INT64(0);
+    const int level = begin_repair();
+    SPI_connect();
+    undo.repair = find_repair(undo.id);
+    if (get_rel_name(undo.repair.sessions) == nullptr)
+        refuse(undo, "The table of the sessions is gone.", nullptr);
+    undo.tables = open_repair_tables(undo.repair.sessions, RowExclusiveLock);
+    if (undo.tables.counting.subscriptions != undo.repair.subscriptions)
+        refuse(undo, "The sessions are attached to another table of subscriptions now.", nullptr);
+    if (undo.repair.session_id == nullptr)
+        restore_subscription(undo);
+    else
+        restore_session(undo);
+    mark_undone(undo.id);
+    close_repair_tables(undo.tables);
+    SPI_finish();
+    end_repair(level);
+    PG_RETURN_VOID();
+}
