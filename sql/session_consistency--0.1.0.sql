@@ -465,3 +465,169 @@ COMMENT ON FUNCTION session_consistency.undo_repair(bigint) IS
 The caller must own both tables.
 
 Errors: 22004 NULL; 42704 no such repair; 55000 undone already, the row has changed since or is gone, or the table is not attached as it was; 23514, 23502, 23503 where a constraint forbids the old value; 42501 not the owner; 40001 as repair().';
+
+-- Watching -----------------------------------------------------------------------------------------------------------
+
+CREATE SEQUENCE session_consistency._check_runs_run_id;
+CREATE TABLE session_consistency._check_runs (
+    run_id bigint PRIMARY KEY,
+    started timestamptz NOT NULL,
+    finished timestamptz NOT NULL,
+    run_by name NOT NULL,
+    sessions regclass,
+    checked regclass[] NOT NULL,
+    subscription_rows bigint NOT NULL,
+    session_rows bigint NOT NULL,
+    new_findings bigint NOT NULL,
+    ended_findings bigint NOT NULL,
+    open_findings bigint NOT NULL);
+ALTER SEQUENCE session_consistency._check_runs_run_id OWNED BY session_consistency._check_runs.run_id;
+SELECT pg_catalog.pg_extension_config_dump('session_consistency._check_runs', '');
+SELECT pg_catalog.pg_extension_config_dump('session_consistency._check_runs_run_id', '');
+
+CREATE SEQUENCE session_consistency._check_findings_finding_id;
+CREATE TABLE session_consistency._check_findings (
+    finding_id bigint PRIMARY KEY DEFAULT pg_catalog.nextval('session_consistency._check_findings_finding_id'),
+    sessions regclass NOT NULL,
+    subscriptions regclass,
+    code text NOT NULL,
+    severity text NOT NULL,
+    member_id text,
+    subscription_id text,
+    session_id text,
+    expected text,
+    actual text,
+    identity bytea NOT NULL,
+    first_run bigint NOT NULL,
+    last_run bigint NOT NULL,
+    first_seen timestamptz NOT NULL,
+    last_seen timestamptz NOT NULL,
+    ended timestamptz);
+-- What is open is compared with what a check finds; what has ended goes by its age.
+CREATE UNIQUE INDEX _check_findings_open ON session_consistency._check_findings (sessions, identity)
+    WHERE ended IS NULL;
+CREATE INDEX _check_findings_ended ON session_consistency._check_findings (ended) WHERE ended IS NOT NULL;
+ALTER SEQUENCE session_consistency._check_findings_finding_id OWNED BY session_consistency._check_findings.finding_id;
+SELECT pg_catalog.pg_extension_config_dump('session_consistency._check_findings', '');
+SELECT pg_catalog.pg_extension_config_dump('session_consistency._check_findings_finding_id', '');
+
+CREATE VIEW session_consistency.check_runs WITH (security_barrier = true) AS
+    SELECT run_id, started, finished, finished - started AS duration, run_by, sessions, checked, subscription_rows,
+           session_rows, new_findings, ended_findings, open_findings
+    FROM session_consistency._check_runs
+    WHERE pg_catalog.pg_has_role('pg_monitor', 'USAGE')
+          OR NOT EXISTS (SELECT FROM pg_catalog.unnest(checked) AS c (sessions)
+                         WHERE NOT session_consistency._may_read(c.sessions, NULL));
+GRANT SELECT ON session_consistency.check_runs TO PUBLIC;
+COMMENT ON VIEW session_consistency.check_runs IS
+'The runs of run_check(), for whoever may read all sessions that a run looked at, and for members of pg_monitor. Kept as long as the setting session_consistency.keep_history says; goes along with pg_dump.';
+COMMENT ON COLUMN session_consistency.check_runs.run_id IS 'What run_check() returned.';
+COMMENT ON COLUMN session_consistency.check_runs.started IS 'When the check began.';
+COMMENT ON COLUMN session_consistency.check_runs.finished IS 'When it ended.';
+COMMENT ON COLUMN session_consistency.check_runs.duration IS 'How long it took.';
+COMMENT ON COLUMN session_consistency.check_runs.run_by IS 'The role that called run_check().';
+COMMENT ON COLUMN session_consistency.check_runs.sessions IS 'The argument of run_check(); NULL: every attachment.';
+COMMENT ON COLUMN session_consistency.check_runs.checked IS 'The tables of sessions that it looked at.';
+COMMENT ON COLUMN session_consistency.check_runs.subscription_rows IS 'How many subscriptions it looked at.';
+COMMENT ON COLUMN session_consistency.check_runs.session_rows IS 'How many sessions it looked at.';
+COMMENT ON COLUMN session_consistency.check_runs.new_findings IS 'Findings that were not open before.';
+COMMENT ON COLUMN session_consistency.check_runs.ended_findings IS 'Findings that were open before, and are gone.';
+COMMENT ON COLUMN session_consistency.check_runs.open_findings IS 'Findings that are open after it, old and new.';
+
+CREATE VIEW session_consistency.check_findings WITH (security_barrier = true) AS
+    SELECT finding_id, sessions, code, severity, member_id, subscription_id, session_id, expected, actual, first_run,
+           last_run, first_seen, last_seen, ended
+    FROM session_consistency._check_findings
+    WHERE session_consistency._may_read(sessions, subscriptions);
+GRANT SELECT ON session_consistency.check_findings TO PUBLIC;
+COMMENT ON VIEW session_consistency.check_findings IS
+'What the runs of run_check() found: one row for each finding from its first sight to its end, for whoever may read both tables; of a table that is gone, for members of pg_read_all_data. Open ones are always kept, others as long as the setting session_consistency.keep_history says; goes along with pg_dump.';
+COMMENT ON COLUMN session_consistency.check_findings.finding_id IS 'Its number.';
+COMMENT ON COLUMN session_consistency.check_findings.sessions IS 'The attached table of the sessions.';
+COMMENT ON COLUMN session_consistency.check_findings.code IS 'The category, as in audit().';
+COMMENT ON COLUMN session_consistency.check_findings.severity IS 'critical, high, medium or low.';
+COMMENT ON COLUMN session_consistency.check_findings.member_id IS 'The member that it is about, as text.';
+COMMENT ON COLUMN session_consistency.check_findings.subscription_id IS 'The subscription that it is about, as text.';
+COMMENT ON COLUMN session_consistency.check_findings.session_id IS 'The session that it is about, as text.';
+COMMENT ON COLUMN session_consistency.check_findings.expected IS 'What should be, as of the last run that saw it.';
+COMMENT ON COLUMN session_consistency.check_findings.actual IS 'What was there, as of the last run that saw it.';
+COMMENT ON COLUMN session_consistency.check_findings.first_run IS 'The run that saw it first.';
+COMMENT ON COLUMN session_consistency.check_findings.last_run IS 'The last run that saw it.';
+COMMENT ON COLUMN session_consistency.check_findings.first_seen IS 'When it was seen first.';
+COMMENT ON COLUMN session_consistency.check_findings.last_seen IS 'When it was seen last.';
+COMMENT ON COLUMN session_consistency.check_findings.ended IS 'When a run did not find it any more; NULL: it is open.';
+
+CREATE FUNCTION session_consistency.run_check(sessions regclass DEFAULT NULL) RETURNS bigint
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'sc_run_check';
+COMMENT ON FUNCTION session_consistency.run_check(regclass) IS
+'Checks one attached table of sessions, or with NULL every attachment, and keeps what it finds in the views check_runs and check_findings. Returns the run''s id.
+
+It finds what audit_findings() finds, and what would switch the rules off: triggers disabled, changed or dropped, a partition without its own, constraints dropped or not validated, invalid indexes, a foreign key gone, columns renamed, and session_replication_role set to replica for a role or the database. What has no row event shows as drift of the counters: writes without triggers, a truncated, dropped, detached or attached partition.
+
+A finding that was there before is not told again: it is one row with the first and the last time it was seen, and its end. It is the same finding as long as its table, category, member, subscription and session are, whatever its figures. Where something is new, one NOTIFY on the channel session_consistency follows with the commit; its payload is a JSON object of less than 8,000 bytes that names no row: run_id, new_findings, open_findings, by_severity (new ones), findings (new ones by attachment, code and severity) and omitted (how many of them the list had no room for).
+
+The rows of an attachment that is too broken to be read, for example without one of its columns, are not judged: that is a finding itself, and what was found in them before stays open.
+
+Reads with the caller''s own rights and locks like a SELECT: no booking waits for it. It writes nothing but its own history; two runs wait for each other. Runs and findings that have ended are deleted when they are older than the setting session_consistency.keep_history, 400 days unless a superuser sets it: ALTER DATABASE ... SET session_consistency.keep_history = ''90d'', -1 for ever.
+
+Errors: 42P01 no such table; 55000 not attached; 42501 where the caller may not read every row; 25006 in a READ ONLY transaction or on a standby.';
+
+CREATE FUNCTION session_consistency.list_usage()
+    RETURNS TABLE (
+        sessions regclass,
+        subscriptions regclass,
+        enforced boolean,
+        subscription_rows bigint,
+        unlimited_rows bigint,
+        total numeric,
+        used numeric,
+        remaining numeric)
+    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'sc_list_usage';
+COMMENT ON FUNCTION session_consistency.list_usage() IS
+'Whether each attachment is enforced, and the sums over all of its subscriptions as they are now: what the view metrics shows. The sums are NULL for who may neither read the subscriptions nor is a member of pg_monitor, and where they cannot be told.';
+
+CREATE VIEW session_consistency.metrics WITH (security_barrier = true) AS
+    SELECT u.sessions, u.enforced, u.subscription_rows, u.unlimited_rows, u.total, u.used, u.remaining,
+           r.finished AS last_check,
+           pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - r.finished) AS last_check_age,
+           pg_catalog.date_part('epoch', r.finished - r.started) AS last_check_duration
+    FROM session_consistency.list_usage() AS u
+         LEFT JOIN LATERAL (SELECT c.started, c.finished FROM session_consistency._check_runs AS c
+                            WHERE u.sessions = ANY (c.checked) ORDER BY c.finished DESC LIMIT 1) AS r ON true
+    WHERE pg_catalog.pg_has_role('pg_monitor', 'USAGE')
+          OR session_consistency._may_read(u.sessions, u.subscriptions);
+GRANT SELECT ON session_consistency.metrics TO PUBLIC;
+COMMENT ON VIEW session_consistency.metrics IS
+'One row for each attachment with what is worth a graph, for members of pg_monitor and for whoever may read both tables. Reads every subscription, no session.';
+COMMENT ON COLUMN session_consistency.metrics.sessions IS 'The attached table of the sessions.';
+COMMENT ON COLUMN session_consistency.metrics.enforced IS 'As in attachments.';
+COMMENT ON COLUMN session_consistency.metrics.subscription_rows IS 'How many subscriptions there are.';
+COMMENT ON COLUMN session_consistency.metrics.unlimited_rows IS 'How many of them have no total.';
+COMMENT ON COLUMN session_consistency.metrics.total IS 'Credits sold, without the unlimited ones.';
+COMMENT ON COLUMN session_consistency.metrics.used IS 'Credits used, those of unlimited subscriptions too.';
+COMMENT ON COLUMN session_consistency.metrics.remaining IS 'Credits left, without unlimited subscriptions.';
+COMMENT ON COLUMN session_consistency.metrics.last_check IS 'When run_check() last looked at it; NULL: never, or before what history is kept.';
+COMMENT ON COLUMN session_consistency.metrics.last_check_age IS 'How long ago that is, in seconds.';
+COMMENT ON COLUMN session_consistency.metrics.last_check_duration IS 'How long that run took, in seconds.';
+
+CREATE VIEW session_consistency.open_findings WITH (security_barrier = true) AS
+    SELECT t.sessions, s.severity, pg_catalog.count(f.finding_id) AS findings, pg_catalog.min(f.first_seen) AS oldest
+    FROM (SELECT a.sessions, a.subscriptions FROM session_consistency.list_attachments() AS a
+          UNION ALL
+          (SELECT DISTINCT ON (o.sessions) o.sessions, o.subscriptions FROM session_consistency._check_findings AS o
+           WHERE o.ended IS NULL AND o.sessions NOT IN (SELECT a.sessions
+                                                        FROM session_consistency.list_attachments() AS a))
+         ) AS t
+         CROSS JOIN (VALUES ('critical'), ('high'), ('medium'), ('low')) AS s (severity)
+         LEFT JOIN session_consistency._check_findings AS f
+             ON f.sessions = t.sessions AND f.severity = s.severity AND f.ended IS NULL
+    WHERE pg_catalog.pg_has_role('pg_monitor', 'USAGE')
+          OR session_consistency._may_read(t.sessions, t.subscriptions)
+    GROUP BY t.sessions, s.severity;
+GRANT SELECT ON session_consistency.open_findings TO PUBLIC;
+COMMENT ON VIEW session_consistency.open_findings IS
+'How many findings are open, as of the last runs of run_check(): a row for each attachment and severity, for members of pg_monitor and for whoever may read both tables.';
+COMMENT ON COLUMN session_consistency.open_findings.sessions IS 'The table of the sessions; one that is attached no longer, as long as something of it is open.';
+COMMENT ON COLUMN session_consistency.open_findings.severity IS 'critical, high, medium or low.';
+COMMENT ON COLUMN session_consistency.open_findings.findings IS 'How many are open.';
+COMMENT ON COLUMN session_consistency.open_findings.oldest IS 'Since when the oldest of them is; NULL where there is none.';

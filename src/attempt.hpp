@@ -5,14 +5,14 @@
 
 namespace sc {
 
-// Runs the action in a subtransaction. False where it ended with an integrity error (class 23): then nothing of it is
-// left. Any other error goes on to the caller.
-template <typename Action>
-bool try_and_undo(Action action)
+// Runs the action in a subtransaction. nullptr where it ended well; where it ended with an error that is expected, by
+// its SQLSTATE, nothing of it is left and the error's message is returned. Any other error goes on to the caller.
+template <typename Action, typename Expected>
+const char *try_and_undo(Action action, Expected expected)
 {
     MemoryContext context = CurrentMemoryContext;
     ResourceOwner owner = CurrentResourceOwner;
-    volatile bool refused = false;   // set between setjmp and longjmp
+    const char *volatile refusal = nullptr;   // set between setjmp and longjmp
     BeginInternalSubTransaction(nullptr);
     MemoryContextSwitchTo(context);
     PG_TRY();
@@ -26,16 +26,26 @@ bool try_and_undo(Action action)
         ErrorData *error = CopyErrorData();
         FlushErrorState();
         RollbackAndReleaseCurrentSubTransaction();
+        MemoryContextSwitchTo(context);
         CurrentResourceOwner = owner;
-        if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION)
+        if (!expected(error->sqlerrcode))
             ReThrowError(error);
+        refusal = pstrdup(error->message == nullptr ? "unknown error" : error->message);
         FreeErrorData(error);
-        refused = true;
     }
     PG_END_TRY();
     MemoryContextSwitchTo(context);
     CurrentResourceOwner = owner;
-    return !refused;
+    return refusal;
+}
+
+// The same where a constraint may refuse (class 23); false where one did.
+template <typename Action>
+bool try_and_undo(Action action)
+{
+    return try_and_undo(action, [](int state) {
+               return ERRCODE_TO_CATEGORY(state) == ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION;
+           }) == nullptr;
 }
 
 }  // namespace sc

@@ -1,5 +1,6 @@
 // Entry of the library.
 #include "binding.hpp"
+#include "check_history.hpp"
 #include "pending_charges.hpp"
 
 extern "C" {
@@ -16,4 +17,5 @@ extern "C" void _PG_init(void)
 {
     sc::init_bindings();
     sc::init_pending_charges();
+    sc::init_check_history();
 }

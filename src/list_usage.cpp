@@ -1,0 +1,83 @@
+// list_usage: how many credits each attachment has given out, and whether it is enforced; what the metrics are made of.
+// Sums that name nobody: a member of pg_monitor may see them without any right on the tables.
+#include "count_credits.hpp"
+#include "enforcement.hpp"
+#include "owner_query.hpp"
+#include "read_counts.hpp"
+#include "violation.hpp"
+
+extern "C" {
+#include "catalog/pg_authid.h"
+
+PG_FUNCTION_INFO_V1(sc_list_usage);
+}
+
+namespace sc {
+
+namespace {
+
+constexpr size_t sums = 5;
+
+bool has_columns(const Attachment &attachment)
+{
+    return get_attnum(attachment.subscriptions, attachment.mapping.total_column) > 0 &&
+           get_attnum(attachment.subscriptions, attachment.mapping.used_column) > 0;
+}
+
+bool may_see(Oid subscriptions)
+{
+    return has_privs_of_role(GetUserId(), ROLE_PG_MONITOR) || may_read(subscriptions, GetUserId());
+}
+
+// As the owner, whom no policy hides a row from.
+void sum_up(const Attachment &attachment, std::span<Datum, sums> values, std::span<bool, sums> nulls)
+{
+    const char *total = quoted_column("s", attachment.mapping.total_column);
+    const char *used = quoted_column("s", attachment.mapping.used_column);
+    Relation relation = table_open(attachment.subscriptions, AccessShareLock);
+    MemoryContext context = CurrentMemoryContext;
+    const Caller caller = enter_owner(relation);
+    SPI_connect();
+    const int result = SPI_execute(
+        psprintf("SELECT count(*), count(*) FILTER (WHERE %s IS NULL), coalesce(sum(%s), 0)::numeric,"
+                 " coalesce(sum(%s), 0)::numeric, coalesce(sum(%s::numeric - %s), 0) FROM ONLY %s AS s",
+                 total, total, used, total, used, qualified_name(attachment.subscriptions)),
+        true, 1);
+    if (result != SPI_OK_SELECT || SPI_processed != 1)
+        elog(ERROR, "summing up subscriptions failed: %s", SPI_result_code_string(result));
+    for (size_t i = 0; i < sums; i++) {
+        bool is_null;
+        const Datum value =
+            SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, static_cast<int>(i + 1), &is_null);
+        MemoryContext before = MemoryContextSwitchTo(context);
+        values[i] = i < 2 ? value : datumCopy(value, false, -1);
+        MemoryContextSwitchTo(before);
+        nulls[i] = false;
+    }
+    SPI_finish();
+    leave_owner(caller);
+    table_close(relation, AccessShareLock);
+}
+
+void store_usage(const Attachment &attachment, const ReturnSetInfo *result)
+{
+    std::array<Datum, 3 + sums> values{ObjectIdGetDatum(attachment.sessions),
+                                       ObjectIdGetDatum(attachment.subscriptions),
+                                       BoolGetDatum(find_gaps(attachment).empty())};
+    std::array<bool, 3 + sums> nulls{false, !OidIsValid(attachment.subscriptions), false, true, true, true, true, true};
+    if (!nulls[1] && has_columns(attachment) && may_see(attachment.subscriptions))
+        sum_up(attachment, std::span(values).last<sums>(), std::span(nulls).last<sums>());
+    tuplestore_putvalues(result->setResult, result->setDesc, values.data(), nulls.data());
+}
+
+}  // namespace
+
+}  // namespace sc
+
+extern "C" PGDLLEXPORT Datum sc_list_usage(PG_FUNCTION_ARGS)
+{
+    InitMaterializedSRF(fcinfo, 0);
+    for (const sc::Attachment &attachment : sc::find_attachments(InvalidOid))
+        sc::store_usage(attachment, reinterpret_cast<const ReturnSetInfo *>(fcinfo->resultinfo));
+    return Datum{0};
+}

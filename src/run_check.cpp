@@ -1,0 +1,242 @@
+// run_check: an audit of every attachment, and of what could switch its rules off, kept as history. Reads as the
+// caller, with a reader's locks; what it writes is its own history.
+#include "check_history.hpp"
+#include "enforcement.hpp"
+#include "existing.hpp"
+
+#include "attempt.hpp"
+#include "count_credits.hpp"
+#include "steps.hpp"
+
+extern "C" {
+#include "utils/timestamp.h"
+}
+
+namespace sc {
+
+namespace {
+
+struct Checking {
+    CheckRun run;
+    TupleDesc shape;
+};
+static_assert(Pod<Checking>);
+
+Oid subscriptions_of(const Attachment &attachment)
+{
+    if (OidIsValid(attachment.subscriptions))
+        return attachment.subscriptions;
+    const Oids guarded = find_guarded_tables(attachment.mapping, attachment.sessions);
+    return guarded.size() == 1 ? guarded.front() : InvalidOid;
+}
+
+void add_gap(Checking &checking, Oid sessions, Oid subscriptions, const char *gap)
+{
+    std::array<Datum, 9> values{ObjectIdGetDatum(sessions), ObjectIdGetDatum(subscriptions),
+                                CStringGetTextDatum("enforcement_gap"), CStringGetTextDatum("critical")};
+    std::array<bool, 9> nulls{false, !OidIsValid(subscriptions), false, false, true, true, true, false, false};
+    values[7] = CStringGetTextDatum("enforced");
+    values[8] = CStringGetTextDatum(gap);
+    tuplestore_putvalues(checking.run.found, checking.shape, values.data(), nulls.data());
+}
+
+// Rows -----------------------------------------------------------------------------------------------------------
+
+int64 count_rows(Oid table)
+{
+    const int result = SPI_execute(psprintf("SELECT pg_catalog.count(*) FROM %s", qualified_name(table)), false, 1);
+    if (result != SPI_OK_SELECT)
+        elog(ERROR, "counting rows failed: %s", SPI_result_code_string(result));
+    bool is_null;
+    return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
+}
+
+void audit_rows(Checking &checking, Oid sessions, Oid subscriptions)
+{
+    DestReceiver *receiver = CreateTuplestoreDestReceiver();
+    SetTuplestoreDestReceiverParams(receiver, checking.run.found, CurrentMemoryContext, false, nullptr, nullptr);
+    Oid types[] = {OIDOID, OIDOID};
+    Datum values[] = {ObjectIdGetDatum(sessions), ObjectIdGetDatum(subscriptions)};
+    auto *parameters = makeParamList(2);
+    for (int i = 0; i < 2; i++) {
+        parameters->params[i].value = values[i];
+        parameters->params[i].ptype = types[i];
+        parameters->params[i].pflags = PARAM_FLAG_CONST;
+        parameters->params[i].isnull = i == 1 && !OidIsValid(subscriptions);
+    }
+    SPIExecuteOptions options{};
+    options.params = parameters;
+    options.dest = receiver;
+    const int result = SPI_execute_extended(
+        "SELECT $1, $2, code, severity, member_id, subscription_id, session_id, expected, actual"
+        " FROM session_consistency.audit_findings($1)",
+        &options);
+    if (result != SPI_OK_SELECT)
+        elog(ERROR, "an audit failed: %s", SPI_result_code_string(result));
+}
+
+// An attachment that is broken cannot be audited, and must not keep the others from it: a column is gone or has
+// another type, a listed value is no value of its type any more, nothing tells where the subscriptions are. Not so
+// where the caller may not read it.
+bool is_broken_attachment(int state)
+{
+    if (state == ERRCODE_INSUFFICIENT_PRIVILEGE)
+        return false;
+    const int category = ERRCODE_TO_CATEGORY(state);
+    return category == ERRCODE_TO_CATEGORY(ERRCODE_UNDEFINED_COLUMN) ||
+           category == ERRCODE_TO_CATEGORY(ERRCODE_INVALID_TEXT_REPRESENTATION) ||
+           state == ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE;
+}
+
+void check_attachment(Checking &checking, const Attachment &attachment)
+{
+    CheckRun &run = checking.run;
+    const Oid sessions = attachment.sessions;
+    const Oid subscriptions = subscriptions_of(attachment);
+    int64 session_rows = 0;
+    int64 subscription_rows = 0;
+    run.checked = lappend_oid(run.checked, sessions);
+    const char *obstacle = try_and_undo(
+        [&] {
+            session_rows = count_rows(sessions);
+            if (OidIsValid(subscriptions))
+                subscription_rows = count_rows(subscriptions);
+            audit_rows(checking, sessions, subscriptions);
+        },
+        is_broken_attachment);
+    run.session_rows += session_rows;
+    run.subscriptions += subscription_rows;
+    if (obstacle == nullptr)
+        return;
+    run.unread = lappend_oid(run.unread, sessions);
+    const Names gaps = find_gaps(attachment);
+    for (const char *gap : gaps)
+        add_gap(checking, sessions, subscriptions, gap);
+    add_gap(checking, sessions, subscriptions,
+            psprintf("the rows of table %s cannot be checked: %s", qualified_name(sessions), obstacle));
+}
+
+// What switches the rules off ----------------------------------------------------------------------------------------
+
+// One sentence for each role or database that is set to fire no trigger.
+Names find_switched_off()
+{
+    Oid types[] = {OIDOID};
+    Datum values[] = {ObjectIdGetDatum(MyDatabaseId)};
+    SPI_execute_with_args(
+        "SELECT CASE WHEN s.setrole = 0 THEN 'session_replication_role is set to replica for this database'"
+        " ELSE pg_catalog.format('session_replication_role is set to replica for role \"%s\"%s',"
+        " pg_catalog.pg_get_userbyid(s.setrole), CASE WHEN s.setdatabase <> 0 THEN ' in this database' ELSE '' END) END"
+        " FROM pg_catalog.pg_db_role_setting AS s, pg_catalog.unnest(s.setconfig) AS c (setting)"
+        " WHERE s.setdatabase IN (0, $1) AND pg_catalog.lower(c.setting) = 'session_replication_role=replica'"
+        " ORDER BY 1",
+        1, types, values, nullptr, false, 0);
+    auto **sentences = static_cast<const char **>(palloc(sizeof(char *) * Max(SPI_processed, uint64{1})));
+    for (uint64 i = 0; i < SPI_processed; i++)
+        sentences[i] = SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1);
+    return Names(sentences, SPI_processed);
+}
+
+// Tables that carry some of the triggers of the sessions, or of the subscriptions, and not what makes an attachment.
+Oids find_remnants(bool sessions)
+{
+    StringInfoData functions;
+    initStringInfo(&functions);
+    for (const TriggerRule &rule : trigger_rules)
+        if (rule.on_sessions == sessions && strcmp(rule.function, function::charge) != 0)
+            appendStringInfo(&functions, "%s%u", functions.len == 0 ? "" : ", ", trigger_function(rule.function));
+    SPI_execute(psprintf("SELECT DISTINCT t.tgrelid FROM pg_catalog.pg_trigger AS t WHERE t.tgfoid IN (%s)"
+                         " AND t.tgparentid = 0 AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger AS c"
+                         " WHERE c.tgrelid = t.tgrelid AND c.tgfoid = %u) ORDER BY 1",
+                         functions.data, trigger_function(function::charge)),
+                false, 0);
+    auto *oids = static_cast<Oid *>(palloc(sizeof(Oid) * Max(SPI_processed, uint64{1})));
+    for (uint64 i = 0; i < SPI_processed; i++) {
+        bool is_null;
+        oids[i] = DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &is_null));
+    }
+    return Oids(oids, SPI_processed);
+}
+
+// An attachment is found by its charge trigger: where that one is dropped, the others tell. True where sessions are
+// left so.
+bool check_remnants(Checking &checking, std::optional<Oid> only)
+{
+    bool any = false;
+    for (const Oid table : find_remnants(true)) {
+        if (only && table != *only)
+            continue;
+        any = true;
+        checking.run.unread = lappend_oid(checking.run.unread, table);
+        checking.run.checked = lappend_oid(checking.run.checked, table);
+        add_gap(checking, table, InvalidOid,
+                psprintf("table %s has no trigger that calls %s()", qualified_name(table), function::charge));
+    }
+    return any;
+}
+
+// Subscriptions that are still guarded, and that no sessions are attached to any more.
+void check_orphaned_guards(Checking &checking, std::span<const Attachment> attachments)
+{
+    for (const Attachment &attachment : attachments)
+        if (!OidIsValid(attachment.subscriptions))
+            return;   // they may be these
+    for (const Oid table : find_remnants(false)) {
+        bool attached = false;
+        for (const Attachment &attachment : attachments)
+            attached |= attachment.subscriptions == table;
+        if (!attached)
+            add_gap(checking, table, table,
+                    psprintf("table %s is guarded, and no sessions are attached to it", qualified_name(table)));
+    }
+}
+
+void check_everything(Checking &checking)
+{
+    const std::optional<Oid> only = checking.run.sessions;
+    const std::span<const Attachment> attachments = find_attachments(only.value_or(InvalidOid));
+    for (const Attachment &attachment : attachments)
+        check_attachment(checking, attachment);
+    const bool remnants = check_remnants(checking, only);
+    if (only && attachments.empty() && !remnants)
+        require_attachment(*only);
+    if (!only && !remnants)
+        check_orphaned_guards(checking, attachments);
+    const Names switched_off = find_switched_off();
+    for (const char *sentence : switched_off)
+        for (const Attachment &attachment : attachments)
+            add_gap(checking, attachment.sessions, subscriptions_of(attachment), sentence);
+}
+
+}  // namespace
+
+}  // namespace sc
+
+extern "C" {
+PG_FUNCTION_INFO_V1(sc_run_check);
+}
+
+extern "C" PGDLLEXPORT Datum sc_run_check(PG_FUNCTION_ARGS)
+{
+    using namespace sc;
+    Checking checking{};
+    checking.run.started = GetCurrentTimestamp();
+    if (!PG_ARGISNULL(0)) {
+        checking.run.sessions = PG_GETARG_OID(0);
+        if (get_rel_name(*checking.run.sessions) == nullptr)
+            ereport(ERROR, errcode(ERRCODE_UNDEFINED_TABLE),
+                    errmsg("relation with OID %u does not exist", *checking.run.sessions));
+    }
+    PreventCommandIfReadOnly("run_check()");
+    lock_history();
+    checking.shape = found_shape();
+    checking.run.found = tuplestore_begin_heap(false, false, work_mem);
+    SPI_connect();
+    const int level = enter_pinned_path();
+    check_everything(checking);
+    leave_pinned_path(level);
+    const int64 id = store_run(checking.run);
+    SPI_finish();
+    tuplestore_end(checking.run.found);
+    PG_RETURN_INT64(id);
+}
