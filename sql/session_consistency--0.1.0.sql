@@ -631,3 +631,20 @@ COMMENT ON COLUMN session_consistency.open_findings.sessions IS 'The table of th
 COMMENT ON COLUMN session_consistency.open_findings.severity IS 'critical, high, medium or low.';
 COMMENT ON COLUMN session_consistency.open_findings.findings IS 'How many are open.';
 COMMENT ON COLUMN session_consistency.open_findings.oldest IS 'Since when the oldest of them is; NULL where there is none.';
+
+CREATE FUNCTION session_consistency.schedule_check(
+    schedule text DEFAULT '15 3 * * *',
+    sessions regclass DEFAULT NULL)
+    RETURNS bigint
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'sc_schedule_check';
+COMMENT ON FUNCTION session_consistency.schedule_check(text, regclass) IS
+'Has pg_cron call run_check() regularly, as the calling role: every night at 3:15 (in the time zone of pg_cron), or as the schedule says in the syntax of cron. sessions: the one attached table to check; NULL: every attachment. Returns the id of the job in cron.job. The same again replaces the job: there is one for all attachments, and one for each table.
+
+Errors: 22004 a NULL schedule; 55000 where pg_cron is not loaded, not installed, or serves another database, with a hint that says what to do, and where the table is not attached; 42P01 no such table; 42501 without USAGE on the schema cron; pg_cron''s own error for a schedule that it does not accept. Nothing is changed then.';
+
+CREATE FUNCTION session_consistency.unschedule_check() RETURNS bigint
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'sc_unschedule_check';
+COMMENT ON FUNCTION session_consistency.unschedule_check() IS
+'Takes back what schedule_check() scheduled in this database, as far as the calling role may see it in cron.job: its own jobs, a superuser all. Returns how many jobs that were.
+
+Errors: 55000 as schedule_check(); 42501 without USAGE on the schema cron.';

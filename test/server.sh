@@ -40,14 +40,37 @@ list_missing() {
     perl -MIPC::Run -e1 2>/dev/null || echo libipc-run-perl
 }
 
+# Prints the packages that the tests of this suite can do without, and use where the distribution has them.
+list_useful() {
+    local version
+    [[ ${suite:-} =~ ^(all|tap)$ ]] && command -v apt-get >/dev/null || return 0
+    version=${major:-$("$PG_CONFIG" --version | grep -oE '[0-9]+' | head -1)}
+    [[ $bindir != "/usr/lib/postgresql/$version/bin" || -f /usr/share/postgresql/$version/extension/pg_cron.control ]] ||
+        echo "postgresql-$version-cron"
+    command -v prometheus-postgres-exporter >/dev/null || echo prometheus-postgres-exporter
+    command -v promtool >/dev/null || echo prometheus
+}
+
+# Those of the packages that the distribution has, as far as it is known.
+keep_available() {
+    local package
+    for package; do
+        [[ -z $(apt-cache pkgnames "$package" | grep -Fx "$package") ]] || echo "$package"
+    done
+}
+
 as_root() {
     if [[ $EUID -eq 0 ]]; then "$@"; else sudo "$@"; fi
 }
 
-# Never upgrades a package that is there, and lets no package make a cluster.
+# Never upgrades a package that is there, and lets no package make a cluster or start a service.
 install_packages() (
     drop_in=/etc/postgresql-common/createcluster.d
-    trap 'as_root rm -f "$drop_in/session_consistency.conf"; as_root rmdir --ignore-fail-on-non-empty "$drop_in"' EXIT
+    policy=/usr/sbin/policy-rc.d
+    [[ ! -e $policy ]] || policy=
+    trap 'as_root rm -f "$drop_in/session_consistency.conf" $policy
+          as_root rmdir --ignore-fail-on-non-empty "$drop_in"' EXIT
+    [[ -z $policy ]] || { printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null; as_root chmod +x "$policy"; }
     as_root mkdir -p "$drop_in"
     echo 'create_main_cluster = false' | as_root tee "$drop_in/session_consistency.conf" >/dev/null
     as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 \
@@ -59,7 +82,7 @@ update_packages() {
 }
 
 prepare_machine() {
-    local major='' bindir missing log
+    local major='' bindir missing useful log
     if [[ -n ${PG_CONFIG:-} ]]; then
         command -v "$PG_CONFIG" >/dev/null || fail "there is no $PG_CONFIG"
         PG_CONFIG=$(command -v "$PG_CONFIG")
@@ -74,9 +97,15 @@ prepare_machine() {
         PG_CONFIG=$bindir/pg_config
     fi
     missing=$(list_missing)
-    if [[ -n $missing ]]; then
+    useful=$(list_useful)
+    [[ -z $useful || -z $(apt-cache pkgnames postgresql-common) ]] || useful=$(keep_available $useful)
+    if [[ -n $missing$useful ]]; then
+        log=$(update_packages 2>&1) || fail "apt-get could not update its lists: $log"
+        missing="$missing $(keep_available $useful)"
+    fi
+    if [[ -n ${missing// } ]]; then
         echo "installing" $missing >&2
-        log=$({ update_packages && install_packages $missing; } 2>&1) || fail "apt-get could not install them: $log"
+        log=$(install_packages $missing 2>&1) || fail "apt-get could not install them: $log"
     fi
 }
 
