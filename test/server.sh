@@ -42,10 +42,11 @@ list_missing() {
 
 # Prints the packages that the tests of this suite can do without, and use where the distribution has them.
 list_useful() {
-    local version
+    local version control
     [[ ${suite:-} =~ ^(all|tap)$ ]] && command -v apt-get >/dev/null || return 0
     version=${major:-$("$PG_CONFIG" --version | grep -oE '[0-9]+' | head -1)}
-    [[ $bindir != "/usr/lib/postgresql/$version/bin" || -f /usr/share/postgresql/$version/extension/pg_cron.control ]] ||
+    control=/usr/share/postgresql/$version/extension/pg_cron.control
+    [[ $bindir != "/usr/lib/postgresql/$version/bin" || -f $control ]] ||
         echo "postgresql-$version-cron"
     command -v prometheus-postgres-exporter >/dev/null || echo prometheus-postgres-exporter
     command -v promtool >/dev/null || echo prometheus
@@ -70,7 +71,10 @@ install_packages() (
     [[ ! -e $policy ]] || policy=
     trap 'as_root rm -f "$drop_in/session_consistency.conf" $policy
           as_root rmdir --ignore-fail-on-non-empty "$drop_in"' EXIT
-    [[ -z $policy ]] || { printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null; as_root chmod +x "$policy"; }
+    if [[ -n $policy ]]; then
+        printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+        as_root chmod +x "$policy"
+    fi
     as_root mkdir -p "$drop_in"
     echo 'create_main_cluster = false' | as_root tee "$drop_in/session_consistency.conf" >/dev/null
     as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 \
