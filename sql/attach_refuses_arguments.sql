@@ -39,10 +39,9 @@ SELECT try('0, ''member_subscriptions''');
 SELECT try('''training_sessions'', 4294967295');
 SELECT try('''training_sessions'', ''training_sessions''');
 
--- A guard that does not exist; a ledger, which is not there yet.
+-- A guard that does not exist.
 SELECT try(:'tables' || ', guard => ''warn''');
 SELECT try(:'tables' || ', guard => ''''');
-SELECT try(:'tables' || ', ledger => true');
 
 -- Lists: empty, with NULL, of two dimensions, a value twice.
 SELECT try(:'tables' || format(', %s => ''{}''', a))

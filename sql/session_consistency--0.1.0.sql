@@ -59,7 +59,7 @@ CREATE FUNCTION session_consistency.attach(
 COMMENT ON FUNCTION session_consistency.attach(regclass, regclass, name, name, name, name, text[], text[], text[], name, name, text, name, name, name, name, text, boolean, boolean, boolean) IS
 'Attaches a table of sessions to the table of their subscriptions: makes what is missing (the link column and the counter, the foreign key, CHECK (0 <= used <= total), a unique index on active subscriptions, an index on the link, the counts view, the triggers), reuses what does the same already, and returns one row for each step with the exact command that ran.
 
-Arguments. Of the sessions: member_column; subscription_column, the link, added when missing; type_column, NULL where every session consumes a credit; status_column; consuming_types, scheduled_statuses, completed_statuses. Of the subscriptions: subscription_member_column; subscription_status_column and active_status; total_column, NULL in a row means unlimited; used_column, the counter, added when missing; remaining_column, maintained where it is a plain column, left alone where it is generated, NULL or absent where there is none. counts_view: the name of the view, in the schema of the subscriptions; NULL: <subscriptions>_session_counts. guard: what happens to a counter that anyone else writes: reject (an error), ignore (the maintained value stays), off. ledger: not yet available. link_check: also a CHECK that a consuming session is linked. dry_run: only return the steps; running them by hand in their order has the same effect.
+Arguments. Of the sessions: member_column; subscription_column, the link, added when missing; type_column, NULL where every session consumes a credit; status_column; consuming_types, scheduled_statuses, completed_statuses. Of the subscriptions: subscription_member_column; subscription_status_column and active_status; total_column, NULL in a row means unlimited; used_column, the counter, added when missing; remaining_column, maintained where it is a plain column, left alone where it is generated, NULL or absent where there is none. counts_view: the name of the view, in the schema of the subscriptions; NULL: <subscriptions>_session_counts. guard: what happens to a counter that anyone else writes: reject (an error), ignore (the maintained value stays), off. ledger: every credit that is taken or given back is written to session_consistency.ledger, which opens with a line for each subscription. link_check: also a CHECK that a consuming session is linked. dry_run: only return the steps; running them by hand in their order has the same effect.
 
 The caller must own both tables. One transaction; locks the sessions before the subscriptions, ACCESS EXCLUSIVE only where a column or a CHECK is added, else SHARE ROW EXCLUSIVE. On tables with rows, constraints are NOT VALID for migrate() to validate (before PostgreSQL 18 not the foreign key of a partitioned table), and a CHECK that rows violate is left out with a NOTICE.
 
@@ -208,6 +208,115 @@ COMMENT ON FUNCTION session_consistency.check_session_integrity(uuid, regclass) 
 'As check_session_integrity(text, regclass), for a member of type uuid.';
 COMMENT ON FUNCTION session_consistency.check_session_integrity(bigint, regclass) IS
 'As check_session_integrity(text, regclass), for a member of an integer type.';
+
+-- The ledger ---------------------------------------------------------------------------------------------------------
+
+CREATE SEQUENCE session_consistency.ledger_id_seq;
+CREATE TABLE session_consistency.ledger (
+    id bigint PRIMARY KEY DEFAULT pg_catalog.nextval('session_consistency.ledger_id_seq'),
+    at timestamptz NOT NULL,
+    transaction_id xid8 NOT NULL,
+    role name NOT NULL,
+    actor text,
+    attachment regclass NOT NULL,
+    subscription_id text COLLATE "C" NOT NULL,
+    member_id text COLLATE "C",
+    session_id text,
+    delta bigint NOT NULL,
+    balance bigint NOT NULL,
+    reason text NOT NULL) USING heap;
+ALTER SEQUENCE session_consistency.ledger_id_seq OWNED BY session_consistency.ledger.id;
+CREATE INDEX ledger_subscription ON session_consistency.ledger (attachment, subscription_id, id);
+SELECT pg_catalog.pg_extension_config_dump('session_consistency.ledger', '');
+SELECT pg_catalog.pg_extension_config_dump('session_consistency.ledger_id_seq', '');
+COMMENT ON SEQUENCE session_consistency.ledger_id_seq IS
+'Numbers the lines of session_consistency.ledger.';
+COMMENT ON TABLE session_consistency.ledger IS
+'One line for each session that took a credit, gave one back, or holds it in another way; of attachments with ledger => true. Written in the statement that changes the session, by the extension alone; nobody but the table''s owner can change it. Whoever may read the sessions reads their lines with ledger_lines or explain_subscription(); ledger_gaps() finds a line that is missing or was changed.';
+COMMENT ON COLUMN session_consistency.ledger.id IS 'Orders the lines of a subscription. Of all of them together it is no strict order of time, and numbers are missing where transactions were rolled back.';
+COMMENT ON COLUMN session_consistency.ledger.at IS 'When the line was written.';
+COMMENT ON COLUMN session_consistency.ledger.transaction_id IS 'The transaction, as pg_current_xact_id() shows it.';
+COMMENT ON COLUMN session_consistency.ledger.role IS 'The role that the client acted as: that of its login or of SET ROLE, also where a function or a cascade ran as somebody else.';
+COMMENT ON COLUMN session_consistency.ledger.actor IS 'The setting session_consistency.actor; NULL where it was empty.';
+COMMENT ON COLUMN session_consistency.ledger.attachment IS 'The attached table of the sessions.';
+COMMENT ON COLUMN session_consistency.ledger.subscription_id IS 'The subscription, as text.';
+COMMENT ON COLUMN session_consistency.ledger.member_id IS 'The subscription''s member, as text, where the subscriptions'' key holds it; else NULL.';
+COMMENT ON COLUMN session_consistency.ledger.session_id IS 'The session''s primary key as text, as in audit_findings(); NULL in a line of no single session.';
+COMMENT ON COLUMN session_consistency.ledger.delta IS 'How many credits it took; below 0: gave back; 0: the session holds its credit in another way.';
+COMMENT ON COLUMN session_consistency.ledger.balance IS 'How many credits of the subscription were used after it.';
+COMMENT ON COLUMN session_consistency.ledger.reason IS 'Of a session: booked; completed; reopened, back to scheduled, or counted again; cancelled; deleted; type changed; moved, to another subscription; member changed; linked, history that had no link; unlinked. Of the subscription: opened, the balance that the ledger begins with; recounted, by migrate(); repaired; repair undone; truncated.';
+
+CREATE FUNCTION session_consistency.keep_ledger() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'sc_keep_ledger';
+COMMENT ON FUNCTION session_consistency.keep_ledger() IS
+'Trigger of session_consistency.ledger, BEFORE every kind of statement: refuses it (42501) to anyone but the owner of the table, whatever was granted. The extension''s own lines do not come by here.';
+CREATE TRIGGER keep_ledger BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON session_consistency.ledger
+    FOR EACH STATEMENT EXECUTE FUNCTION session_consistency.keep_ledger();
+ALTER TABLE session_consistency.ledger ENABLE ALWAYS TRIGGER keep_ledger;
+
+CREATE VIEW session_consistency.ledger_lines WITH (security_barrier = true) AS
+    SELECT l.id, l.at, l.transaction_id, l.role, l.actor, l.attachment, l.subscription_id, l.member_id, l.session_id,
+           l.delta, l.balance, l.reason
+    FROM session_consistency.ledger l
+    WHERE pg_catalog.has_table_privilege(l.attachment, 'SELECT') AND NOT pg_catalog.row_security_active(l.attachment);
+GRANT SELECT ON session_consistency.ledger_lines TO PUBLIC;
+COMMENT ON VIEW session_consistency.ledger_lines IS
+'The lines of session_consistency.ledger that the reader may see: those of tables whose every row the reader may read.';
+COMMENT ON COLUMN session_consistency.ledger_lines.id IS 'As in ledger.';
+COMMENT ON COLUMN session_consistency.ledger_lines.at IS 'As in ledger.';
+COMMENT ON COLUMN session_consistency.ledger_lines.transaction_id IS 'As in ledger.';
+COMMENT ON COLUMN session_consistency.ledger_lines.role IS 'As in ledger.';
+COMMENT ON COLUMN session_consistency.ledger_lines.actor IS 'As in ledger.';
+COMMENT ON COLUMN session_consistency.ledger_lines.attachment IS 'As in ledger.';
+COMMENT ON COLUMN session_consistency.ledger_lines.subscription_id IS 'As in ledger.';
+COMMENT ON COLUMN session_consistency.ledger_lines.member_id IS 'As in ledger.';
+COMMENT ON COLUMN session_consistency.ledger_lines.session_id IS 'As in ledger.';
+COMMENT ON COLUMN session_consistency.ledger_lines.delta IS 'As in ledger.';
+COMMENT ON COLUMN session_consistency.ledger_lines.balance IS 'As in ledger.';
+COMMENT ON COLUMN session_consistency.ledger_lines.reason IS 'As in ledger.';
+
+CREATE FUNCTION session_consistency.open_ledger(sessions regclass) RETURNS bigint
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'sc_open_ledger';
+COMMENT ON FUNCTION session_consistency.open_ledger(regclass) IS
+'Opens the books of an attachment: writes a line with the present balance for each of its subscriptions, and returns how many. attach() does it; done again, the replay begins at the new lines, and the table''s owner may put older ones elsewhere. Bookings wait meanwhile. Errors: 42501 for who does not own both tables; 55000 where the table is not attached, or has no ledger.';
+
+CREATE FUNCTION session_consistency.explain_subscription(
+    sessions regclass,
+    subscription_id text)
+    RETURNS TABLE (
+        id bigint,
+        at timestamptz,
+        transaction_id xid8,
+        role name,
+        actor text,
+        member_id text,
+        session_id text,
+        delta bigint,
+        balance bigint,
+        reason text)
+    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'sc_explain_subscription';
+COMMENT ON FUNCTION session_consistency.explain_subscription(regclass, text) IS
+'The life of each credit of one subscription, in order, with the balance after each line: the columns are those of session_consistency.ledger. The last balance is the counter that is stored. Arguments: sessions, the attached table; subscription_id, the key as text.
+
+Reads with the caller''s own rights. Errors: 22004 a NULL argument; 22023 no such subscription, now or ever; the type''s own error (22P02) for a key that it refuses; 42501 where the caller may not read every row of both tables; 55000 where the table is not attached, or has no ledger.';
+
+CREATE FUNCTION session_consistency.ledger_gaps(
+    sessions regclass DEFAULT NULL,
+    OUT attachment regclass,
+    OUT subscription_id text,
+    OUT member_id text,
+    OUT ledger_id bigint,
+    OUT expected bigint,
+    OUT actual bigint,
+    OUT message text)
+    RETURNS SETOF record
+    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'sc_ledger_gaps';
+COMMENT ON FUNCTION session_consistency.ledger_gaps(regclass) IS
+'Replays the ledger and returns a row for each place where it does not lead to what is stored, none when all is well: a line whose balance is not that of the line before plus its delta (ledger_id names it; expected and actual are balances), or a subscription whose counter is not the last balance (ledger_id is NULL; expected is the balance, actual the counter). Lines before the last one that was opened, recounted, repaired or truncated are history and not judged.
+
+Argument: sessions, the attached table; NULL: every attachment with a ledger. Reads with the caller''s own rights, in one snapshot, and works on a standby.
+
+Errors: those of check_counts(); 55000 also where the table has no ledger.';
 
 -- Before and after ---------------------------------------------------------------------------------------------------
 

@@ -296,10 +296,19 @@ void plan_triggers(Plan &plan)
     }
 }
 
+// The books begin with what is used by now.
+void plan_ledger(Plan &plan)
+{
+    if (plan.request->mapping.ledger)
+        add_step(plan.steps, "open ledger",
+                 psprintf("SELECT session_consistency.open_ledger(%s)", quote_literal_cstr(plan.sessions)));
+}
+
 // In this order: what a later step refers to is there when it runs.
 constexpr std::array planners{
     plan_leftovers,   plan_link_column, plan_used_column, plan_active_index, plan_link_index,
     plan_foreign_key, plan_total_check, plan_link_check,  plan_view,         plan_triggers,
+    plan_ledger,
 };
 
 Steps plan_steps(const Request &request, const Facts &facts, const Rows &rows)

@@ -119,6 +119,7 @@ Mapping read_mapping(FunctionCallInfo fcinfo)
     if (mapping.active_status[0] == '\0')
         refuse_empty(active_status);
     mapping.guard = parse_guard(text_to_cstring(PG_GETARG_TEXT_PP(guard)));
+    mapping.ledger = PG_GETARG_BOOL(ledger);
     return mapping;
 }
 
@@ -137,9 +138,6 @@ Request read_request(FunctionCallInfo fcinfo)
         refuse_empty(counts_view);
     request.link_check = PG_GETARG_BOOL(link_check);
     request.dry_run = PG_GETARG_BOOL(dry_run);
-    if (PG_GETARG_BOOL(ledger))
-        ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("this version writes no ledger"),
-                errhint("Attach with ledger => false."));
     if (request.sessions == request.subscriptions)
         ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                 errmsg("sessions and subscriptions must be two tables"));

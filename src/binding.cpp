@@ -1,6 +1,7 @@
 // Binds a trigger to the relation it fires on.
 #include "binding.hpp"
 
+#include "existing.hpp"
 #include "pg_compat.hpp"
 #include "plain_write.hpp"
 
@@ -277,6 +278,35 @@ void require_trusted(Relation relation, Relation subscriptions)
             errhint("Give both tables the same owner."), errtable(relation));
 }
 
+// The sessions' primary key. Of a key of two columns the member is left out, as in audit_findings().
+std::span<const NameColumn> make_name(Relation relation, const SessionShape &shape)
+{
+    bool deferrable;
+    const Columns key = primary_key_of(relation, &deferrable);
+    auto *columns = static_cast<NameColumn *>(palloc0(sizeof(NameColumn) * Max(key.size(), size_t{1})));
+    size_t count = 0;
+    for (size_t place = 0; place < key.size(); place++) {
+        if (key.size() == 2 && key[place] == shape.member)
+            continue;
+        Oid output;
+        bool varlena;
+        NameColumn &name = columns[count++];
+        name.column = key[place];
+        name.place = static_cast<uint16>(place);
+        name.type = base_type(relation, name.column);
+        getTypeOutputInfo(name.type, &output, &varlena);
+        fmgr_info(output, &name.output);
+    }
+    return std::span<const NameColumn>(columns, count);
+}
+
+// The table that is attached: a partition's root.
+Oid attached_table(Relation relation)
+{
+    return relation->rd_rel->relispartition ? llast_oid(get_partition_ancestors(RelationGetRelid(relation)))
+                                            : RelationGetRelid(relation);
+}
+
 // Everything about a trigger of the sessions, in the current memory context.
 void fill_sessions_binding(Binding *binding, Relation relation, const Mapping &mapping)
 {
@@ -298,6 +328,10 @@ void fill_sessions_binding(Binding *binding, Relation relation, const Mapping &m
     shape.key_index = key->index;
     choose_member_index(&shape, subscriptions);
     table_close(subscriptions, AccessShareLock);
+    if (mapping.ledger) {
+        shape.ledger = attached_table(relation);
+        binding->sessions.name = make_name(relation, binding->sessions);
+    }
 }
 
 using Fill_binding = void (*)(Binding *, Relation, const Mapping &);

@@ -50,8 +50,18 @@ struct SubscriptionShape {
     Oid key_index;             // of the foreign key
     Oid member_index;          // one that finds a member's active subscriptions; InvalidOid: a scan
     bool one_active;           // and that lets a member have only one
+    Oid ledger;                // the attached table, where each change is written to the ledger; else InvalidOid
 };
 static_assert(Pod<SubscriptionShape>);
+
+// A column of the sessions' primary key, by which the ledger calls them.
+struct NameColumn {
+    AttrNumber column;
+    uint16 place;              // in the key
+    Oid type;                  // the base type
+    FmgrInfo output;
+};
+static_assert(Pod<NameColumn>);
 
 // The relation of the sessions that a trigger fires on: the table, a partition, a shard.
 struct SessionShape {
@@ -69,6 +79,7 @@ struct SessionShape {
     Words consuming;
     Words scheduled;
     Words completed;
+    std::span<const NameColumn> name;    // only where there is a ledger
 };
 static_assert(Pod<SessionShape>);
 

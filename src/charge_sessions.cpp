@@ -67,19 +67,47 @@ bool written_by_us(const TriggerData *data)
     return TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(data->tg_trigtuple->t_data));
 }
 
-void add_credits(RowEvent &event, const SessionRow &row, Credits credits)
+// The sum of the subscription that it changes; nullptr: none.
+const Sum *add_credits(RowEvent &event, const SessionRow &row, Credits credits)
 {
     if (credits.used == 0)
-        return;
+        return nullptr;
     const std::optional<Datum> id = link_key(*event.binding, row);
     // A composite key with a NULL leads nowhere.
     if (!id || (event.binding->subscriptions.by_member && !member_key(*event.binding, row)))
-        return;
+        return nullptr;
     Sum &sum = sum_of(event, row, *id);
     sum.credits.used += credits.used;
     sum.credits.scheduled += credits.scheduled;
     if (credits.used < 0 && !sum.own_rows)
         sum.own_rows = written_by_us(event.data);
+    return &sum;
+}
+
+// Notes for the ledger what the session held and what it holds now: nothing where that is the same.
+void note_change(RowEvent &event, const Change &change, const Sum *before, const Sum *after)
+{
+    if (event.statement == nullptr)
+        return;
+    TriggerData *data = event.data;
+    LineList *lines = lines_of(event.statement);
+    MemoryContext context = sums_of(event.statement)->context;
+    if (TRIGGER_FIRED_BY_INSERT(data->tg_event) && change.before)
+        before = held(*change.before).used == 0 ? nullptr : take_departed(lines);
+    const std::optional<Cause> turned =
+        before == after && after != nullptr ? turned_because(change) : std::nullopt;
+    if (before == after && !turned)
+        return;
+    TupleTableSlot *row = TRIGGER_FIRED_BY_UPDATE(data->tg_event) ? data->tg_newslot : data->tg_trigslot;
+    const char *session = name_session(event.binding->sessions, row, context);
+    if (turned) {
+        note_line(lines, context, after, session, 0, *turned, false);
+        return;
+    }
+    if (before != nullptr)
+        note_line(lines, context, before, session, -1, given_because(change), departed_after.armed);
+    if (after != nullptr)
+        note_line(lines, context, after, session, 1, taken_because(change), false);
 }
 
 // A composite foreign key would refuse another member's subscription before the statement ends, as if it did not
@@ -182,12 +210,16 @@ void charge_row(RowEvent &event)
     const bool mended = mend_link({data, event.binding}, after == nullptr ? first : *after, judgement);
     if (judgement.member && !mended)
         add_link(event, *after);
+    const Sum *given = nullptr;
+    const Sum *taken = nullptr;
     if (before != nullptr) {
         const Credits credits = held(before->session);
-        add_credits(event, *before, {-credits.used, -credits.scheduled});
+        given = add_credits(event, *before, {-credits.used, -credits.scheduled});
     }
     if (after != nullptr)
-        add_credits(event, *after, held(after->session));
+        taken = add_credits(event, *after, held(after->session));
+    if (OidIsValid(event.binding->subscriptions.ledger))
+        note_change(event, change, given, taken);
 }
 
 // True where the client's statement is an INSERT of one row into this table, and nothing else. A function among its

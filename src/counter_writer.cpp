@@ -2,6 +2,7 @@
 #include "counter_writer.hpp"
 
 #include "credit_rule.hpp"
+#include "ledger.hpp"
 #include "owner_query.hpp"
 #include "pg_compat.hpp"
 #include "plain_write.hpp"
@@ -23,6 +24,7 @@ struct CounterWriter {
     TransitionCaptureState *capture;
     bool fires_triggers;
     EPQState epq;
+    std::optional<Cause> exact;     // how the ledger calls an exact write
 };
 static_assert(Pod<CounterWriter>);
 
@@ -159,6 +161,7 @@ CounterWriter *open_counter_writer(Relation subscriptions, const SubscriptionSha
     auto *writer = static_cast<CounterWriter *>(palloc0(sizeof(CounterWriter)));
     writer->relation = subscriptions;
     writer->shape = &shape;
+    writer->exact = Cause::repaired;
     CheckCmdReplicaIdentity(subscriptions, CMD_UPDATE);
     if (newest)
         PushCopiedSnapshot(GetLatestSnapshot());
@@ -263,7 +266,26 @@ std::optional<int64_t> change_row(CounterWriter *writer, const Subscription &bef
 
 }  // namespace
 
+void explain_exact(CounterWriter *writer, std::optional<Cause> cause)
+{
+    writer->exact = cause;
+}
+
 namespace {
+
+// An exact write is no sum of what sessions did: it gets a line of its own.
+void explain_write(const CounterWriter *writer, int64_t used, std::optional<Cause> cause)
+{
+    const SubscriptionShape &shape = *writer->shape;
+    if (!cause || !OidIsValid(shape.ledger))
+        return;
+    bool is_null;
+    const Account account = account_of(shape, slot_getattr(writer->changed, shape.id, &is_null),
+                                       slot_getattr(writer->changed, shape.member, &is_null));
+    Ledger *ledger = open_ledger(shape.ledger);
+    restate(ledger, account, used, *cause);
+    close_ledger(ledger);
+}
 
 // Stores the changed row in the place of the current one.
 void write_row(CounterWriter *writer, std::optional<int64_t> used, std::optional<int64_t> remaining)
@@ -283,6 +305,8 @@ void write_counter(CounterWriter *writer, int64_t used, bool exact)
 {
     prepare_target(writer);
     write_row(writer, used, change_row(writer, read_subscription(*writer->shape, writer->row), used, exact));
+    if (exact)
+        explain_write(writer, used, writer->exact);
 }
 
 void restore_counter(CounterWriter *writer, std::optional<int64_t> used, std::optional<int64_t> remaining)
@@ -298,6 +322,7 @@ void restore_counter(CounterWriter *writer, std::optional<int64_t> used, std::op
             changed->tts_values[shape.remaining - 1] = counter_datum(*remaining, shape.remaining_type);
     }
     write_row(writer, used, shape.remaining != 0 ? remaining : std::nullopt);
+    explain_write(writer, used.value_or(0), Cause::repair_undone);
 }
 
 bool try_write_counter(CounterWriter *writer, int64_t used)

@@ -1,6 +1,7 @@
 // Writes counters of the subscriptions, opened once for a statement. Locks and writes as it is told, judges nothing.
 #pragma once
 
+#include "ledger_rule.hpp"
 #include "subscription_search.hpp"
 
 namespace sc {
@@ -22,6 +23,10 @@ TupleTableSlot *lock_next_used(CounterWriter *writer);   // every subscription t
 
 // Writes the counter of the current subscription, which is locked. A maintained remaining column follows the change,
 // or, where exact is true, becomes total - used whatever it was.
+//
+// An exact write is no sum of what sessions did: where there is a ledger, it gets a line of its own with the cause
+// that explain_exact() gave; repaired, unless it was called. None: the caller writes the lines.
+void explain_exact(CounterWriter *writer, std::optional<Cause> cause);
 void write_counter(CounterWriter *writer, int64_t used, bool exact);
 
 // Writes the counters of the current subscription, which is locked, whatever they are: for putting a row back.

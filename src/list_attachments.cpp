@@ -71,7 +71,7 @@ Row row_of(const Attachment &attachment)
     put_mapping(row, attachment.mapping);
     put_relation(row, find_counts_view(attachment));
     put(row, CStringGetTextDatum(guard_word(attachment.mapping.guard)));
-    put(row, BoolGetDatum(false));    // ledger
+    put(row, BoolGetDatum(attachment.mapping.ledger));
     put(row, BoolGetDatum(find_made(attachment.mapping.made, "link_check") != nullptr));
     const Names gaps = find_gaps(attachment);
     put(row, BoolGetDatum(gaps.empty()));

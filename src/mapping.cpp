@@ -111,6 +111,13 @@ std::optional<Guard> read_guard(const char *word)
     return std::nullopt;
 }
 
+std::optional<bool> read_flag(const char *word)
+{
+    if (strcmp(word, "true") == 0 || strcmp(word, "false") == 0)
+        return word[0] == 't';
+    return std::nullopt;
+}
+
 // Reads the arguments into the mapping; returns the name of one that is missing or wrong, nullptr where all is well.
 const char *read_arguments(std::span<char *const> arguments, Mapping &mapping)
 {
@@ -132,6 +139,11 @@ const char *read_arguments(std::span<char *const> arguments, Mapping &mapping)
     if (!guard)
         return "guard";
     mapping.guard = *guard;
+    const char *flag = find_value(arguments, "ledger");
+    const std::optional<bool> ledger = flag == nullptr ? std::nullopt : read_flag(flag);
+    if (!ledger)
+        return "ledger";
+    mapping.ledger = *ledger;
     const char *made = find_value(arguments, "made");
     const std::optional<Names> names = made == nullptr ? Names{} : read_names(made);
     if (!names)
@@ -194,7 +206,7 @@ std::optional<Mapping> find_mapping(std::span<char *const> arguments)
 Names format_mapping(const Mapping &mapping, bool made)
 {
     auto **arguments =
-        static_cast<const char **>(palloc(sizeof(char *) * (scalar_fields.size() + list_fields.size() + 2)));
+        static_cast<const char **>(palloc(sizeof(char *) * (scalar_fields.size() + list_fields.size() + 3)));
     size_t count = 0;
     for (const ScalarField &field : scalar_fields) {
         const char *value = mapping.*field.member;
@@ -203,6 +215,7 @@ Names format_mapping(const Mapping &mapping, bool made)
     for (const ListField &field : list_fields)
         arguments[count++] = psprintf("%s=%s", field.name, format_names(mapping.*field.member));
     arguments[count++] = psprintf("guard=%s", guard_word(mapping.guard));
+    arguments[count++] = mapping.ledger ? "ledger=true" : "ledger=false";
     if (made)
         arguments[count++] = psprintf("made=%s", format_names(mapping.made));
     return Names(arguments, count);

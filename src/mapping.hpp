@@ -26,6 +26,7 @@ struct Mapping {
     const char *used_column;
     const char *remaining_column;      // nullptr: absent or generated; else maintained beside used
     Guard guard;
+    bool ledger;                       // every change of a credit is written to the ledger
     Names made;                        // what attach() made, for detach(): "kind:name", see attach.cpp
 };
 static_assert(Pod<Mapping>);

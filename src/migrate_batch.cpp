@@ -27,6 +27,7 @@
 #include "attempt.hpp"
 #include "counter_writer.hpp"
 #include "existing.hpp"
+#include "ledger_lines.hpp"
 #include "steps.hpp"
 #include "violation.hpp"
 
@@ -498,6 +499,7 @@ bool is_right(const Work &work, const HeldSubscription &held)
 
 void set_counter(const Work &work, CounterWriter *writer, const HeldSubscription &held)
 {
+    explain_exact(writer, std::nullopt);       // explain_batch() writes the lines
     if (lock_subscription(writer, held.id, member_value(work, held.member)) == nullptr)
         elog(ERROR, "a locked subscription of relation \"%s\" is gone",
              RelationGetRelationName(work.subscriptions));
@@ -554,6 +556,39 @@ void set_counters(Work &work)
     for (HeldSubscription &held : work.held.all())
         if (is_overdrawn(held))
             set_overdrawn(work, held);
+}
+
+// One subscription's lines: what the recount makes of the balance without the new links, then a line for each of them.
+void explain_held(const Work &work, Ledger *ledger, const HeldSubscription &held, size_t pack, bool links)
+{
+    const ListedMember &member = work.batch->members.items[held.member];
+    const std::span<HeldSession> sessions =
+        links ? work.held_sessions.subspan(member.first_session, member.sessions) : std::span<HeldSession>{};
+    const auto takes_credit = [pack](const HeldSession &session) {
+        return session.attribution.pack == pack && session.counted;
+    };
+    const SessionShape &shape = work.binding->sessions;
+    const Account account = account_of(work.binding->subscriptions, held.id, member_value(work, held.member));
+    int64_t balance = held.used.value_or(0) - std::count_if(sessions.begin(), sessions.end(), takes_credit);
+    restate(ledger, account, balance, Cause::recounted);
+    for (const HeldSession &session : sessions)
+        if (takes_credit(session))
+            write_entry(ledger, account, {name_session(shape, session.key), 1, ++balance, Cause::linked});
+}
+
+void explain_batch(const Work &work, bool links)
+{
+    const SubscriptionShape &shape = work.binding->subscriptions;
+    if (!OidIsValid(shape.ledger) || work.held.count == 0)
+        return;
+    Ledger *ledger = open_ledger(shape.ledger);
+    for (size_t i = 0; i < work.held.count; i++) {
+        const HeldSubscription &held = work.held.items[i];
+        explain_held(work, ledger, held, i - work.first_held[held.member], links);
+        CHECK_FOR_INTERRUPTS();
+    }
+    close_ledger(ledger);
+    CommandCounterIncrement();
 }
 
 // True where the user's triggers have fired.
@@ -621,9 +656,11 @@ void treat_batch(const MigrateRequest &request, Oid subscriptions, const MemberT
     attribute_all(work);
     // The counters first: what the user's triggers do to sessions when links are written is charged on top of them.
     set_counters(work);
+    explain_batch(work, true);
     if (write_links(work)) {
         recount(work);
         set_counters(work);
+        explain_batch(work, false);
     }
     tally(work);
     close_tables(work);

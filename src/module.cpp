@@ -1,6 +1,7 @@
 // Entry of the library.
 #include "binding.hpp"
 #include "check_history.hpp"
+#include "ledger.hpp"
 #include "pending_charges.hpp"
 
 extern "C" {
@@ -18,4 +19,5 @@ extern "C" void _PG_init(void)
     sc::init_bindings();
     sc::init_pending_charges();
     sc::init_check_history();
+    sc::init_ledger();
 }

@@ -18,6 +18,7 @@ struct Statement {
     Oid marker_relation;
     ItemPointerData marker;
     SumTable sums;
+    LineList lines;
 };
 static_assert(Pod<Statement>);
 
@@ -61,6 +62,11 @@ bool is_marker(const Statement &statement, Oid relation, const ItemPointerData &
 SumTable *sums_of(Statement *statement)
 {
     return &statement->sums;
+}
+
+LineList *lines_of(Statement *statement)
+{
+    return &statement->lines;
 }
 
 void detach_statement(Statement *statement)
@@ -146,6 +152,7 @@ void forget_everything()
 {
     statements = nullptr;          // their memory goes with the transaction's
     carried = nullptr;
+    forget_carried_lines();
     uncharged_subscriptions = InvalidOid;
     departed_before.armed = false;
     departed_after.armed = false;
@@ -192,11 +199,13 @@ void on_subtransaction(SubXactEvent event, SubTransactionId, SubTransactionId, v
     if (event == SUBXACT_EVENT_COMMIT_SUB) {
         for (Carried *entry = carried; entry != nullptr; entry = entry->next)
             entry->nest_level = Min(entry->nest_level, level - 1);
+        commit_carried_lines(level);
     } else if (event == SUBXACT_EVENT_ABORT_SUB) {
         while (statements != nullptr && statements->nest_level >= level)
             statements = statements->enclosing;
         while (carried != nullptr && carried->nest_level >= level)
             carried = carried->next;
+        abort_carried_lines(level);
         uncharged_subscriptions = InvalidOid;
         departed_before.armed = false;
         departed_after.armed = false;

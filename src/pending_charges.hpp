@@ -2,7 +2,7 @@
 // The state of the backend lives here, and is forgotten when a (sub)transaction aborts. Judges nothing.
 #pragma once
 
-#include "sum_table.hpp"
+#include "ledger_lines.hpp"
 
 namespace sc {
 
@@ -17,6 +17,9 @@ bool is_marker(const Statement &statement, Oid relation, const ItemPointerData &
 
 // What it adds, by subscription.
 SumTable *sums_of(Statement *statement);
+
+// What it will write to the ledger.
+LineList *lines_of(Statement *statement);
 
 // Takes the statement off the list; its memory goes with close_statement().
 void detach_statement(Statement *statement);

@@ -1,5 +1,6 @@
 // AFTER TRUNCATE trigger of the sessions: with the sessions go the credits that they held.
 #include "counter_writer.hpp"
+#include "ledger.hpp"
 #include "trigger_call.hpp"
 
 extern "C" {
@@ -13,8 +14,16 @@ extern "C" PGDLLEXPORT Datum sc_reset_counters(PG_FUNCTION_ARGS)
     const SubscriptionShape &shape = bind_sessions(data->tg_relation, data->tg_trigger).subscriptions;
     Relation subscriptions = table_open(shape.relation, RowExclusiveLock);
     CounterWriter *writer = open_counter_writer(subscriptions, shape, true);
+    explain_exact(writer, std::nullopt);
     while (lock_next_used(writer) != nullptr)
         write_counter(writer, 0, true);
+    // Before the user's own triggers on the subscriptions, which may book more. Subscriptions that are gone as well
+    // have lines, too.
+    if (OidIsValid(shape.ledger)) {
+        Ledger *ledger = open_ledger(shape.ledger);
+        restate_all_unused(ledger, Cause::truncated);
+        close_ledger(ledger);
+    }
     close_counter_writer(writer);
     table_close(subscriptions, NoLock);
     return Datum{0};

@@ -2,6 +2,7 @@
 #include "settle_statement.hpp"
 
 #include "counter_writer.hpp"
+#include "explain_statement.hpp"
 #include "session_errors.hpp"
 
 namespace sc {
@@ -34,6 +35,7 @@ struct Settling {
     Reader reader;
     CounterWriter *writer;
     int depth;
+    Explainer *explainer;      // nullptr: there is no ledger
 };
 
 // Raises what a subscription in its newest version does not allow.
@@ -71,12 +73,13 @@ void settle_sum(const Settling &settling, Sum &sum)
     const SubscriptionShape &shape = settling.reader.binding->subscriptions;
     const int64_t owed = carried_credits(shape, sum.id, sum.member);
     const int64_t due = sum.credits.used + owed;
-    // A completed session changes what it is counted as, not what it holds.
-    if (due == 0 && sum.credits.scheduled <= 0 && !sum.linked && owed == 0)
+    // A completed session changes what it is counted as, not what it holds: only the ledger tells it.
+    if (due == 0 && sum.credits.scheduled <= 0 && !sum.linked && owed == 0 && !is_explained(settling.explainer, sum))
         return;
     TupleTableSlot *row = find_subscription(settling.writer, sum.id, sum.member);
     if (row != nullptr && settle_unlocked(settling, sum, row, due)) {
         carry_credits(shape, sum.id, sum.member, -owed);
+        explain(settling.explainer, sum, row, read_subscription(shape, row).used.value_or(0) + due);
         return;
     }
     if (row != nullptr)
@@ -86,6 +89,7 @@ void settle_sum(const Settling &settling, Sum &sum)
         if (due > 0 || sum.linked)
             raise_gone(settling.reader, sum.id);
         carry_credits(shape, sum.id, sum.member, -owed);
+        explain_gone(settling.explainer, sum);
         return;
     }
     const Subscription subscription = read_subscription(shape, row);
@@ -94,8 +98,13 @@ void settle_sum(const Settling &settling, Sum &sum)
     carry_credits(shape, sum.id, sum.member, sum.credits.used - amount);
     // From here on the counter shows it: a trigger that writes sessions now must not count it again.
     sum.credits = {0, 0};
+    const int64_t counter = subscription.used.value_or(0) + amount;
     if (amount != 0)
-        write_counter(settling.writer, subscription.used.value_or(0) + amount, false);
+        write_counter(settling.writer, counter, false);
+    if (amount == due)
+        explain(settling.explainer, sum, row, counter);
+    else
+        carry_explanation(settling.explainer, sum);
 }
 
 bool is_due(const Sum &sum, const SubscriptionShape &shape)
@@ -110,15 +119,18 @@ void settle_statement(const Binding &binding, Relation sessions, Statement *stat
 {
     const SubscriptionShape &shape = binding.subscriptions;
     const std::span<Sum *> sums = ordered_sums(*sums_of(statement), shape);
-    bool due = false;
+    bool due = lines_of(statement)->count > 0;
     for (size_t i = 0; i < sums.size() && !due; i++)
         due = is_due(*sums[i], shape);
     if (due) {
         Relation subscriptions = table_open(shape.relation, RowExclusiveLock);
         CounterWriter *writer = open_counter_writer(subscriptions, shape, false);
-        const Settling settling{{sessions, &binding, GetUserId()}, writer, depth};
+        Explainer *explainer = open_explainer(shape, lines_of(statement));
+        const Settling settling{{sessions, &binding, GetUserId()}, writer, depth, explainer};
         for (Sum *sum : sums)
             settle_sum(settling, *sum);
+        // Before the user's own triggers on the subscriptions, which may book more.
+        close_explainer(explainer);
         detach_statement(statement);
         close_counter_writer(writer);
         table_close(subscriptions, NoLock);
@@ -159,12 +171,16 @@ bool settle_early(const Binding &binding, Relation sessions, Statement *statemen
     const Sum &sum = *sums[0];
     Relation subscriptions = table_open(shape.relation, RowExclusiveLock);
     CounterWriter *writer = open_counter_writer(subscriptions, shape, false);
-    const Settling settling{{sessions, &binding, GetUserId()}, writer, 1};
+    Explainer *explainer = open_explainer(shape, lines_of(statement));
+    const Settling settling{{sessions, &binding, GetUserId()}, writer, 1, explainer};
     TupleTableSlot *row = find_subscription(writer, sum.id, sum.member);
     const bool settled = row != nullptr && (settle_unlocked(settling, sum, row, sum.credits.used) ||
                                             settle_locked(settling, sum));
-    if (settled)
+    if (settled) {
+        explain(explainer, sum, row, read_subscription(shape, row).used.value_or(0) + sum.credits.used);
         detach_statement(statement);
+    }
+    close_explainer(explainer);
     close_counter_writer(writer);
     table_close(subscriptions, NoLock);
     if (settled)

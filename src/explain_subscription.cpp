@@ -1,0 +1,240 @@
+// Reads the ledger: explain_subscription() shows the lines of one subscription, ledger_gaps() replays them all. As the
+// caller, through ledger_lines; writes nothing. open_ledger() and the table's own trigger stand here, too.
+#include "ledger.hpp"
+#include "pg_compat.hpp"
+#include "read_counts.hpp"
+#include "subscription_search.hpp"
+
+extern "C" {
+PG_FUNCTION_INFO_V1(sc_explain_subscription);
+PG_FUNCTION_INFO_V1(sc_ledger_gaps);
+PG_FUNCTION_INFO_V1(sc_open_ledger);
+PG_FUNCTION_INFO_V1(sc_keep_ledger);
+}
+
+namespace sc {
+
+namespace {
+
+[[noreturn]] void raise_no_ledger(Oid sessions)
+{
+    ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+            errmsg("table \"%s\" is attached without a ledger", get_rel_name(sessions)),
+            errhint("Detach it and attach it again with ledger => true."));
+    pg_unreachable();
+}
+
+// Runs a query whose columns are those of the set-returning function; true where it found a row.
+bool return_query(FunctionCallInfo fcinfo, const char *query)
+{
+    auto *result = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo);
+    SPIExecuteOptions options{};
+    options.read_only = true;
+    options.dest = CreateDestReceiver(DestTuplestore);
+    SetTuplestoreDestReceiverParams(options.dest, result->setResult, result->econtext->ecxt_per_query_memory, false,
+                                    nullptr, nullptr);
+    SPI_connect();
+    const int status = SPI_execute_extended(query, &options);
+    if (status != SPI_OK_SELECT)
+        elog(ERROR, "reading the ledger failed: %s", SPI_result_code_string(status));
+    const bool found = SPI_processed > 0;
+    SPI_finish();
+    return found;
+}
+
+bool finds_row(const char *query)
+{
+    SPI_connect();
+    const int status = SPI_execute(query, true, 1);
+    if (status != SPI_OK_SELECT)
+        elog(ERROR, "\"%s\" failed: %s", query, SPI_result_code_string(status));
+    const bool found = SPI_processed > 0;
+    SPI_finish();
+    return found;
+}
+
+void require_select(Oid relation)
+{
+    const AclResult result = pg_class_aclcheck(relation, GetUserId(), ACL_SELECT);
+    if (result != ACLCHECK_OK)
+        aclcheck_error(result, OBJECT_TABLE, get_rel_name(relation));
+}
+
+// The key as its own type writes it.
+const char *settle_key(const Counting &counting, const char *key)
+{
+    const AttrNumber column = get_attnum(counting.subscriptions, counting.subscription_id);
+    const Oid type = getBaseType(get_atttype(counting.subscriptions, column));
+    Oid input;
+    Oid parameter;
+    getTypeInputInfo(type, &input, &parameter);
+    SubscriptionShape shape{};
+    shape.id_key.type = type;
+    return account_of(shape, OidInputFunctionCall(input, const_cast<char *>(key), parameter, -1), Datum{0})
+        .subscription;
+}
+
+const char *gaps_query(const Counting &counting)
+{
+    const Mapping &mapping = counting.mapping;
+    const char *member = quoted_column("s", mapping.subscription_member_column);
+    const char *id = quoted_column("s", counting.subscription_id);
+    const char *used = quoted_column("s", mapping.used_column);
+    return psprintf(
+        "WITH lines AS MATERIALIZED ("
+        "SELECT id, subscription_id, member_id, delta, balance, coalesce(lag(balance) OVER w, 0) + delta AS expected,"
+        " max(id) FILTER (WHERE reason IN ('opened', 'recounted', 'repaired', 'repair undone', 'truncated')) OVER p AS begun,"
+        " max(id) OVER p AS last"
+        " FROM session_consistency.ledger_lines WHERE attachment = '%u'::oid"
+        " WINDOW p AS (PARTITION BY subscription_id, member_id), w AS (p ORDER BY id))"
+        " SELECT '%u'::regclass, subscription_id, member_id, ledger_id, expected, actual, message FROM ("
+        "SELECT subscription_id, member_id, id AS ledger_id, expected, balance AS actual,"
+        " format('Subscription %%s: line %%s shows a balance of %%s, and the lines before it lead to %%s.',"
+        " subscription_id, id, balance, expected) AS message"
+        " FROM lines WHERE id > coalesce(begun, 0) AND balance <> expected"
+        " UNION ALL"
+        " SELECT %s::text, %s, NULL, coalesce(l.balance, 0), %s,"
+        " format('Subscription %%s: its counter is %%s, and the ledger leads to %%s.',"
+        " %s, coalesce(%s::text, 'NULL'), coalesce(l.balance, 0))"
+        " FROM %s AS s LEFT JOIN lines AS l ON l.id = l.last AND l.subscription_id = %s::text%s"
+        " WHERE coalesce(%s, 0) <> coalesce(l.balance, 0)) AS gaps"
+        " ORDER BY subscription_id COLLATE \"C\", member_id COLLATE \"C\", ledger_id NULLS LAST",
+        counting.sessions, counting.sessions, id, counting.by_member ? psprintf("%s::text", member) : "NULL", used,
+        id, used, qualified_name(counting.subscriptions), id,
+        counting.by_member ? psprintf(" AND l.member_id = %s::text", member) : "", used);
+}
+
+void require_owner(Oid relation)
+{
+    if (!owns_relation(relation, GetUserId()))
+        aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, get_rel_name(relation));
+}
+
+const Trigger *charge_trigger(Relation sessions)
+{
+    const TriggerDesc *triggers = sessions->trigdesc;
+    const Oid charge = trigger_function(function::charge);
+    for (int i = 0; triggers != nullptr && i < triggers->numtriggers; i++)
+        if (triggers->triggers[i].tgfoid == charge)
+            return &triggers->triggers[i];
+    return nullptr;
+}
+
+// A line for each subscription, whose counters nobody else is writing: the lock keeps them out.
+int64 open_books(Relation subscriptions, const SubscriptionShape &shape)
+{
+    Ledger *ledger = open_ledger(shape.ledger);
+    TupleTableSlot *row = table_slot_create(subscriptions, nullptr);
+    PushCopiedSnapshot(GetLatestSnapshot());
+    UpdateActiveSnapshotCommandId();
+    MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "session_consistency subscription",
+                                                  ALLOCSET_SMALL_SIZES);
+    const Search search = begin_search(subscriptions, InvalidOid, {}, row);
+    int64 count = 0;
+    while (next_row(search)) {
+        MemoryContext caller = MemoryContextSwitchTo(scratch);
+        bool is_null;
+        const Account account =
+            account_of(shape, slot_getattr(row, shape.id, &is_null), slot_getattr(row, shape.member, &is_null));
+        restate(ledger, account, read_subscription(shape, row).used.value_or(0), Cause::opened);
+        count++;
+        MemoryContextSwitchTo(caller);
+        MemoryContextReset(scratch);
+        CHECK_FOR_INTERRUPTS();
+    }
+    end_search(search);
+    PopActiveSnapshot();
+    ExecDropSingleTupleTableSlot(row);
+    close_ledger(ledger);
+    CommandCounterIncrement();
+    return count;
+}
+
+}  // namespace
+
+}  // namespace sc
+
+extern "C" Datum sc_explain_subscription(PG_FUNCTION_ARGS)
+{
+    using namespace sc;
+    for (int argument = 0; argument < 2; argument++)
+        if (PG_ARGISNULL(argument))
+            ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+                    errmsg("argument \"%s\" of explain_subscription() must not be null",
+                           argument == 0 ? "sessions" : "subscription_id"));
+    InitMaterializedSRF(fcinfo, 0);
+    const Counting counting = open_countings(PG_GETARG_OID(0)).front();
+    if (!counting.mapping.ledger)
+        raise_no_ledger(counting.sessions);
+    require_select(counting.sessions);
+    require_select(counting.subscriptions);
+    const char *key = settle_key(counting, text_to_cstring(PG_GETARG_TEXT_PP(1)));
+    const Reading reading = begin_reading();
+    const bool found = return_query(
+        fcinfo, psprintf("SELECT id, at, transaction_id, role, actor, member_id, session_id, delta, balance, reason"
+                         " FROM session_consistency.ledger_lines WHERE attachment = '%u'::oid"
+                         " AND subscription_id = %s ORDER BY id",
+                         counting.sessions, quote_literal_cstr(key)));
+    if (!found && !finds_row(psprintf("SELECT FROM %s AS s WHERE %s::text = %s",
+                                      qualified_name(counting.subscriptions),
+                                      quoted_column("s", counting.subscription_id), quote_literal_cstr(key))))
+        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                errmsg("subscription %s of table \"%s\" does not exist", key, get_rel_name(counting.subscriptions)),
+                errdetail("The ledger has no line of it either."));
+    end_reading(reading);
+    return Datum{0};
+}
+
+extern "C" Datum sc_ledger_gaps(PG_FUNCTION_ARGS)
+{
+    using namespace sc;
+    InitMaterializedSRF(fcinfo, 0);
+    const bool every = PG_ARGISNULL(0);
+    const std::span<const Counting> countings =
+        open_countings(every ? std::nullopt : std::optional(PG_GETARG_OID(0)));
+    const Reading reading = begin_reading();
+    for (const Counting &counting : countings) {
+        if (!counting.mapping.ledger && !every)
+            raise_no_ledger(counting.sessions);
+        if (!counting.mapping.ledger)
+            continue;
+        require_select(counting.sessions);
+        return_query(fcinfo, gaps_query(counting));
+    }
+    end_reading(reading);
+    return Datum{0};
+}
+
+extern "C" Datum sc_open_ledger(PG_FUNCTION_ARGS)
+{
+    using namespace sc;
+    const Oid sessions = PG_GETARG_OID(0);
+    const Attachment &attachment = require_attachment(sessions);
+    if (!attachment.mapping.ledger)
+        raise_no_ledger(sessions);
+    Relation relation = table_open(sessions, AccessShareLock);
+    const Trigger *charge = charge_trigger(relation);
+    if (charge == nullptr)
+        raise_no_ledger(sessions);
+    require_owner(sessions);
+    const SubscriptionShape &shape = bind_sessions(relation, charge).subscriptions;
+    require_owner(shape.relation);
+    Relation subscriptions = table_open(shape.relation, ShareRowExclusiveLock);
+    const int64 lines = open_books(subscriptions, shape);
+    table_close(subscriptions, NoLock);
+    table_close(relation, NoLock);
+    PG_RETURN_INT64(lines);
+}
+
+extern "C" Datum sc_keep_ledger(PG_FUNCTION_ARGS)
+{
+    if (!CALLED_AS_TRIGGER(fcinfo))
+        ereport(ERROR, errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+                errmsg("function \"keep_ledger\" must be called as a trigger"));
+    auto *data = reinterpret_cast<TriggerData *>(fcinfo->context);
+    if (!sc::owns_relation(RelationGetRelid(data->tg_relation), GetUserId()))
+        ereport(ERROR, errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+                errmsg("the ledger is written by session_consistency alone"),
+                errhint("It is append-only: nobody but its owner may change it."), errtable(data->tg_relation));
+    return Datum{0};
+}

@@ -1,0 +1,50 @@
+// Writes session_consistency.ledger, straight into the table as the server writes its catalogs: no right of the
+// caller's is needed, no code of the user's runs. Knows what a line looks like, not when one is due.
+#pragma once
+
+#include "binding.hpp"
+#include "ledger_rule.hpp"
+
+namespace sc {
+
+// Opened once for a statement; lines are buffered. A subscription's lines are in the order of their ids, since whoever
+// writes one holds the lock of the subscription.
+struct Ledger;
+Ledger *open_ledger(Oid attachment);
+void close_ledger(Ledger *ledger);
+
+// A subscription as the ledger calls it. member is nullptr where the key does not hold it.
+struct Account {
+    const char *subscription;
+    const char *member;
+};
+static_assert(Pod<Account>);
+Account account_of(const SubscriptionShape &shape, Datum id, Datum member);
+
+// session is nullptr where the line is of no single session.
+struct Entry {
+    const char *session;
+    int64_t delta;
+    int64_t balance;               // after it
+    Cause cause;
+};
+static_assert(Pod<Entry>);
+void write_entry(Ledger *ledger, const Account &account, const Entry &entry);
+
+// The balance by replay of the lines, from where the books were last opened.
+int64_t replay(Ledger *ledger, const Account &account);
+
+// The counter was set, whatever it was: a line that makes the replay equal to it. None where it is already and every
+// line agrees, unless the books are opened.
+void restate(Ledger *ledger, const Account &account, int64_t balance, Cause cause);
+
+// Every subscription that the ledger knows has no credit in use any more.
+void restate_all_unused(Ledger *ledger, Cause cause);
+
+// Text that does not depend on settings, for the values of keys.
+const char *key_text(Datum value, Oid type, FmgrInfo *output);
+
+// Defines the setting session_consistency.actor.
+void init_ledger();
+
+}  // namespace sc
