@@ -213,7 +213,7 @@ COMMENT ON FUNCTION session_consistency.check_session_integrity(bigint, regclass
 
 CREATE SEQUENCE session_consistency.ledger_id_seq;
 CREATE TABLE session_consistency.ledger (
-    id bigint PRIMARY KEY DEFAULT pg_catalog.nextval('session_consistency.ledger_id_seq'),
+    id bigint NOT NULL DEFAULT pg_catalog.nextval('session_consistency.ledger_id_seq'),
     at timestamptz NOT NULL,
     transaction_id xid8 NOT NULL,
     role name NOT NULL,
@@ -224,9 +224,9 @@ CREATE TABLE session_consistency.ledger (
     session_id text,
     delta bigint NOT NULL,
     balance bigint NOT NULL,
-    reason text NOT NULL) USING heap;
+    reason text NOT NULL,
+    CONSTRAINT ledger_subscription PRIMARY KEY (attachment, subscription_id, id)) USING heap;
 ALTER SEQUENCE session_consistency.ledger_id_seq OWNED BY session_consistency.ledger.id;
-CREATE INDEX ledger_subscription ON session_consistency.ledger (attachment, subscription_id, id);
 SELECT pg_catalog.pg_extension_config_dump('session_consistency.ledger', '');
 SELECT pg_catalog.pg_extension_config_dump('session_consistency.ledger_id_seq', '');
 COMMENT ON SEQUENCE session_consistency.ledger_id_seq IS

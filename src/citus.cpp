@@ -53,6 +53,11 @@ void judge(const Request &request, const Facts &facts, const Distribution &sessi
     if (strcmp(sessions.column, facts.mapping.member_column) != 0 ||
         strcmp(subscriptions.column, facts.mapping.subscription_member_column) != 0)
         refuse(request, "They are not distributed by the member.");
+    if (facts.mapping.ledger)
+        ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                errmsg("distributed tables have no ledger"),
+                errdetail("Each node would write lines of its own, which no other sees."),
+                errhint("Attach with ledger => false."));
     const char *allowed = GetConfigOption("citus.enable_unsafe_triggers", true, false);
     if (allowed == nullptr || strcmp(allowed, "on") != 0)
         ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
