@@ -153,5 +153,18 @@ SELECT * FROM life(20);
 INSERT INTO training_sessions (id, member_id) VALUES (12, 2);
 SELECT count(*) FROM session_consistency.ledger_lines
     WHERE attachment = 'training_sessions'::regclass AND session_id = '12';
+
+-- With it again: also of those that went meanwhile and come back, and whatever the actor is called.
+SELECT count(*) > 0 AS detached FROM session_consistency.detach('training_sessions');
+DELETE FROM training_sessions;
+DELETE FROM member_subscriptions WHERE id = 20;
+SELECT count(*) > 0 AS attached
+    FROM session_consistency.attach('training_sessions', 'member_subscriptions', ledger => true);
+INSERT INTO member_subscriptions (id, member_id, total_sessions_snapshot) VALUES (20, 2, 10);
+SELECT set_config('session_consistency.actor', string_agg(md5(n::text), ''), false) IS NOT NULL AS long
+    FROM generate_series(1, 500) n;
+INSERT INTO training_sessions (id, member_id) VALUES (13, 2), (14, 2);
+SELECT session, delta, balance, reason, length(actor) FROM life(20) OFFSET 10;
+SELECT * FROM gaps();
 SELECT * FROM recount();
 \i :finish

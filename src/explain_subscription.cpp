@@ -145,6 +145,8 @@ int64 open_books(Relation subscriptions, const SubscriptionShape &shape)
     end_search(search);
     PopActiveSnapshot();
     ExecDropSingleTupleTableSlot(row);
+    // Those that went while nothing was attached.
+    restate_rest_unused(ledger, Cause::opened);
     close_ledger(ledger);
     CommandCounterIncrement();
     return count;

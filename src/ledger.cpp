@@ -4,6 +4,7 @@
 #include "violation.hpp"
 
 extern "C" {
+#include "access/heaptoast.h"
 #include "commands/sequence.h"
 #include "utils/datetime.h"
 #include "utils/timestamp.h"
@@ -46,6 +47,7 @@ struct Ledger {
     MemoryContext context;         // of the buffered lines
     std::array<Datum, columns> values;
     std::array<bool, columns> nulls;
+    int64_t first_id;              // of the lines that were written; 0: none
     std::array<TupleTableSlot *, buffered> slots;
     int count;
 };
@@ -75,11 +77,25 @@ Ledger *open_ledger(Oid attached)
 
 namespace {
 
+// Long keys and actors may have to be stored out of line: only a line that is inserted alone then knows its place.
+bool are_short(const Ledger *ledger)
+{
+    for (int i = 0; i < ledger->count; i++)
+        if (ExecFetchSlotHeapTuple(ledger->slots[i], true, nullptr)->t_len > TOAST_TUPLE_THRESHOLD)
+            return false;
+    return true;
+}
+
 void flush(Ledger *ledger)
 {
     if (ledger->count == 0)
         return;
-    CatalogTuplesMultiInsertWithInfo(ledger->relation, ledger->slots.data(), ledger->count, ledger->indexes);
+    if (are_short(ledger))
+        CatalogTuplesMultiInsertWithInfo(ledger->relation, ledger->slots.data(), ledger->count, ledger->indexes);
+    else
+        for (int i = 0; i < ledger->count; i++)
+            CatalogTupleInsertWithInfo(ledger->relation, ExecFetchSlotHeapTuple(ledger->slots[i], true, nullptr),
+                                       ledger->indexes);
     for (int i = 0; i < ledger->count; i++)
         ExecClearTuple(ledger->slots[i]);
     ledger->count = 0;
@@ -116,7 +132,10 @@ void write_entry(Ledger *ledger, const Account &account, const Entry &entry)
     MemoryContextSwitchTo(ledger->context);
     std::array<Datum, columns> &values = ledger->values;
     std::array<bool, columns> &nulls = ledger->nulls;
-    values[id] = Int64GetDatum(nextval_internal(ledger->sequence, false));
+    const int64_t number = nextval_internal(ledger->sequence, false);
+    if (ledger->first_id == 0)
+        ledger->first_id = number;
+    values[id] = Int64GetDatum(number);
     values[subscription_id] = CStringGetTextDatum(account.subscription);
     values[member_id] = text_or_null(account.member, &nulls[member_id]);
     values[session_id] = text_or_null(entry.session, &nulls[session_id]);
@@ -139,6 +158,7 @@ namespace {
 struct Past {
     const char *subscription;
     const char *member;
+    int64_t id;
     int64_t delta;
     int64_t balance;
     bool opens;
@@ -156,6 +176,7 @@ Past read_line(const Ledger *ledger, HeapTuple line)
     past.subscription = TextDatumGetCString(column_of(ledger, line, subscription_id, &is_null));
     const Datum member = column_of(ledger, line, member_id, &is_null);
     past.member = is_null ? nullptr : TextDatumGetCString(member);
+    past.id = DatumGetInt64(column_of(ledger, line, id, &is_null));
     past.delta = DatumGetInt64(column_of(ledger, line, delta, &is_null));
     past.balance = DatumGetInt64(column_of(ledger, line, balance, &is_null));
     const char *word = TextDatumGetCString(column_of(ledger, line, reason, &is_null));
@@ -172,6 +193,7 @@ bool same_text(const char *left, const char *right)
 struct Standing {
     int64_t sum;
     std::optional<int64_t> last;
+    int64_t last_id;
 };
 
 // Sees what was committed last and what this transaction has written: the caller holds the subscription's lock.
@@ -192,8 +214,10 @@ Standing read_standing(Ledger *ledger, const Account &account)
         const Past past = read_line(ledger, line);
         if (!same_text(past.member, account.member))
             continue;
-        if (!standing.last)
+        if (!standing.last) {
             standing.last = past.balance;
+            standing.last_id = past.id;
+        }
         standing.sum += past.opens ? past.balance : past.delta;
         if (past.opens)
             break;
@@ -220,7 +244,10 @@ void restate(Ledger *ledger, const Account &account, int64_t counter, Cause caus
     write_entry(ledger, account, {nullptr, counter - standing.sum, counter, cause});
 }
 
-void restate_all_unused(Ledger *ledger, Cause cause)
+namespace {
+
+// Every subscription that has a line of the attachment, some of them more than once.
+List *known_accounts(Ledger *ledger)
 {
     flush(ledger);
     ScanKeyData key;
@@ -246,10 +273,22 @@ void restate_all_unused(Ledger *ledger, Cause cause)
     }
     systable_endscan_ordered(scan);
     index_close(index, AccessShareLock);
+    return known;
+}
+
+}  // namespace
+
+void restate_rest_unused(Ledger *ledger, Cause cause)
+{
+    const int64_t since = ledger->first_id;
     ListCell *cell;
-    foreach (cell, known) {
+    foreach (cell, known_accounts(ledger)) {
         const auto *past = static_cast<const Past *>(lfirst(cell));
-        restate(ledger, {past->subscription, past->member}, 0, cause);
+        const Account account{past->subscription, past->member};
+        const Standing standing = read_standing(ledger, account);
+        const bool written = since != 0 && standing.last_id >= since;
+        if (!written && (standing.sum != 0 || standing.last != 0))
+            write_entry(ledger, account, {nullptr, -standing.sum, 0, cause});
     }
 }
 

@@ -38,8 +38,8 @@ int64_t replay(Ledger *ledger, const Account &account);
 // line agrees, unless the books are opened.
 void restate(Ledger *ledger, const Account &account, int64_t balance, Cause cause);
 
-// Every subscription that the ledger knows has no credit in use any more.
-void restate_all_unused(Ledger *ledger, Cause cause);
+// Every subscription of the attachment that has lines, but none since the ledger was opened here, is unused or gone.
+void restate_rest_unused(Ledger *ledger, Cause cause);
 
 // Text that does not depend on settings, for the values of keys.
 const char *key_text(Datum value, Oid type, FmgrInfo *output);

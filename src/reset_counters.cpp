@@ -21,7 +21,7 @@ extern "C" PGDLLEXPORT Datum sc_reset_counters(PG_FUNCTION_ARGS)
     // have lines, too.
     if (OidIsValid(shape.ledger)) {
         Ledger *ledger = open_ledger(shape.ledger);
-        restate_all_unused(ledger, Cause::truncated);
+        restate_rest_unused(ledger, Cause::truncated);
         close_ledger(ledger);
     }
     close_counter_writer(writer);
