@@ -166,5 +166,22 @@ SELECT set_config('session_consistency.actor', string_agg(md5(n::text), ''), fal
 INSERT INTO training_sessions (id, member_id) VALUES (13, 2), (14, 2);
 SELECT session, delta, balance, reason, length(actor) FROM life(20) OFFSET 10;
 SELECT * FROM gaps();
+
+-- A repair closes the gap that it repairs; undone, the counter is explained as it was.
+RESET session_consistency.actor;
+RESET ROLE;
+SET session_replication_role = replica;
+UPDATE member_subscriptions SET used_sessions = 5 WHERE id = 20;
+RESET session_replication_role;
+SET ROLE :owner;
+INSERT INTO training_sessions (id, member_id) VALUES (15, 2);
+SELECT * FROM gaps();
+SELECT min(repair_id) AS repair FROM session_consistency.repair('training_sessions', false) WHERE subscription_id = '20' \gset
+SELECT * FROM gaps();
+SELECT FROM session_consistency.undo_repair(:repair);
+SELECT * FROM gaps();
+SELECT count(*) FROM session_consistency.repair('training_sessions', false);
+SELECT session, delta, balance, reason FROM life(20) OFFSET 13;
+SELECT * FROM gaps();
 SELECT * FROM recount();
 \i :finish

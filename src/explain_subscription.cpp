@@ -83,7 +83,8 @@ const char *gaps_query(const Counting &counting)
     return psprintf(
         "WITH lines AS MATERIALIZED ("
         "SELECT id, subscription_id, member_id, delta, balance, coalesce(lag(balance) OVER w, 0) + delta AS expected,"
-        " max(id) FILTER (WHERE reason IN ('opened', 'recounted', 'repaired', 'repair undone', 'truncated')) OVER p AS begun,"
+        " max(id) FILTER (WHERE reason IN ('opened', 'recounted', 'repaired', 'repair undone', 'truncated')) OVER p"
+        " AS begun,"
         " max(id) OVER p AS last"
         " FROM session_consistency.ledger_lines WHERE attachment = '%u'::oid"
         " WINDOW p AS (PARTITION BY subscription_id, member_id), w AS (p ORDER BY id))"

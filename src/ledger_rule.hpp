@@ -23,10 +23,10 @@ enum class Cause : uint8_t {
     truncated,
 };
 
-constexpr const char *cause_words[] = {"booked",  "completed",      "reopened", "cancelled", "deleted",
-                                        "type changed", "moved",     "member changed", "linked", "unlinked",
-                                        "opened",  "recounted",      "repaired", "repair undone",
-                                       "truncated"};
+constexpr const char *cause_words[] = {
+    "booked", "completed", "reopened",  "cancelled", "deleted",       "type changed", "moved", "member changed",
+    "linked", "unlinked",  "opened",    "recounted", "repaired",      "repair undone", "truncated",
+};
 
 constexpr const char *cause_word(Cause cause)
 {
