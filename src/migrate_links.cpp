@@ -52,7 +52,7 @@ namespace {
 // The columns of the primary key by the numbers of that relation; the root says which they are.
 AttrNumber *find_key(Relation root, Relation relation, size_t *count)
 {
-    Relation index = index_open(RelationGetPrimaryKeyIndex(root), AccessShareLock);
+    Relation index = index_open(primary_key_index(root), AccessShareLock);
     *count = index->rd_index->indnkeyatts;
     auto *key = static_cast<AttrNumber *>(palloc(sizeof(AttrNumber) * *count));
     for (size_t i = 0; i < *count; i++) {
