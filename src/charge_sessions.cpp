@@ -230,12 +230,15 @@ bool inserts_one_row(TriggerData *data)
         return false;
     const auto *statement = linitial_node(PlannedStmt, ActivePortal->stmts);
     if (statement->commandType != CMD_INSERT || statement->hasModifyingCTE ||
-        list_length(statement->resultRelations) != 1 || !IsA(statement->planTree, ModifyTable))
+        !IsA(statement->planTree, ModifyTable))
+        return false;
+    const List *targets = reinterpret_cast<const ModifyTable *>(statement->planTree)->resultRelations;
+    if (list_length(targets) != 1)
         return false;
     const Plan *source = outerPlan(statement->planTree);
     if (source == nullptr || !IsA(source, Result) || outerPlan(source) != nullptr)
         return false;
-    const RangeTblEntry *target = rt_fetch(linitial_int(statement->resultRelations), statement->rtable);
+    const RangeTblEntry *target = rt_fetch(linitial_int(targets), statement->rtable);
     return target->relid == RelationGetRelid(data->tg_relation) ||
            (target->relkind == RELKIND_PARTITIONED_TABLE && data->tg_relation->rd_rel->relispartition);
 }
