@@ -46,11 +46,11 @@ COMPILE.cxx.bc += $(CXX_STRICT) -MF $@.d
 # PGXS follows no headers: the compilers write down which ones they read.
 -include $(wildcard src/*.d)
 
-# The rules that need no server, tested without one.
+# The rules that need no server, tested without one, with the library's own assertions.
 unitcheck: $(UNIT)
 	set -e; for test in $^; do ./$$test; done
 $(UNIT): %.test: %.cpp $(wildcard src/*.hpp)
-	$(CXX) $(CXX_STRICT) -g -Isrc -o $@ $<
+	$(CXX) $(CXX_STRICT) -D_GLIBCXX_ASSERTIONS -g -Isrc -o $@ $<
 
 # The flags of one compilation, for CMakeLists.txt.
 show-flags:

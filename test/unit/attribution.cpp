@@ -220,7 +220,8 @@ Truth generate(Random &random, Kind kind)
     for (Entry &entry : entries) {
         // What is planned is on the active pack; of the others, at the desk, whichever began first and is not used up.
         const auto takes = [&entry](const Pack &one) {
-            return *one.from <= entry.start && entry.start <= *one.until && (!entry.visit.counted || *one.room > 0);
+            return *one.from <= entry.start && entry.start <= *one.until &&
+                   (!entry.visit.counted || !one.room || *one.room > 0);
         };
         const auto first = std::find_if(room.begin(), room.end(), takes);
         if (kind == Kind::overlaps && !entry.visit.scheduled && first != room.end())
