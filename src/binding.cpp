@@ -72,6 +72,8 @@ void copy_function(FmgrInfo *target, FmgrInfo *source, Oid type)
     fmgr_info_copy(target, source, CurrentMemoryContext);
 }
 
+}  // namespace
+
 KeyType make_key_type(Relation relation, AttrNumber column)
 {
     KeyType key{};
@@ -85,6 +87,8 @@ KeyType make_key_type(Relation relation, AttrNumber column)
     copy_function(&key.compare, &entry->cmp_proc_finfo, key.type);
     return key;
 }
+
+namespace {
 
 // An enum's label may have been renamed since the trigger's arguments were written.
 void require_label(Relation relation, AttrNumber column, const char *word)
@@ -178,6 +182,8 @@ void choose_member_index(SubscriptionShape *shape, Relation relation)
     }
 }
 
+}  // namespace
+
 SubscriptionShape make_subscription_shape(Relation relation, const Mapping &mapping)
 {
     SubscriptionShape shape{};
@@ -218,6 +224,8 @@ SessionShape make_session_shape(Relation relation, const Mapping &mapping)
     shape.completed = make_words(relation, shape.status, mapping.completed_statuses);
     return shape;
 }
+
+namespace {
 
 [[noreturn]] void raise_no_single_key(Relation relation, const char *link, bool several)
 {

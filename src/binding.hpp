@@ -94,6 +94,11 @@ struct Binding {
 };
 static_assert(Pod<Binding>);
 
+// What the mapping names, in that relation: without the key of the link, and without what finds an active subscription.
+SubscriptionShape make_subscription_shape(Relation relation, const Mapping &mapping);
+SessionShape make_session_shape(Relation relation, const Mapping &mapping);
+KeyType make_key_type(Relation relation, AttrNumber column);
+
 // The binding of a trigger of the sessions, or of the subscriptions. 42703 where a column of the arguments is gone,
 // 55000 where not exactly one foreign key joins the link, each with a hint.
 const Binding &bind_sessions(Relation relation, const Trigger *trigger);

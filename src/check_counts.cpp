@@ -1,5 +1,5 @@
 // check_counts: recounts every subscription and returns the ones that are wrong. Finds faults by sets, not by row.
-#include "read_counts.hpp"
+#include "scan_counts.hpp"
 
 namespace sc {
 
@@ -98,7 +98,8 @@ extern "C" Datum sc_check_counts(PG_FUNCTION_ARGS)
     const sc::Reading reading = sc::begin_reading();
     for (const sc::Counting &counting : countings) {
         sc::Findings findings{.result = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo), .counting = &counting};
-        sc::read_figures(sc::wrong_counts_query(counting), sc::store_finding, &findings);
+        if (!sc::scan_wrong_counts(counting, sc::store_finding, &findings))
+            sc::read_figures(sc::wrong_counts_query(counting), sc::store_finding, &findings);
     }
     sc::end_reading(reading);
     return Datum{0};

@@ -127,6 +127,16 @@ inline bool is_enforced(const ConstrCheck &check)
 #endif
 }
 
+// Generated columns that no row stores came with 18.
+inline bool is_stored(const FormData_pg_attribute *column)
+{
+#if PG_VERSION_NUM >= 180000
+    return column->attgenerated != ATTRIBUTE_GENERATED_VIRTUAL;
+#else
+    return column->attnum > 0;
+#endif
+}
+
 // A foreign key of a partitioned table can be NOT VALID since 18.
 constexpr bool partitioned_key_may_be_not_valid = PG_VERSION_NUM >= 180000;
 

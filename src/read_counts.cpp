@@ -197,6 +197,13 @@ void read_figures(const char *query, FiguresSink sink, void *state)
     MemoryContextDelete(receiver.row_context);
 }
 
+bool is_consistent(const Mapping &mapping, const Figures &figures)
+{
+    return figures.used == figures.completed + figures.scheduled &&
+           (!figures.total || *figures.used <= *figures.total) &&
+           (mapping.remaining_column == nullptr || figures.stored_remaining == remaining(figures));
+}
+
 Faults find_faults(const Mapping &mapping, const Figures &figures)
 {
     const int64 recount = figures.completed + figures.scheduled;

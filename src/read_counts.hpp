@@ -42,6 +42,9 @@ void end_reading(const Reading &reading);
 using FiguresSink = void (*)(const Figures &figures, void *state);
 void read_figures(const char *query, FiguresSink sink, void *state);
 
+// Whether the row agrees with the recount: consistent_condition() of count_credits.hpp on figures.
+bool is_consistent(const Mapping &mapping, const Figures &figures);
+
 // What is wrong with a subscription, a clause for each fault.
 struct Faults {
     std::array<const char *, 4> clauses;
