@@ -172,13 +172,15 @@ CounterWriter *open_counter_writer(Relation subscriptions, const SubscriptionSha
     return writer;
 }
 
-TupleTableSlot *find_subscription(CounterWriter *writer, Datum id, Datum member)
+TupleTableSlot *find_subscription(CounterWriter *writer, Datum id, Datum member, std::optional<ItemPointerData> place)
 {
     if (writer->fires_triggers) {
         // A trigger of the user's may have written this very row since.
         CommandCounterIncrement();
         UpdateActiveSnapshotCommandId();
     }
+    if (place && fetch_subscription(writer->relation, *writer->shape, *place, id, member, writer->row))
+        return writer->row;
     if (writer->by_key.row == nullptr)
         writer->by_key = begin_key_search(writer->relation, *writer->shape, id, member, writer->row);
     else

@@ -16,7 +16,9 @@ void close_counter_writer(CounterWriter *writer);   // fires the user's AFTER tr
 //
 // Makes a subscription current: as the snapshot sees it, or locked against other writers and in its newest version
 // (40001 where the isolation level forbids to see that one). nullptr: there is none.
-TupleTableSlot *find_subscription(CounterWriter *writer, Datum id, Datum member);
+// place, where it is known, is where it was seen last.
+TupleTableSlot *find_subscription(CounterWriter *writer, Datum id, Datum member,
+                                  std::optional<ItemPointerData> place = std::nullopt);
 TupleTableSlot *lock_found(CounterWriter *writer, LockTupleMode mode = LockTupleNoKeyExclusive);
 TupleTableSlot *lock_subscription(CounterWriter *writer, Datum id, Datum member);
 TupleTableSlot *lock_next_used(CounterWriter *writer);   // every subscription that is not unused, in turn

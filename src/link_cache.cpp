@@ -19,6 +19,7 @@ struct Key {
 
 struct Entry {
     uint32 generation;                       // of the command that wrote it; 0: never
+    ItemPointerData place;                   // of the subscription
     Key member;
     Key link;
 };
@@ -119,7 +120,7 @@ std::optional<Datum> recall_link(const Binding &binding, Datum member, int depth
     return key_datum(shape.id_key, entry.link);
 }
 
-void remember_link(const Binding &binding, Datum member, Datum link, int depth)
+void remember_link(const Binding &binding, Datum member, const ActiveSubscription &active, int depth)
 {
     const SubscriptionShape &shape = binding.subscriptions;
     if (!fits(shape.member_key) || !fits(shape.id_key))
@@ -127,8 +128,21 @@ void remember_link(const Binding &binding, Datum member, Datum link, int depth)
     begin_command(binding, depth);
     if (++cache.misses > cache.entry_count && cache.entry_count < most_entries)
         resize(cache.entry_count * 4);
-    entry_for(shape.member_key, member) = {cache.generation, key_bytes(shape.member_key, member),
-                                           key_bytes(shape.id_key, link)};
+    entry_for(shape.member_key, member) = {cache.generation, active.place, key_bytes(shape.member_key, member),
+                                           key_bytes(shape.id_key, active.id)};
+}
+
+std::optional<ItemPointerData> recall_place(const SubscriptionShape &shape, Datum member, Datum id)
+{
+    if (cache.entries == nullptr || !fits(shape.member_key) || !fits(shape.id_key))
+        return std::nullopt;
+    const Entry &entry = entry_for(shape.member_key, member);
+    const Key member_bytes = key_bytes(shape.member_key, member);
+    const Key id_bytes = key_bytes(shape.id_key, id);
+    if (entry.generation == 0 || memcmp(entry.member.bytes, member_bytes.bytes, key_size) != 0 ||
+        memcmp(entry.link.bytes, id_bytes.bytes, key_size) != 0)
+        return std::nullopt;
+    return entry.place;
 }
 
 void shrink_link_cache()

@@ -2,13 +2,16 @@
 // each member up once. What changes meanwhile is judged at the statement's end, on the newest row.
 #pragma once
 
-#include "binding.hpp"
+#include "subscription_search.hpp"
 
 namespace sc {
 
 // The link that was remembered for the member in this very command, in the subscriptions' type.
 std::optional<Datum> recall_link(const Binding &binding, Datum member, int depth);
-void remember_link(const Binding &binding, Datum member, Datum link, int depth);
+void remember_link(const Binding &binding, Datum member, const ActiveSubscription &active, int depth);
+
+// Where that subscription of the member was seen last, be it in another command: a place to look at first.
+std::optional<ItemPointerData> recall_place(const SubscriptionShape &shape, Datum member, Datum id);
 
 // Gives the memory of a large statement back; called when a transaction ends.
 void shrink_link_cache();

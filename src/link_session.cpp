@@ -68,7 +68,7 @@ std::optional<Datum> look_up_active(const Binding &binding, Relation subscriptio
     const ActiveSubscription active = find_active_subscription(subscriptions, binding.subscriptions, member);
     if (active.count != 1)
         return std::nullopt;
-    remember_link(binding, member, active.id, depth);
+    remember_link(binding, member, active, depth);
     return active.id;
 }
 

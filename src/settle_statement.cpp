@@ -3,6 +3,7 @@
 
 #include "counter_writer.hpp"
 #include "explain_statement.hpp"
+#include "link_cache.hpp"
 #include "session_errors.hpp"
 
 namespace sc {
@@ -37,6 +38,14 @@ struct Settling {
     int depth;
     Explainer *explainer;      // nullptr: there is no ledger
 };
+
+// As the snapshot sees it; nullptr: there is none. Where a member's session was linked, its place may be known.
+TupleTableSlot *find_summed(CounterWriter *writer, const SubscriptionShape &shape, const Sum &sum)
+{
+    const bool by_member = sum.linked && !sum.member_is_null;
+    return find_subscription(writer, sum.id, sum.member,
+                             by_member ? recall_place(shape, sum.member, sum.id) : std::nullopt);
+}
 
 // Raises what a subscription in its newest version does not allow.
 void require_fine(const Settling &settling, const Sum &sum, const Subscription &subscription, int64_t amount)
@@ -76,7 +85,7 @@ void settle_sum(const Settling &settling, Sum &sum)
     // A completed session changes what it is counted as, not what it holds: only the ledger tells it.
     if (due == 0 && sum.credits.scheduled <= 0 && !sum.linked && owed == 0 && !is_explained(settling.explainer, sum))
         return;
-    TupleTableSlot *row = find_subscription(settling.writer, sum.id, sum.member);
+    TupleTableSlot *row = find_summed(settling.writer, shape, sum);
     if (row != nullptr && settle_unlocked(settling, sum, row, due)) {
         carry_credits(shape, sum.id, sum.member, -owed);
         explain(settling.explainer, sum, row, read_subscription(shape, row).used.value_or(0) + due);
@@ -173,7 +182,7 @@ bool settle_early(const Binding &binding, Relation sessions, Statement *statemen
     CounterWriter *writer = open_counter_writer(subscriptions, shape, false);
     Explainer *explainer = open_explainer(shape, lines_of(statement));
     const Settling settling{{sessions, &binding, GetUserId()}, writer, 1, explainer};
-    TupleTableSlot *row = find_subscription(writer, sum.id, sum.member);
+    TupleTableSlot *row = find_summed(writer, shape, sum);
     const bool settled = row != nullptr && (settle_unlocked(settling, sum, row, sum.credits.used) ||
                                             settle_locked(settling, sum));
     if (settled) {

@@ -127,13 +127,30 @@ ActiveSubscription find_active_subscription(Relation subscriptions, const Subscr
         const Datum status = slot_getattr(row, shape.status, &is_null);
         if (is_null || !contains(shape.active, status))
             continue;
-        if (active.count++ == 0)
-            active.id = datumCopy(slot_getattr(row, shape.id, &is_null), shape.id_key.by_value, shape.id_key.length);
+        if (active.count++ > 0)
+            continue;
+        active.id = datumCopy(slot_getattr(row, shape.id, &is_null), shape.id_key.by_value, shape.id_key.length);
+        active.place = row->tts_tid;
     }
     end_search(search);
     ExecDropSingleTupleTableSlot(row);
     PopActiveSnapshot();
     return active;
+}
+
+bool fetch_subscription(Relation subscriptions, const SubscriptionShape &shape, ItemPointerData place, Datum id,
+                        Datum member, TupleTableSlot *row)
+{
+    if (!table_tuple_fetch_row_version(subscriptions, &place, GetActiveSnapshot(), row))
+        return false;
+    bool is_null;
+    const Datum found = slot_getattr(row, shape.id, &is_null);
+    if (is_null || !equal_keys(shape.id_key, found, id))
+        return false;
+    if (!shape.by_member)
+        return true;
+    const Datum owner = slot_getattr(row, shape.member, &is_null);
+    return !is_null && equal_keys(shape.member_key, owner, member);
 }
 
 bool subscription_has_member(Relation subscriptions, const SubscriptionShape &shape, Datum id, Datum member)

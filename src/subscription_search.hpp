@@ -48,12 +48,17 @@ void search_key_again(const Search &search, const SubscriptionShape &shape, Datu
 bool next_row(const Search &search);
 void end_search(const Search &search);
 
-// How many active subscriptions a member has, counted up to two; id is that of the first, copied.
+// How many active subscriptions a member has, counted up to two; of the first its id, copied, and its place.
 struct ActiveSubscription {
     int count;
     Datum id;
+    ItemPointerData place;
 };
 ActiveSubscription find_active_subscription(Relation subscriptions, const SubscriptionShape &shape, Datum member);
+
+// Reads the subscription with that key at the place where it was seen; false where the snapshot sees it there no more.
+bool fetch_subscription(Relation subscriptions, const SubscriptionShape &shape, ItemPointerData place, Datum id,
+                        Datum member, TupleTableSlot *row);
 
 // Looks a subscription up by its key; false where no row is visible, or its member is another.
 bool subscription_has_member(Relation subscriptions, const SubscriptionShape &shape, Datum id, Datum member);
