@@ -11,7 +11,7 @@ namespace {
 
 constexpr size_t key_size = 16;              // uuid; longer and variable keys are looked up each time
 constexpr uint32 least_entries = 256;
-constexpr uint32 most_entries = 128 * 1024;  // 6 MB
+constexpr uint32 most_entries = 256 * 1024;  // 12 MB
 
 struct Key {
     alignas(Datum) unsigned char bytes[key_size];
@@ -90,6 +90,19 @@ Entry &entry_for(const KeyType &key, Datum member)
     return cache.entries[hash & (cache.entry_count - 1)];
 }
 
+// With what this command has remembered.
+void grow(const KeyType &member_key)
+{
+    Entry *const left = cache.entries;
+    const uint32 left_count = cache.entry_count;
+    cache.entries = nullptr;
+    resize(left_count * 4);
+    for (const Entry &entry : std::span(left, left_count))
+        if (entry.generation == cache.generation)
+            entry_for(member_key, key_datum(member_key, entry.member)) = entry;
+    pfree(left);
+}
+
 // Forgets what another command has remembered.
 void begin_command(const Binding &binding, int depth)
 {
@@ -126,8 +139,9 @@ void remember_link(const Binding &binding, Datum member, const ActiveSubscriptio
     if (!fits(shape.member_key) || !fits(shape.id_key))
         return;
     begin_command(binding, depth);
-    if (++cache.misses > cache.entry_count && cache.entry_count < most_entries)
-        resize(cache.entry_count * 4);
+    // At most a quarter is taken: each entry has one place, which the next member may need.
+    if (++cache.misses > cache.entry_count / 4 && cache.entry_count < most_entries)
+        grow(shape.member_key);
     entry_for(shape.member_key, member) = {cache.generation, active.place, key_bytes(shape.member_key, member),
                                            key_bytes(shape.id_key, active.id)};
 }
