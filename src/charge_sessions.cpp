@@ -265,8 +265,7 @@ extern "C" PGDLLEXPORT Datum sc_charge_sessions(PG_FUNCTION_ARGS)
         settle_statement(binding, relation, statement, depth);
         return Datum{0};
     }
-    const bool uncharged = depth == 1 && uncharged_subscriptions == binding.subscriptions.relation;
-    if (uncharged || same_credits(binding.sessions, data)) {
+    if (same_credits(binding.sessions, data)) {
         departed_after.armed = false;
         return Datum{0};
     }

@@ -8,11 +8,6 @@
 #include "read_counts.hpp"
 
 extern "C" {
-#include "storage/latch.h"
-#include "tcop/pquery.h"
-#include "tcop/utility.h"
-#include "utils/wait_event.h"
-
 PG_FUNCTION_INFO_V1(sc_migrate);
 }
 
@@ -29,7 +24,7 @@ struct LeftMember {
 
 struct Migration {
     const MigrateRequest *request;
-    Oid subscriptions;
+    const Attachment *attachment;  // as the call has found it
     MemoryContext context;         // lives as long as the call
     MigrateRun *run;
     Growing<LeftMember> left;
@@ -156,7 +151,7 @@ void migrate_all(Migration &migration)
         MemoryContext caller = MemoryContextSwitchTo(batch.context);
         const std::span<Grip> grips(static_cast<Grip *>(palloc(batch.members.count + 1)), batch.members.count);
         Obstacle obstacle;
-        treat_batch(*migration.request, migration.subscriptions, member_type(list), batch, {false, nullptr}, run,
+        treat_batch(*migration.attachment, *migration.request, member_type(list), batch, {false, nullptr}, run,
                     grips, &obstacle);
         run->rows_done += static_cast<int64>(batch.entries);
         for (size_t i = 0; i < grips.size(); i++) {
@@ -181,7 +176,7 @@ bool treat_alone(Migration &migration, const MigrateList *list, const Batch &bat
     bool waits = false;
     for (int i = 0; i < retries_in_a_row; i++) {
         const Obstacle met = obstacle;
-        treat_batch(*migration.request, migration.subscriptions, member_type(list), batch,
+        treat_batch(*migration.attachment, *migration.request, member_type(list), batch,
                     {true, waits ? &met : nullptr}, migration.run, std::span(&grip, 1), &obstacle);
         if (grip == Grip::held)
             return true;
@@ -273,7 +268,7 @@ void migrate(const MigrateRequest &request)
 
     Migration migration{};
     migration.request = &request;
-    migration.subscriptions = counting.subscriptions;
+    migration.attachment = &require_attachment(request.sessions);
     migration.context = CurrentMemoryContext;
     migration.run = start_run(request.sessions);
     next_transaction();

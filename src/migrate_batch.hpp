@@ -1,18 +1,10 @@
 // Treats members: links their history and sets their counters to the recount, in the transaction at hand.
 #pragma once
 
-#include "migrate_links.hpp"
 #include "migrate_run.hpp"
+#include "migrate_subscriptions.hpp"
 
 namespace sc {
-
-// The row that kept a member from being treated.
-struct Obstacle {
-    Grip grip;                     // busy: worth waiting for
-    bool is_session;
-    size_t number;                 // among the batch's sessions or subscriptions
-};
-static_assert(Pod<Obstacle>);
 
 // How a batch is treated.
 struct Treatment {
@@ -22,7 +14,8 @@ struct Treatment {
 
 // Treats the members of the batch whose rows can all be locked without waiting, and says of each what became of it:
 // held means treated. obstacle is the first that was met. The caller commits, in either case: that releases the locks.
-void treat_batch(const MigrateRequest &request, Oid subscriptions, const MemberType &type, const Batch &batch,
-                 const Treatment &treatment, MigrateRun *run, std::span<Grip> members, Obstacle *obstacle);
+void treat_batch(const Attachment &attachment, const MigrateRequest &request, const MemberType &type,
+                 const Batch &batch, const Treatment &treatment, MigrateRun *run, std::span<Grip> members,
+                 Obstacle *obstacle);
 
 }  // namespace sc

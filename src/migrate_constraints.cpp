@@ -66,40 +66,51 @@ std::optional<Target> find_target(Oid sessions, const Pending &pending)
     return Target{table, name, pending.condition == nullptr ? nullptr : pending.condition(attachment.mapping)};
 }
 
-void add_constraint(const Target &target)
+// Whether the constraint is still to be made, and no row is in its way. Looked at in a transaction of its own: whoever
+// has read a table and then wants it alone may meet another who does the same.
+bool can_be_added(const Target &target)
 {
-    if (target.condition == nullptr || state_of(target.table, target.name) != State::absent ||
-        is_violated(target.table, target.condition))
-        return;
-    run_command(psprintf("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s) NOT VALID", qualified_name(target.table),
-                         quote_identifier(target.name), target.condition));
+    return target.condition != nullptr && state_of(target.table, target.name) == State::absent &&
+           !is_violated(target.table, target.condition);
 }
 
-void validate_constraint(const Target &target)
+bool add_constraint(const Target &target)
+{
+    run_command(psprintf("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s) NOT VALID", qualified_name(target.table),
+                         quote_identifier(target.name), target.condition));
+    return true;
+}
+
+bool validate_constraint(const Target &target)
 {
     if (state_of(target.table, target.name) != State::not_valid)
-        return;
+        return false;
     const char *command = psprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", qualified_name(target.table),
                                    quote_identifier(target.name));
-    try_and_undo([command] { run_command(command); });
+    return try_and_undo([command] { run_command(command); });
 }
 
 }  // namespace
 
 void finish_constraints(Oid sessions, void (*next_transaction)())
 {
+    // Added in one transaction, with the table locked for a moment, and validated in another, which locks nobody out.
+    const auto in_transaction = [=](const Pending &pending, auto step) {
+        const int level = enter_pinned_path();
+        // Its library would take more memory than the rest of the migration.
+        set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+        const std::optional<Target> target = find_target(sessions, pending);
+        bool result = false;
+        if (target)
+            result = step(*target);
+        leave_pinned_path(level);
+        next_transaction();
+        return result;
+    };
     for (const Pending &pending : pending_constraints) {
-        // Added in one transaction, with the table locked for a moment, and validated in another, which locks nobody
-        // out.
-        for (const auto step : {add_constraint, validate_constraint}) {
-            const int level = enter_pinned_path();
-            // Its library would take more memory than the rest of the migration.
-            set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-            if (const std::optional<Target> target = find_target(sessions, pending))
-                step(*target);
-            leave_pinned_path(level);
-            next_transaction();
-        }
+        if (in_transaction(pending, can_be_added))
+            in_transaction(pending, add_constraint);
+        in_transaction(pending, validate_constraint);
     }
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "existing.hpp"
 #include "pg_compat.hpp"
 #include "subscription_search.hpp"
 #include "violation.hpp"
@@ -17,7 +18,7 @@ struct Leaf {
     Relation relation;             // nullptr: gone
     const Binding *binding;
     AttrNumber start;
-    AttrNumber *key;               // columns of the primary key
+    Columns key;                   // the primary key
     BlockNumber blocks;
     TupleTableSlot *row;
     TupleTableSlot *changed;
@@ -50,17 +51,14 @@ static_assert(Pod<SessionTables>);
 namespace {
 
 // The columns of the primary key by the numbers of that relation; the root says which they are.
-AttrNumber *find_key(Relation root, Relation relation, size_t *count)
+Columns find_key(Relation root, Relation relation)
 {
-    Relation index = index_open(primary_key_index(root), AccessShareLock);
-    *count = index->rd_index->indnkeyatts;
-    auto *key = static_cast<AttrNumber *>(palloc(sizeof(AttrNumber) * *count));
-    for (size_t i = 0; i < *count; i++) {
-        const char *name = get_attname(RelationGetRelid(root), index->rd_index->indkey.values[i], false);
-        key[i] = get_attnum(RelationGetRelid(relation), name);
-    }
-    index_close(index, AccessShareLock);
-    return key;
+    bool deferrable = false;
+    const Columns of_root = primary_key_of(root, &deferrable);
+    auto *key = static_cast<int16 *>(palloc(sizeof(int16) * Max(of_root.size(), size_t{1})));
+    for (size_t i = 0; i < of_root.size(); i++)
+        key[i] = get_attnum(RelationGetRelid(relation), get_attname(RelationGetRelid(root), of_root[i], false));
+    return Columns(key, of_root.size());
 }
 
 bool belongs_to(Relation relation, Oid root)
@@ -77,17 +75,20 @@ Leaf open_leaf(Relation root, Oid oid, const MigrateRequest &request)
     Relation relation = try_relation_open(oid, RowExclusiveLock);
     if (relation == nullptr)
         return leaf;
-    const Trigger *charge = belongs_to(relation, RelationGetRelid(root)) ? find_charge_trigger(relation) : nullptr;
-    if (charge == nullptr) {
+    if (!belongs_to(relation, RelationGetRelid(root))) {
         relation_close(relation, NoLock);
         return leaf;
     }
+    const Trigger *charge = find_charge_trigger(relation);
+    if (charge == nullptr)
+        ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                errmsg("partition \"%s\" has no trigger that charges sessions", RelationGetRelationName(relation)),
+                errhint("session_consistency.attachments names what else is missing; detach and attach again."));
     CheckCmdReplicaIdentity(relation, CMD_UPDATE);
-    size_t count;
     leaf.relation = relation;
     leaf.binding = &bind_sessions(relation, charge);
     leaf.start = find_moment_column(oid, request.start_column).number;
-    leaf.key = find_key(root, relation, &count);
+    leaf.key = find_key(root, relation);
     leaf.blocks = RelationGetNumberOfBlocks(relation);
     leaf.row = table_slot_create(relation, nullptr);
     leaf.changed = MakeSingleTupleTableSlot(RelationGetDescr(relation), &TTSOpsVirtual);
@@ -97,8 +98,8 @@ Leaf open_leaf(Relation root, Oid oid, const MigrateRequest &request)
 // How the values of the primary key are ordered.
 void set_key_order(SessionTables *tables)
 {
-    size_t count;
-    const AttrNumber *key = find_key(tables->root, tables->root, &count);
+    const Columns key = find_key(tables->root, tables->root);
+    const size_t count = key.size();
     auto *compare = static_cast<FmgrInfo *>(palloc0(sizeof(FmgrInfo) * count));
     auto *collations = static_cast<Oid *>(palloc(sizeof(Oid) * count));
     for (size_t i = 0; i < count; i++) {

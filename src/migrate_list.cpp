@@ -3,11 +3,6 @@
 
 #include "steps.hpp"
 
-extern "C" {
-#include "utils/portal.h"
-#include "utils/tuplestore.h"
-}
-
 namespace sc {
 
 struct MigrateList {

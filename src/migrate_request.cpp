@@ -4,9 +4,7 @@
 #include "count_credits.hpp"
 
 extern "C" {
-#include "utils/date.h"
 #include "utils/fmgrprotos.h"
-#include "utils/timestamp.h"
 }
 
 namespace sc {

@@ -6,10 +6,6 @@
 #include "count_credits.hpp"
 #include "owner_query.hpp"
 
-extern "C" {
-#include "utils/timestamp.h"
-}
-
 namespace sc {
 
 namespace {

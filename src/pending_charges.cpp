@@ -6,7 +6,6 @@
 
 namespace sc {
 
-Oid uncharged_subscriptions = InvalidOid;
 Departure departed_before;
 Departure departed_after;
 
@@ -153,7 +152,6 @@ void forget_everything()
     statements = nullptr;          // their memory goes with the transaction's
     carried = nullptr;
     forget_carried_lines();
-    uncharged_subscriptions = InvalidOid;
     departed_before.armed = false;
     departed_after.armed = false;
     forget_replaced_bindings();
@@ -206,7 +204,6 @@ void on_subtransaction(SubXactEvent event, SubTransactionId, SubTransactionId, v
         while (carried != nullptr && carried->nest_level >= level)
             carried = carried->next;
         abort_carried_lines(level);
-        uncharged_subscriptions = InvalidOid;
         departed_before.armed = false;
         departed_after.armed = false;
     }

@@ -33,11 +33,6 @@ void carry_credits(const SubscriptionShape &shape, Datum id, Datum member, int64
 // What the enclosing statements in progress are about to add to the subscription, as far as it is known by now.
 int64_t enclosing_credits(int depth, const SubscriptionShape &shape, Datum id, Datum member);
 
-// While migrate links history: sessions of these subscriptions are linked by its own statements without being judged
-// or charged, since it sets the counters to the recount in the same transaction. InvalidOid again when a transaction
-// ends.
-extern Oid uncharged_subscriptions;
-
 // A row that moves between partitions is one row: what it was before, so that its arrival is judged as an update. The
 // BEFORE triggers note an update that may move its row, the AFTER triggers the delete of a row that has moved.
 struct Departure {

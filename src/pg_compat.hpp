@@ -98,16 +98,6 @@ inline bool domain_has_constraints(Oid type)
 #endif
 }
 
-// Since 18 it has to be said that a deferrable key is none.
-inline Oid primary_key_index(Relation relation)
-{
-#if PG_VERSION_NUM >= 180000
-    return RelationGetPrimaryKeyIndex(relation, false);
-#else
-    return RelationGetPrimaryKeyIndex(relation);
-#endif
-}
-
 // NOT ENFORCED came with 18.
 inline bool is_enforced(Form_pg_constraint constraint)
 {
