@@ -19,6 +19,7 @@ struct Leaf {
     const Binding *binding;
     AttrNumber start;
     Columns key;                   // the primary key
+    LockTupleMode lock;            // what a change of the link takes
     BlockNumber blocks;
     TupleTableSlot *row;
     TupleTableSlot *changed;
@@ -68,6 +69,15 @@ bool belongs_to(Relation relation, Oid root)
             list_member_oid(get_partition_ancestors(RelationGetRelid(relation)), root));
 }
 
+// A column of a key that others may refer to is changed under a stronger lock. The server would take it when it writes,
+// and wait for it while other rows are locked.
+LockTupleMode update_lock(Relation relation, AttrNumber column)
+{
+    const Bitmapset *keys = RelationGetIndexAttrBitmap(relation, INDEX_ATTR_BITMAP_KEY);
+    return bms_is_member(column - FirstLowInvalidHeapAttributeNumber, keys) ? LockTupleExclusive
+                                                                            : LockTupleNoKeyExclusive;
+}
+
 Leaf open_leaf(Relation root, Oid oid, const MigrateRequest &request)
 {
     Leaf leaf{};
@@ -89,6 +99,7 @@ Leaf open_leaf(Relation root, Oid oid, const MigrateRequest &request)
     leaf.binding = &bind_sessions(relation, charge);
     leaf.start = find_moment_column(oid, request.start_column).number;
     leaf.key = find_key(root, relation);
+    leaf.lock = update_lock(relation, leaf.binding->sessions.link);
     leaf.blocks = RelationGetNumberOfBlocks(relation);
     leaf.row = table_slot_create(relation, nullptr);
     leaf.changed = MakeSingleTupleTableSlot(RelationGetDescr(relation), &TTSOpsVirtual);
@@ -205,7 +216,7 @@ Grip hold_session(SessionTables *tables, const Calendar &calendar, const MemberT
     TM_FailureData failure;
     const TM_Result result =
         table_tuple_lock(leaf->relation, &place, GetActiveSnapshot(), leaf->row, GetCurrentCommandId(false),
-                         LockTupleNoKeyExclusive, mode.wait ? LockWaitBlock : LockWaitSkip, flags, &failure);
+                         leaf->lock, mode.wait ? LockWaitBlock : LockWaitSkip, flags, &failure);
     if (result == TM_WouldBlock)
         return Grip::busy;
     if (result != TM_Ok || (mode.follow && !is_as_listed(*leaf, type, member)))

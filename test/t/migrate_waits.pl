@@ -153,6 +153,22 @@ like($error, qr/NOTICE:  table "training_sessions" is migrated/, 'it goes on whe
 is(unlinked(), '', 'everybody is treated');
 is(wrong(), '', 'every counter is right');
 
+# Where the link is part of a key, whoever refers to a session is in the way of linking it: no other member waits for
+# him.
+prepare();
+$node->safe_psql('postgres', 'CREATE UNIQUE INDEX with_link ON training_sessions (id, subscription_id)');
+do_in($desk, 'BEGIN; SELECT FROM training_sessions WHERE id = 701 FOR KEY SHARE');
+send_to($dba, $call);
+$node->poll_query_until('postgres',
+	"SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%migrate%'");
+is(do_in($desk, "UPDATE training_sessions SET note = 'seen' WHERE id = 801"), '',
+	'he changes a session of the same batch');
+is(unlinked(), '7', 'all others are treated');
+do_in($desk, 'COMMIT');
+like(await($dba), qr/NOTICE:  table "training_sessions" is migrated/, '... and the last one when he has committed');
+is(unlinked(), '', 'everybody is treated');
+$node->safe_psql('postgres', 'DROP INDEX with_link');
+
 # Cancelled, it gives everything up, and its place to the next.
 prepare();
 do_in($desk, "BEGIN; SELECT FROM member_subscriptions WHERE id = 70 FOR UPDATE");
