@@ -92,17 +92,16 @@ append_to_file($script, "\\set member random(1, 998)\nINSERT INTO training_sessi
 sub beside_bookings
 {
 	my (@sql) = @_;
-	my ($rate, $trouble) = ('', '');
+	my $log = PostgreSQL::Test::Utils::tempdir() . '/pgbench.log';
 	my $bookings = IPC::Run::start(
 		[ 'pgbench', '-n', '-c', '2', '-t', '1500', '-f', $script, '-h', $node->host, '-p', $node->port, 'postgres' ],
-		'>', \$rate, '2>', \$trouble);
+		'<', '/dev/null', '&>', $log);
 	my $times = 0;
 	while ($bookings->pumpable)
 	{
 		$node->safe_psql('postgres', $sql[ $times++ % @sql ]);
-		$bookings->pump_nb;
 	}
-	ok($bookings->finish, 'no booking failed') or diag($trouble);
+	ok($bookings->finish, 'no booking failed') or diag(slurp_file($log));
 	return $times;
 }
 

@@ -60,20 +60,18 @@ foreach my $name (sort keys %scripts)
 }
 
 # A statement that is refused, or loses a deadlock of row locks on sessions, ends its client: a new one follows.
-my ($in, $out) = ('', '');
 my $load = start(
 	[
 		'bash', '-c', 'for ((i = 0; i < $1; i++)); do '
 		  . 'for c in 1 2 3 4; do "${@:2}" --random-seed=$((i * 4 + c)) & done; wait; done',
 		'load', '60', 'pgbench', '-n', '-c', '1', '-t', '15', @files, '-h', $node->host, '-p', $node->port, 'postgres'
 	],
-	\$in, \$out, \$out, timeout(300));
+	'<', '/dev/null', '&>', "$directory/load.log");
 
 my ($looks, $bad) = (0, '');
 my $migrated = 0;
 while ($load->pumpable)
 {
-	$load->pump_nb;
 	$bad .= $node->safe_psql('postgres', $looks % 2 ? $gaps : $differences);
 	$looks++;
 	next if $migrated || $looks < 5;
