@@ -60,30 +60,43 @@ LOCKTAG migration_lock(Oid sessions)
     return tag;
 }
 
-// The process that migrates the table, as far as it still does.
-int find_rival(Oid sessions)
+// Who migrates the table; no process where the call has just ended.
+struct Rival {
+    int process;
+    const char *role;
+};
+
+Rival find_rival(Oid sessions)
 {
     Oid types[] = {OIDOID, OIDOID, OIDOID};
     Datum values[] = {ObjectIdGetDatum(MyDatabaseId), ObjectIdGetDatum(RelationRelationId),
                       ObjectIdGetDatum(sessions)};
-    SPI_execute_with_args("SELECT pid FROM pg_catalog.pg_locks WHERE locktype OPERATOR(pg_catalog.=) 'object'"
-                          " AND database OPERATOR(pg_catalog.=) $1 AND classid OPERATOR(pg_catalog.=) $2"
-                          " AND objid OPERATOR(pg_catalog.=) $3 AND granted",
+    SPI_execute_with_args("SELECT l.pid, a.usename FROM pg_catalog.pg_locks AS l LEFT JOIN pg_catalog.pg_stat_activity AS"
+                          " a ON a.pid OPERATOR(pg_catalog.=) l.pid WHERE l.granted"
+                          " AND l.locktype OPERATOR(pg_catalog.=) 'object' AND l.database OPERATOR(pg_catalog.=) $1"
+                          " AND l.classid OPERATOR(pg_catalog.=) $2 AND l.objid OPERATOR(pg_catalog.=) $3",
                           3, types, values, nullptr, false, 1);
+    if (SPI_processed == 0)
+        return Rival{};
     bool is_null;
-    return SPI_processed == 0
-               ? 0
-               : DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
+    const Datum process = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null);
+    return Rival{DatumGetInt32(process), SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2)};
 }
 
 // For the whole call, across its transactions. A lock of the regular kind, not an advisory one: an error gives it up.
 void lock_migration(Oid sessions)
 {
     const LOCKTAG tag = migration_lock(sessions);
-    if (LockAcquire(&tag, ExclusiveLock, true, true) != LOCKACQUIRE_NOT_AVAIL)
-        return;
+    Rival rival{};
+    while (rival.process == 0) {
+        CHECK_FOR_INTERRUPTS();
+        if (LockAcquire(&tag, ExclusiveLock, true, true) != LOCKACQUIRE_NOT_AVAIL)
+            return;
+        rival = find_rival(sessions);
+    }
     ereport(ERROR, errcode(ERRCODE_OBJECT_IN_USE),
-            errmsg("table \"%s\" is being migrated by process %d", get_rel_name(sessions), find_rival(sessions)),
+            errmsg("table \"%s\" is being migrated by process %d", get_rel_name(sessions), rival.process),
+            rival.role == nullptr ? 0 : errdetail("Role \"%s\" has called it.", rival.role),
             errhint("session_consistency.migration_progress shows how far it is."));
 }
 

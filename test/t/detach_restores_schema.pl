@@ -1,5 +1,5 @@
-# attach and detach(drop_added_columns => true) leave a schema dump as it was, byte for byte, with live writes in
-# between: whatever of the kind that attach makes was there already, on partitions too. So it is in a database that was
+# attach, migrate and detach(drop_added_columns => true) leave a schema dump as it was, byte for byte, with live writes
+# in between: whatever of the kind that attach makes was there already, on partitions too. So it is in a database that was
 # restored from a dump of the attached one.
 use strict;
 use warnings FATAL => 'all';
@@ -72,6 +72,9 @@ my %cases = (
 	'a CHECK on links' => [ "$packs $sessions", ', type_column => NULL, link_check => true' ],
 	'tables with history' => [ "$packs $sessions $history", ', link_check => true' ],
 	'columns' => [ "$packs $sessions $columns $history", ", guard => 'off'" ],
+	'a counter above its total, so that migrate adds the CHECK' => [
+		"$packs $sessions $columns $history UPDATE member_subscriptions SET used_sessions = 9 WHERE id = 21;", ''
+	],
 	'a foreign key' => [
 		"$packs $sessions $link ALTER TABLE training_sessions
 		 ADD CONSTRAINT mine FOREIGN KEY (subscription_id) REFERENCES member_subscriptions ON DELETE RESTRICT NOT VALID;", ''
@@ -128,7 +131,9 @@ INSERT INTO training_sessions (id, member_id, session_type, status) VALUES
 UPDATE training_sessions SET status = 'cancelled' WHERE id = 5;
 DELETE FROM training_sessions WHERE id = 7;
 SQL
+my $write_more = "UPDATE training_sessions SET status = 'cancelled' WHERE id = 6;";
 my $attach = "SELECT count(*) FROM session_consistency.attach('training_sessions', 'member_subscriptions'";
+my $migrate = "CALL session_consistency.migrate('training_sessions');";
 my $detach = "SELECT count(*) FROM session_consistency.detach('training_sessions', drop_added_columns => true)";
 
 my $number = 0;
@@ -140,7 +145,7 @@ foreach my $case (sort keys %cases)
 	$node->safe_psql('postgres', "CREATE DATABASE $database");
 	$node->safe_psql($database, "SET client_min_messages = error; $types $setup");
 	my $before = dump_schema($database);
-	$node->safe_psql($database, "SET client_min_messages = error; $attach $arguments); $writes");
+	$node->safe_psql($database, "SET client_min_messages = error; $attach $arguments); $writes $migrate $write_more");
 	my $attached = dump_schema($database);
 	isnt($attached, $before, "$case: attached");
 
@@ -160,6 +165,44 @@ foreach my $case (sort keys %cases)
 	$node->safe_psql($database, $detach);
 	is(dump_schema($database), $before, "$case: detached");
 	$node->safe_psql('postgres', "DROP DATABASE $_") foreach $database, $restored;
+}
+
+# Each command that dry_run prints is undone by the DROP of the same name, whatever has come before.
+my @undone = (
+	[ qr/^ALTER TABLE (\S+) ADD COLUMN (\S+)/ => 'ALTER TABLE %s DROP COLUMN %s' ],
+	[ qr/^ALTER TABLE (\S+) ADD CONSTRAINT (\S+)/ => 'ALTER TABLE %s DROP CONSTRAINT %s' ],
+	[ qr/^CREATE (?:UNIQUE )?INDEX (\S+)/ => 'DROP INDEX %s' ],
+	[ qr/^CREATE VIEW (\S+)/ => 'DROP VIEW %s' ],
+	[ qr/^GRANT SELECT ON (\S+) TO PUBLIC/ => 'REVOKE SELECT ON %s FROM PUBLIC' ],
+	[ qr/^CREATE (?:CONSTRAINT )?TRIGGER (\S+).*? ON (\S+)/s => 'DROP TRIGGER %s ON %s' ]);
+
+foreach my $case ('tables with history', 'columns', 'a composite key', 'partitions')
+{
+	my ($setup, $arguments) = @{ $cases{$case} };
+	$setup =~ s/training_sessions VALUES/training_sessions (id, member_id, session_type, status) VALUES/g;
+	my $database = 'step' . ++$number;
+	$node->safe_psql('postgres', "CREATE DATABASE $database");
+	$node->safe_psql($database, "SET client_min_messages = error; $types $setup");
+	my $planned = $node->safe_psql($database, <<"SQL");
+SELECT string_agg(command, E'\x1e' ORDER BY step)
+FROM session_consistency.attach('training_sessions', 'member_subscriptions', dry_run => true $arguments)
+SQL
+	my (@commands, @dumps);
+	foreach my $command (split /\x1e/, $planned)
+	{
+		push @commands, $command;
+		push @dumps, dump_schema($database);
+		$node->safe_psql($database, $command);
+	}
+	my @differing;
+	foreach my $command (reverse @commands)
+	{
+		my ($undo) = grep { $command =~ $_->[0] } @undone or die "nothing undoes $command";
+		my @names = $command =~ $undo->[0];
+		$node->safe_psql($database, sprintf($undo->[1], @names));
+		push @differing, $command if dump_schema($database) ne pop @dumps;
+	}
+	is(join('; ', @differing), '', "$case: each of " . @commands . ' steps is undone on its own');
 }
 $node->stop;
 done_testing();

@@ -61,7 +61,7 @@ SQL
 			$exporter, '--disable-default-metrics', '--disable-settings-metrics',
 			"--web.listen-address=127.0.0.1:$port", '--extend.query-path=monitoring/postgres_exporter.yml'
 		],
-		'<', \undef, '>', \$said, '2>', \$said);
+		'<', '/dev/null', '>', \$said, '2>', \$said);
 
 	# All metrics of the extension, by name and labels without the server's.
 	my $scrape = sub {

@@ -15,6 +15,7 @@ $node->safe_psql('postgres', <<'SQL');
 CREATE EXTENSION session_consistency;
 CREATE ROLE owner;
 CREATE ROLE watcher;
+CREATE ROLE stranger;
 GRANT CREATE ON SCHEMA public TO owner;
 SET ROLE owner;
 CREATE TABLE member_subscriptions (
@@ -146,6 +147,10 @@ my $pid = $node->safe_psql('postgres', 'SELECT pid FROM session_consistency.migr
 ($status, undef, $error) = $node->psql('postgres', "\\set VERBOSITY verbose\n$call;\n");
 like($error, qr/ERROR:  55006: table "training_sessions" is being migrated by process $pid\b/,
 	'a second call is refused');
+my $role = $node->safe_psql('postgres', 'SELECT current_user');
+like($error, qr/DETAIL:  Role "$role" has called it\./, '... and told by whom');
+is($node->safe_psql('postgres', 'SET ROLE stranger; SELECT count(*) FROM session_consistency.migration_progress'), '0',
+	'whoever may not read the sessions sees nothing');
 
 do_in($desk, 'COMMIT');
 $error = await($dba);
@@ -184,6 +189,23 @@ like($error, qr/canceling statement due to statement timeout/, 'the next one may
 do_in($desk, 'COMMIT');
 is(do_in($dba, "SET client_min_messages = warning; $call"), '', 'the same session may call it again');
 is(wrong(), '', 'every counter is right');
+
+# It tells how far it is, at most once a second.
+prepare();
+$node->safe_psql('postgres', <<'SQL');
+CREATE FUNCTION tarry() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.02); RETURN NEW; END $$;
+CREATE TRIGGER tarry BEFORE UPDATE ON training_sessions FOR EACH ROW EXECUTE FUNCTION tarry();
+SQL
+$started = time;
+($status, undef, $error) = $node->psql('postgres', $call);
+$took = time - $started;
+my @notices = $error =~ /NOTICE:  (migrating .*)/g;
+cmp_ok(scalar(@notices), '>', 1, 'it tells its progress');
+cmp_ok(scalar(@notices), '<=', $took, '... at most once a second');
+my $share = qr/\d+ of 250 rows \(\d+ %\)/;
+is(scalar(grep { !/^migrating table "training_sessions": $share, \d+ rows\/s, \d+:\d\d:\d\d left$/ } @notices), 0,
+	'... with rate and time left');
+$node->safe_psql('postgres', 'DROP TRIGGER tarry ON training_sessions');
 
 # A subscription that somebody books on all the time is treated none the less, and so is a session that somebody
 # changes all the time.
