@@ -71,10 +71,11 @@ Rival find_rival(Oid sessions)
     Oid types[] = {OIDOID, OIDOID, OIDOID};
     Datum values[] = {ObjectIdGetDatum(MyDatabaseId), ObjectIdGetDatum(RelationRelationId),
                       ObjectIdGetDatum(sessions)};
-    SPI_execute_with_args("SELECT l.pid, a.usename FROM pg_catalog.pg_locks AS l LEFT JOIN pg_catalog.pg_stat_activity AS"
-                          " a ON a.pid OPERATOR(pg_catalog.=) l.pid WHERE l.granted"
-                          " AND l.locktype OPERATOR(pg_catalog.=) 'object' AND l.database OPERATOR(pg_catalog.=) $1"
-                          " AND l.classid OPERATOR(pg_catalog.=) $2 AND l.objid OPERATOR(pg_catalog.=) $3",
+    SPI_execute_with_args("SELECT l.pid, a.usename FROM pg_catalog.pg_locks AS l"
+                          " LEFT JOIN pg_catalog.pg_stat_activity AS a ON a.pid OPERATOR(pg_catalog.=) l.pid"
+                          " WHERE l.granted AND l.locktype OPERATOR(pg_catalog.=) 'object'"
+                          " AND l.database OPERATOR(pg_catalog.=) $1 AND l.classid OPERATOR(pg_catalog.=) $2"
+                          " AND l.objid OPERATOR(pg_catalog.=) $3",
                           3, types, values, nullptr, false, 1);
     if (SPI_processed == 0)
         return Rival{};

@@ -1,6 +1,6 @@
 # attach, migrate and detach(drop_added_columns => true) leave a schema dump as it was, byte for byte, with live writes
-# in between: whatever of the kind that attach makes was there already, on partitions too. So it is in a database that was
-# restored from a dump of the attached one.
+# in between: whatever of the kind that attach makes was there already, on partitions too. So it is in a database that
+# was restored from a dump of the attached one.
 use strict;
 use warnings FATAL => 'all';
 use PostgreSQL::Test::Cluster;
