@@ -171,7 +171,8 @@ sub migrate_sampled
 	return %longest;
 }
 my %migrate_prepared = migrate_sampled('prepared');
-is(strongest(%migrate_prepared), 'ShareUpdateExclusiveLock', 'prepared: the strongest lock of migrate lets bookings be');
+is(strongest(%migrate_prepared), 'ShareUpdateExclusiveLock',
+	'prepared: the strongest lock of migrate lets bookings be');
 my $ended = "FROM commands WHERE at = 'ddl_command_end'";
 is($node->safe_psql('postgres', "SELECT string_agg(tag, ', '), count(alone) $ended"),
 	'ALTER TABLE, ALTER TABLE|0', 'prepared: it validates two constraints, and has no table alone');
