@@ -44,6 +44,19 @@ struct Holder {
 };
 static_assert(Pod<Holder>);
 
+// Nobody else can change the key or the member of a locked row; somebody may have done so before.
+bool is_members_still(const HeldSubscriptions &subscriptions, TupleTableSlot *row, Datum id, size_t member)
+{
+    const SubscriptionShape &shape = subscriptions.binding->subscriptions;
+    bool is_null;
+    if (!equal_keys(shape.id_key, slot_getattr(row, shape.id, &is_null), id))
+        return false;
+    const Datum current = slot_getattr(row, shape.member, &is_null);
+    if (subscriptions.batch->members.items[member].is_null)
+        return is_null;
+    return !is_null && equal_keys(shape.member_key, current, member_value(subscriptions, member));
+}
+
 // Finds and locks the newest version of a subscription, which is then in the holder's row.
 Grip hold_subscription(Holder &holder, Datum id, size_t member, bool wait)
 {
@@ -64,10 +77,7 @@ Grip hold_subscription(Holder &holder, Datum id, size_t member, bool wait)
         TUPLE_LOCK_FLAG_LOCK_UPDATE_IN_PROGRESS | TUPLE_LOCK_FLAG_FIND_LAST_VERSION, &failure);
     if (result == TM_WouldBlock)
         return Grip::busy;
-    bool is_null;
-    if (result != TM_Ok || !equal_keys(shape.id_key, slot_getattr(holder.row, shape.id, &is_null), id))
-        return Grip::gone;
-    return Grip::held;
+    return result == TM_Ok && is_members_still(subscriptions, holder.row, id, member) ? Grip::held : Grip::gone;
 }
 
 std::optional<int64_t> read_moment(const Calendar &calendar, TupleTableSlot *row, const MomentColumn &column,

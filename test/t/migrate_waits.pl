@@ -174,6 +174,20 @@ like(await($dba), qr/NOTICE:  table "training_sessions" is migrated/, '... and t
 is(unlinked(), '', 'everybody is treated');
 $node->safe_psql('postgres', 'DROP INDEX with_link');
 
+# A subscription that goes to another member meanwhile takes none of the sessions that it was listed for.
+prepare();
+do_in($desk, 'BEGIN; UPDATE member_subscriptions SET member_id = 1007 WHERE id = 70');
+do_in($other, 'BEGIN; UPDATE member_subscriptions SET member_id = 1008 WHERE id = 80');
+send_to($dba, $call);
+$node->poll_query_until('postgres',
+	"SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%migrate%'");
+do_in($desk, 'COMMIT');
+do_in($other, 'ROLLBACK');
+like(await($dba), qr/left without a link: 4; .*Left by reason: no_subscription 4/s, 'its sessions are left');
+is(unlinked(), '7', '... and nobody else is');
+$node->safe_psql('postgres', $call);
+is(wrong(), '', 'its own counter is right after the next call');
+
 # Cancelled, it gives everything up, and its place to the next.
 prepare();
 do_in($desk, "BEGIN; SELECT FROM member_subscriptions WHERE id = 70 FOR UPDATE");
