@@ -43,7 +43,7 @@ void invalidate_all(Datum, SyscacheId, uint32)
 AttrNumber find_column(Relation relation, const char *name)
 {
     const AttrNumber column = get_attnum(RelationGetRelid(relation), name);
-    if (column == InvalidAttrNumber)
+    if (column <= InvalidAttrNumber)
         ereport(ERROR, errcode(ERRCODE_UNDEFINED_COLUMN),
                 errmsg("column \"%s\" of relation \"%s\" is gone, and session_consistency needs it", name,
                        RelationGetRelationName(relation)),
@@ -61,6 +61,27 @@ Form_pg_attribute column_of(Relation relation, AttrNumber column)
 Oid base_type(Relation relation, AttrNumber column)
 {
     return getBaseType(column_of(relation, column)->atttypid);
+}
+
+// The type of a column may have been changed since attach() has looked at it.
+[[noreturn]] void raise_other_type(Relation relation, AttrNumber column, const char *needed)
+{
+    const Form_pg_attribute attribute = column_of(relation, column);
+    ereport(ERROR, errcode(ERRCODE_DATATYPE_MISMATCH),
+            errmsg("column \"%s\" of relation \"%s\" has type %s, and session_consistency needs %s",
+                   NameStr(attribute->attname), RelationGetRelationName(relation),
+                   format_type_be(attribute->atttypid), needed),
+            errdetail("A type has changed since the tables were attached."),
+            errhint("Change it back, or detach and attach again."), errtablecol(relation, column));
+    pg_unreachable();
+}
+
+Oid counter_type(Relation relation, AttrNumber column)
+{
+    const Oid type = base_type(relation, column);
+    if (!is_integer(type))
+        raise_other_type(relation, column, "an integer");
+    return type;
 }
 
 void copy_function(FmgrInfo *target, FmgrInfo *source, Oid type)
@@ -192,11 +213,11 @@ SubscriptionShape make_subscription_shape(Relation relation, const Mapping &mapp
     shape.status = find_column(relation, mapping.subscription_status_column);
     shape.total = find_column(relation, mapping.total_column);
     shape.used = find_column(relation, mapping.used_column);
-    shape.total_type = base_type(relation, shape.total);
-    shape.used_type = base_type(relation, shape.used);
+    shape.total_type = counter_type(relation, shape.total);
+    shape.used_type = counter_type(relation, shape.used);
     if (mapping.remaining_column != nullptr) {
         shape.remaining = find_column(relation, mapping.remaining_column);
-        shape.remaining_type = base_type(relation, shape.remaining);
+        shape.remaining_type = counter_type(relation, shape.remaining);
     }
     shape.member_key = make_key_type(relation, shape.member);
     const char *const active[] = {mapping.active_status};
@@ -334,6 +355,8 @@ void fill_sessions_binding(Binding *binding, Relation relation, const Mapping &m
     shape.id_key = make_key_type(subscriptions, shape.id);
     shape.by_member = key->columns == 2;
     shape.key_index = key->index;
+    require_convertible(relation, binding->sessions.member, shape.member_key.type);
+    require_convertible(relation, binding->sessions.link, shape.id_key.type);
     choose_member_index(&shape, subscriptions);
     table_close(subscriptions, AccessShareLock);
     if (mapping.ledger) {
@@ -415,10 +438,26 @@ const Binding &bind_subscriptions(Relation relation, const Trigger *trigger)
     return find_or_build(relation, trigger, fill_subscriptions_binding);
 }
 
+bool is_integer(Oid type)
+{
+    return type == INT2OID || type == INT4OID || type == INT8OID;
+}
+
+bool are_convertible(Oid left, Oid right)
+{
+    const auto is_text = [](Oid type) { return type == TEXTOID || type == VARCHAROID; };
+    return left == right || (is_integer(left) && is_integer(right)) || (is_text(left) && is_text(right));
+}
+
+void require_convertible(Relation sessions, AttrNumber column, Oid key_type)
+{
+    if (!are_convertible(base_type(sessions, column), key_type))
+        raise_other_type(sessions, column, psprintf("%s, as in the subscriptions", format_type_be(key_type)));
+}
+
 std::optional<Datum> convert_key(Datum value, Oid from, Oid to)
 {
-    const bool integers = (to == INT2OID || to == INT4OID || to == INT8OID);
-    if (from == to || !integers)
+    if (from == to || !is_integer(to))
         return value;
     const int64_t number = counter_value(value, from);
     if (to == INT2OID && (number < PG_INT16_MIN || number > PG_INT16_MAX))

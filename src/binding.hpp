@@ -104,8 +104,17 @@ KeyType make_key_type(Relation relation, AttrNumber column);
 const Binding &bind_sessions(Relation relation, const Trigger *trigger);
 const Binding &bind_subscriptions(Relation relation, const Trigger *trigger);
 
+// True for int2, int4 and int8.
+bool is_integer(Oid type);
+
+// True for base types whose values convert_key() takes from one to the other: the same, integers, text and varchar.
+bool are_convertible(Oid left, Oid right);
+
 // A key of the sessions in the subscriptions' type; std::nullopt where it does not fit, so that no row can have it.
 std::optional<Datum> convert_key(Datum value, Oid from, Oid to);
+
+// Raises 42804 where a key column of the sessions has a type that is not convertible with the subscriptions' own.
+void require_convertible(Relation sessions, AttrNumber column, Oid key_type);
 
 // Integer counters of any width.
 int64_t counter_value(Datum value, Oid type);

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "binding.hpp"
+
 namespace sc {
 
 namespace {
@@ -28,11 +30,6 @@ constexpr std::array column_rules{
     ColumnRule{&Mapping::used_column, "used_column", false, Kind::counter, true},
     ColumnRule{&Mapping::remaining_column, "remaining_column", false, Kind::counter, true},
 };
-
-bool is_integer(Oid type)
-{
-    return type == INT2OID || type == INT4OID || type == INT8OID;
-}
 
 bool is_text(Oid type)
 {
@@ -168,12 +165,6 @@ void check_listed_once(Names earlier, Names values, const char *what)
     }
 }
 
-// The class of types that may be compared with each other.
-Oid comparison_class(Oid base)
-{
-    return is_integer(base) ? INT8OID : is_text(base) ? TEXTOID : base;
-}
-
 }  // namespace
 
 std::optional<Column> find_column(Oid relation, const char *name)
@@ -235,7 +226,7 @@ void check_joined(Oid first, const char *first_column, Oid second, const char *s
 {
     const Column left = *find_column(first, first_column);
     const Column right = *find_column(second, second_column);
-    if (comparison_class(left.base) != comparison_class(right.base))
+    if (!are_convertible(left.base, right.base))
         ereport(ERROR, errcode(ERRCODE_DATATYPE_MISMATCH),
                 errmsg("column \"%s\" of table \"%s\" does not match column \"%s\" of table \"%s\"", first_column,
                        get_rel_name(first), second_column, get_rel_name(second)),

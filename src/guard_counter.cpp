@@ -191,14 +191,18 @@ void judge_members(const Guarded &guarded, TupleTableSlot *after)
         const Oid referring = trigger.tgconstrrelid;
         const AttrNumber link = get_attnum(referring, guarded.mapping->subscription_column);
         const AttrNumber member = get_attnum(referring, guarded.mapping->member_column);
-        if (link == InvalidAttrNumber || member == InvalidAttrNumber)
+        if (link <= InvalidAttrNumber || member <= InvalidAttrNumber)
             continue;
         Relation sessions = table_open(referring, AccessShareLock);
         bool several = false;
         const std::optional<LinkKey> key = find_link_key(sessions, link, member, &several);
-        table_close(sessions, AccessShareLock);
-        if (key && key->constraint == trigger.tgconstraint)
+        if (key && key->constraint == trigger.tgconstraint) {
+            const AttrNumber id = key->subscription_id;
+            require_convertible(sessions, member, guarded.shape->member_key.type);
+            require_convertible(sessions, link, getBaseType(get_atttype(RelationGetRelid(guarded.relation), id)));
             judge_member(guarded, referring, *key, after);
+        }
+        table_close(sessions, AccessShareLock);
     }
 }
 

@@ -1,6 +1,7 @@
 // Makes and reads the list of a migration.
 #include "migrate_list.hpp"
 
+#include "binding.hpp"
 #include "steps.hpp"
 
 namespace sc {
@@ -22,11 +23,6 @@ constexpr long fetch_size = 1000;
 constexpr const char *list_memory = "16MB";
 
 enum Column : int { member_column = 1, id_column, relation_column, row_column };
-
-bool is_integer(Oid type)
-{
-    return type == INT2OID || type == INT4OID || type == INT8OID;
-}
 
 Oid column_base(Oid relation, const char *column)
 {
