@@ -73,6 +73,8 @@ SELECT try(:'tables' || format(', %s => ''nothing''', a)) FROM unnest('{member_c
     subscription_member_column,subscription_status_column,total_column,remaining_column}'::text[]) a;
 SELECT try(:'tables' || ', subscription_column => ''ctid''');
 SELECT try(:'tables' || ', used_column => ''xmin''');
+SELECT try(:'tables' || format(', %s => ''''', a)) FROM unnest('{member_column,subscription_column,
+    used_column,remaining_column}'::text[]) a;
 SELECT try(:'tables' || ', total_column => ''remaining_sessions''');
 SELECT try('''lessons'', ''member_subscriptions'', subscription_column => ''later''');
 SELECT try('''lessons'', ''member_subscriptions'', member_column => ''later''');

@@ -355,6 +355,7 @@ Facts lock_and_look_again(const Request &request, const Facts &before, const Row
         ereport(ERROR, errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
                 errmsg("table \"%s\" or \"%s\" changed while attach() waited for its locks",
                        get_rel_name(request.sessions), get_rel_name(request.subscriptions)),
+                errdetail("Something that was there is gone, or something that was missing is there."),
                 errhint("Call attach() again."));
     return facts;
 }

@@ -77,13 +77,15 @@ void refuse_nulls(FunctionCallInfo fcinfo)
         if (PG_ARGISNULL(argument) && !may_be_null(argument))
             ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
                     errmsg("argument \"%s\" of attach() must not be null", argument_names[argument]),
+                    errdetail("Only type_column, remaining_column and counts_view may be null."),
                     errhint("Leave it out to get its default, where it has one."));
 }
 
 [[noreturn]] void refuse_empty(Argument argument)
 {
     ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-            errmsg("argument \"%s\" of attach() must not be empty", argument_names[argument]));
+            errmsg("argument \"%s\" of attach() must not be empty", argument_names[argument]),
+            errdetail("It is an empty string."), errhint("Leave it out to get its default."));
     pg_unreachable();
 }
 
@@ -96,12 +98,16 @@ Names read_list(FunctionCallInfo fcinfo, int argument)
     deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &items, &nulls, &count);
     if (count == 0 || ARR_NDIM(array) != 1)
         ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                errmsg("argument \"%s\" of attach() must be a list of at least one value", argument_names[argument]));
+                errmsg("argument \"%s\" of attach() must be a list of at least one value", argument_names[argument]),
+                errdetail("It has %d dimensions and %d values.", ARR_NDIM(array), count),
+                errhint("Write it as '{first,second}'."));
     auto **values = static_cast<const char **>(palloc(sizeof(char *) * count));
     for (int i = 0; i < count; i++) {
         if (nulls[i])
             ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                    errmsg("argument \"%s\" of attach() must not contain a null value", argument_names[argument]));
+                    errmsg("argument \"%s\" of attach() must not contain a null value", argument_names[argument]),
+                    errdetail("Its value %d is null.", i + 1),
+                    errhint("A session whose type or status is NULL holds no credit, and needs no mention."));
         values[i] = TextDatumGetCString(items[i]);
     }
     return Names(values, count);
@@ -140,7 +146,9 @@ Request read_request(FunctionCallInfo fcinfo)
     request.dry_run = PG_GETARG_BOOL(dry_run);
     if (request.sessions == request.subscriptions)
         ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                errmsg("sessions and subscriptions must be two tables"));
+                errmsg("sessions and subscriptions must be two tables"),
+                errdetail("Both arguments name the same relation."),
+                errhint("Name the table of the bookings first, then that of the packs that pay for them."));
     return request;
 }
 

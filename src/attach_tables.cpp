@@ -37,7 +37,8 @@ Relation open_table(Oid oid)
 {
     Relation relation = try_relation_open(oid, AccessShareLock);
     if (relation == nullptr)
-        ereport(ERROR, errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation with OID %u does not exist", oid));
+        ereport(ERROR, errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation with OID %u does not exist", oid),
+                errdetail("It was dropped meanwhile, or never was."), errhint("Name a table."));
     return relation;
 }
 
@@ -47,12 +48,13 @@ void check_kind(Relation relation)
     for (const KindWord &kind : kind_words)
         if (kind.kind == relation->rd_rel->relkind)
             ereport(ERROR, errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("\"%s\" is not a table", name),
-                    errdetail("It is %s.", kind.word));
+                    errdetail("It is %s.", kind.word), errhint("Name a table, partitioned or not."));
     if (relation->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT)
         ereport(ERROR, errcode(ERRCODE_INVALID_TABLE_DEFINITION),
                 errmsg("table \"%s\" is %s", name,
                        relation->rd_rel->relpersistence == RELPERSISTENCE_TEMP ? "temporary" : "unlogged"),
-                errdetail("The end of its session or a crash would empty it and leave the counters behind."));
+                errdetail("The end of its session or a crash would empty it and leave the counters behind."),
+                errhint("Keep the rows in a permanent table, which is logged."));
 }
 
 void check_standing_alone(Relation relation)
@@ -61,19 +63,24 @@ void check_standing_alone(Relation relation)
     const Oid oid = RelationGetRelid(relation);
     if (relation->rd_rel->relispartition)
         ereport(ERROR, errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("table \"%s\" is a partition", name),
+                errdetail("The rules of a part alone would say nothing of the other parts' sessions."),
                 errhint("Attach the partitioned table \"%s\": its partitions are attached with it.",
                         get_rel_name(llast_oid(get_partition_ancestors(oid)))));
     if (relation->rd_rel->relkind == RELKIND_RELATION &&
         (has_superclass(oid) || find_inheritance_children(oid, NoLock) != NIL))
         ereport(ERROR, errcode(ERRCODE_WRONG_OBJECT_TYPE),
                 errmsg("table \"%s\" inherits or is inherited from", name),
+                errdetail("Triggers, foreign keys and unique indexes do not reach the rows of inheritance children."),
                 errhint("Use declarative partitioning, or a table of its own."));
 }
 
 void check_owner(Relation relation)
 {
     if (!owns_relation(RelationGetRelid(relation), GetUserId()))
-        aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, RelationGetRelationName(relation));
+        ereport(ERROR, errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+                errmsg("must be owner of table %s", RelationGetRelationName(relation)),
+                errdetail("It belongs to \"%s\".", GetUserNameFromId(relation->rd_rel->relowner, false)),
+                errhint("Attach as the owner of both tables."));
 }
 
 // The triggers of the sessions write counters as the owner of the subscriptions: an owner who is not trusted with them
@@ -100,7 +107,8 @@ void check_relations(const Tables &tables)
     if (tables.subscriptions->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
         ereport(ERROR, errcode(ERRCODE_WRONG_OBJECT_TYPE),
                 errmsg("table \"%s\" is partitioned", RelationGetRelationName(tables.subscriptions)),
-                errdetail("Sessions may be partitioned, subscriptions may not."));
+                errdetail("Sessions may be partitioned, subscriptions may not."),
+                errhint("Keep the subscriptions in one table."));
     check_owner(tables.sessions);
     check_owner(tables.subscriptions);
     check_trusted(tables);
@@ -114,7 +122,8 @@ Columns require_primary_key(Relation relation)
         ereport(ERROR, errcode(ERRCODE_INVALID_TABLE_DEFINITION),
                 errmsg("table \"%s\" has %s primary key", RelationGetRelationName(relation),
                        deferrable ? "a deferrable" : "no"),
-                errhint("Give it one that is not deferrable: a row must be nameable."));
+                errdetail("Links, findings and repairs name a row by its key."),
+                errhint("Add a primary key that is not deferrable."));
     return key;
 }
 
@@ -346,6 +355,7 @@ const char *settle_view_name(const Request &request)
                            : makeObjectName(get_rel_name(request.subscriptions), nullptr, "session_counts");
     if (OidIsValid(get_relname_relid(name, get_rel_namespace(request.subscriptions))))
         ereport(ERROR, errcode(ERRCODE_DUPLICATE_TABLE), errmsg("relation \"%s\" already exists", name),
+                errdetail("The counts view would have its name."),
                 errhint("Name the counts view in the argument \"counts_view\" of attach()."));
     return name;
 }

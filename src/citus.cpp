@@ -62,6 +62,7 @@ void judge(const Request &request, const Facts &facts, const Distribution &sessi
     if (allowed == nullptr || strcmp(allowed, "on") != 0)
         ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
                 errmsg("triggers on distributed tables are not enabled"),
+                errdetail("citus.enable_unsafe_triggers is off."),
                 errhint("Run SET citus.enable_unsafe_triggers TO on, then attach again."));
 }
 

@@ -65,33 +65,37 @@ Oid table_of(const Request &request, const ColumnRule &rule)
 {
     ereport(ERROR, errcode(ERRCODE_UNDEFINED_COLUMN),
             errmsg("column \"%s\" of table \"%s\" does not exist", column, get_rel_name(table)),
-            errhint("Name the right column in the argument \"%s\" of attach().", argument));
+            errdetail("The argument \"%s\" of attach() names it.", argument),
+            errhint("Name the right column in that argument."));
     pg_unreachable();
 }
 
 void check_column(Oid table, const char *name, const ColumnRule &rule)
 {
     const std::optional<Column> column = find_column(table, name);
-    if (!column && rule.may_be_missing)
+    if (!column && rule.may_be_missing && name[0] != '\0')
         return;
     if (!column)
         raise_missing(table, name, rule.argument);
     if (column->number < 0)
         ereport(ERROR, errcode(ERRCODE_INVALID_COLUMN_REFERENCE),
                 errmsg("\"%s\" is a system column", name),
+                errdetail("The server writes it, and nobody else can."),
                 errhint("Name another column in the argument \"%s\" of attach().", rule.argument));
     if (column->generated)
         ereport(ERROR, errcode(ERRCODE_GENERATED_ALWAYS),
                 errmsg("column \"%s\" of table \"%s\" is generated", name, get_rel_name(table)),
-                errdetail("The argument \"%s\" of attach() needs a plain column.", rule.argument));
+                errdetail("The argument \"%s\" of attach() needs a plain column.", rule.argument),
+                errhint("Name a column that statements write, or drop what generates it."));
     if (!fits(rule.kind, column->type, column->base))
         ereport(ERROR, errcode(ERRCODE_DATATYPE_MISMATCH),
                 errmsg("column \"%s\" of table \"%s\" has type %s", name, get_rel_name(table),
                        format_type_be(column->type)),
-                errdetail("The argument \"%s\" of attach() needs %s.", rule.argument, fitting_types(rule.kind)));
+                errdetail("The argument \"%s\" of attach() needs %s.", rule.argument, fitting_types(rule.kind)),
+                errhint("Name another column in that argument, or change its type."));
 }
 
-void check_named_once(const Mapping &mapping, const ColumnRule &rule)
+void check_named_once(const Mapping &mapping, const ColumnRule &rule, Oid table)
 {
     const char *name = mapping.*rule.member;
     for (const ColumnRule &other : column_rules) {
@@ -102,6 +106,7 @@ void check_named_once(const Mapping &mapping, const ColumnRule &rule)
             ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                     errmsg("column \"%s\" is named by both \"%s\" and \"%s\"", name, other.argument,
                            rule.argument),
+                    errdetail("Both are columns of table \"%s\".", get_rel_name(table)),
                     errhint("Each argument of attach() needs a column of its own."));
     }
 }
@@ -161,6 +166,7 @@ void check_listed_once(Names earlier, Names values, const char *what)
         if (std::any_of(earlier.begin(), earlier.end(), same) || std::any_of(values.begin(), value, same))
             ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                     errmsg("%s \"%s\" is listed twice", what, *value),
+                    errdetail("One mention would contradict or repeat the other."),
                     errhint("A type is listed once; a status is either scheduled or completed."));
     }
 }
@@ -202,7 +208,7 @@ void check_columns(const Request &request, const Mapping &mapping)
         if (name == nullptr)
             continue;
         check_column(table_of(request, rule), name, rule);
-        check_named_once(mapping, rule);
+        check_named_once(mapping, rule, table_of(request, rule));
     }
 }
 
@@ -230,12 +236,14 @@ void check_joined(Oid first, const char *first_column, Oid second, const char *s
         ereport(ERROR, errcode(ERRCODE_DATATYPE_MISMATCH),
                 errmsg("column \"%s\" of table \"%s\" does not match column \"%s\" of table \"%s\"", first_column,
                        get_rel_name(first), second_column, get_rel_name(second)),
-                errdetail("One has type %s, the other %s.", format_type_be(left.type), format_type_be(right.type)));
+                errdetail("One has type %s, the other %s.", format_type_be(left.type), format_type_be(right.type)),
+                errhint("Give both the same type; integers may differ in width, and text and varchar are alike."));
     if (left.collation != right.collation)
         ereport(ERROR, errcode(ERRCODE_COLLATION_MISMATCH),
                 errmsg("columns \"%s\" of table \"%s\" and \"%s\" of table \"%s\" have different collations",
                        first_column, get_rel_name(first), second_column, get_rel_name(second)),
-                errdetail("Neither index nor comparison would be the same for both."));
+                errdetail("Neither index nor comparison would be the same for both."),
+                errhint("Give both the same collation."));
 }
 
 }  // namespace sc

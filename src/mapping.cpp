@@ -159,7 +159,8 @@ Guard parse_guard(const char *word)
     const std::optional<Guard> guard = read_guard(word);
     if (!guard)
         ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("guard mode \"%s\" does not exist", word),
-                errhint("The modes are reject, ignore and off."));
+                errdetail("The modes are reject, ignore and off."),
+                errhint("Take reject, unless the application still writes the counters itself."));
     return *guard;
 }
 
