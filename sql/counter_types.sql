@@ -41,6 +41,21 @@ INSERT INTO training_sessions (id, member_id) VALUES (1, 1), (2, 1);
 INSERT INTO training_sessions (id, member_id) VALUES (3, 1);
 SELECT * FROM counters();
 
+-- A domain says how far a counter goes, whatever the total.
+SET ROLE :owner;
+DELETE FROM training_sessions;
+SELECT count(*) > 0 AS detached FROM session_consistency.detach('training_sessions');
+CREATE DOMAIN few AS integer CHECK (VALUE <= 2);
+ALTER TABLE member_subscriptions ALTER used_sessions TYPE few;
+SELECT count(*) > 0 AS attached FROM session_consistency.attach('training_sessions', 'member_subscriptions');
+SET ROLE :desk;
+INSERT INTO training_sessions (id, member_id) VALUES (1, 1), (2, 1);
+SET ROLE :owner;
+UPDATE member_subscriptions SET total_sessions_snapshot = 3 WHERE id = 10;
+SET ROLE :desk;
+INSERT INTO training_sessions (id, member_id) VALUES (3, 1);
+SELECT * FROM counters() WHERE id = '10';
+
 -- The recount finds nothing.
 SELECT * FROM recount();
 \i :finish

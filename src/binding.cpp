@@ -455,16 +455,34 @@ void require_convertible(Relation sessions, AttrNumber column, Oid key_type)
         raise_other_type(sessions, column, psprintf("%s, as in the subscriptions", format_type_be(key_type)));
 }
 
+namespace {
+
+bool fits_integer(int64_t value, Oid type)
+{
+    switch (type) {
+        case INT2OID: return value >= PG_INT16_MIN && value <= PG_INT16_MAX;
+        case INT4OID: return value >= PG_INT32_MIN && value <= PG_INT32_MAX;
+        default: return true;
+    }
+}
+
+Datum integer_datum(int64_t value, Oid type)
+{
+    switch (type) {
+        case INT2OID: return Int16GetDatum(static_cast<int16>(value));
+        case INT4OID: return Int32GetDatum(static_cast<int32>(value));
+        default: return Int64GetDatum(value);
+    }
+}
+
+}  // namespace
+
 std::optional<Datum> convert_key(Datum value, Oid from, Oid to)
 {
     if (from == to || !is_integer(to))
         return value;
     const int64_t number = counter_value(value, from);
-    if (to == INT2OID && (number < PG_INT16_MIN || number > PG_INT16_MAX))
-        return std::nullopt;
-    if (to == INT4OID && (number < PG_INT32_MIN || number > PG_INT32_MAX))
-        return std::nullopt;
-    return counter_datum(number, to);
+    return fits_integer(number, to) ? std::optional(integer_datum(number, to)) : std::nullopt;
 }
 
 int64_t counter_value(Datum value, Oid type)
@@ -476,21 +494,19 @@ int64_t counter_value(Datum value, Oid type)
     }
 }
 
-Datum counter_datum(int64_t value, Oid type)
+Datum counter_datum(int64_t value, Oid type, Relation relation, AttrNumber column)
 {
-    const bool fits = type == INT2OID   ? value >= PG_INT16_MIN && value <= PG_INT16_MAX
-                      : type == INT4OID ? value >= PG_INT32_MIN && value <= PG_INT32_MAX
-                                        : true;
-    if (!fits)
+    if (!fits_integer(value, type))
         ereport(ERROR, errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
                 errmsg("counter %lld is out of range for type %s", static_cast<long long>(value),
                        format_type_be(type)),
-                errhint("Give the counter column a wider type."));
-    switch (type) {
-        case INT2OID: return Int16GetDatum(static_cast<int16>(value));
-        case INT4OID: return Int32GetDatum(static_cast<int32>(value));
-        default: return Int64GetDatum(value);
-    }
+                errdetail("Column \"%s\" of relation \"%s\" cannot hold it.",
+                          NameStr(column_of(relation, column)->attname), RelationGetRelationName(relation)),
+                errhint("Give the column a wider type."), errtablecol(relation, column));
+    const Datum counter = integer_datum(value, type);
+    if (const Oid declared = column_of(relation, column)->atttypid; declared != type)
+        domain_check(counter, false, declared, nullptr, nullptr);
+    return counter;
 }
 
 void forget_replaced_bindings()

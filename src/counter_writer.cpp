@@ -251,7 +251,7 @@ std::optional<int64_t> change_row(CounterWriter *writer, const Subscription &bef
     ExecClearTuple(changed);
     memcpy(changed->tts_values, writer->row->tts_values, sizeof(Datum) * columns);
     memcpy(changed->tts_isnull, writer->row->tts_isnull, sizeof(bool) * columns);
-    changed->tts_values[shape.used - 1] = counter_datum(used, shape.used_type);
+    changed->tts_values[shape.used - 1] = counter_datum(used, shape.used_type, writer->relation, shape.used);
     changed->tts_isnull[shape.used - 1] = false;
     std::optional<int64_t> remaining;
     if (shape.remaining != 0) {
@@ -259,7 +259,8 @@ std::optional<int64_t> change_row(CounterWriter *writer, const Subscription &bef
                                      before.total, used);
         changed->tts_isnull[shape.remaining - 1] = !remaining;
         if (remaining)
-            changed->tts_values[shape.remaining - 1] = counter_datum(*remaining, shape.remaining_type);
+            changed->tts_values[shape.remaining - 1] =
+                counter_datum(*remaining, shape.remaining_type, writer->relation, shape.remaining);
     }
     ExecStoreVirtualTuple(changed);
     ItemPointerSetInvalid(&changed->tts_tid);
@@ -321,7 +322,8 @@ void restore_counter(CounterWriter *writer, std::optional<int64_t> used, std::op
     if (shape.remaining != 0) {
         changed->tts_isnull[shape.remaining - 1] = !remaining;
         if (remaining)
-            changed->tts_values[shape.remaining - 1] = counter_datum(*remaining, shape.remaining_type);
+            changed->tts_values[shape.remaining - 1] =
+                counter_datum(*remaining, shape.remaining_type, writer->relation, shape.remaining);
     }
     write_row(writer, used, shape.remaining != 0 ? remaining : std::nullopt);
     explain_write(writer, used.value_or(0), Cause::repair_undone);

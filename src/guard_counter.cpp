@@ -67,9 +67,9 @@ HeapTuple with_counters(HeapTuple row, Relation relation, const SubscriptionShap
     Datum values[2]{};
     bool nulls[2] = {!counters.used, !counters.remaining};
     if (counters.used)
-        values[0] = counter_datum(*counters.used, shape.used_type);
+        values[0] = counter_datum(*counters.used, shape.used_type, relation, shape.used);
     if (shape.remaining != 0 && counters.remaining)
-        values[1] = counter_datum(*counters.remaining, shape.remaining_type);
+        values[1] = counter_datum(*counters.remaining, shape.remaining_type, relation, shape.remaining);
     return heap_modify_tuple_by_cols(row, RelationGetDescr(relation), shape.remaining != 0 ? 2 : 1, columns, values,
                                      nulls);
 }
