@@ -91,6 +91,7 @@ INSERT INTO training_sessions (id, member_id) SELECT n, 1000 + n % 1000 FROM gen
 ANALYZE members, member_subscriptions, training_sessions;
 SELECT * FROM member_subscriptions_session_counts WHERE member_id = 1500 AND status = 'active';
 SELECT * FROM scans($$SELECT * FROM member_subscriptions_session_counts WHERE member_id = 1500 AND status = 'active'$$);
+SELECT * FROM scans($$SELECT * FROM member_subscriptions_session_counts WHERE member_id = 1500$$);
 SELECT * FROM scans($$SELECT * FROM member_subscriptions_session_counts WHERE subscription_id = 1500$$);
 SELECT * FROM scans($$SELECT * FROM member_subscriptions_session_counts$$);
 

@@ -141,6 +141,19 @@ void plan_active_index(Plan &plan)
     add_made(plan, "active_index", name);
 }
 
+// The counts view finds all of a member's subscriptions by it, of which the index above holds the active one.
+void plan_member_index(Plan &plan)
+{
+    if (!plan.facts->missing.member_index)
+        return;
+    const char *column = plan.facts->mapping.subscription_member_column;
+    const char *name = choose_index_name(plan, plan.request->subscriptions, column);
+    add_step(plan.steps, "create index",
+             psprintf("CREATE INDEX %s ON %s (%s)", quote_identifier(name), plan.subscriptions,
+                      quote_identifier(column)));
+    add_made(plan, "member_index", name);
+}
+
 // Makes the index of every partition by itself, so that the server takes over none that a partition already has.
 void plan_separate_indexes(Plan &plan, const char *root_index)
 {
@@ -306,9 +319,8 @@ void plan_ledger(Plan &plan)
 
 // In this order: what a later step refers to is there when it runs.
 constexpr std::array planners{
-    plan_leftovers,   plan_link_column, plan_used_column, plan_active_index, plan_link_index,
-    plan_foreign_key, plan_total_check, plan_link_check,  plan_view,         plan_triggers,
-    plan_ledger,
+    plan_leftovers,  plan_link_column, plan_used_column, plan_active_index, plan_member_index, plan_link_index,
+    plan_foreign_key, plan_total_check, plan_link_check, plan_view,         plan_triggers,     plan_ledger,
 };
 
 Steps plan_steps(const Request &request, const Facts &facts, const Rows &rows)

@@ -338,10 +338,10 @@ void find_missing(Facts &facts, const Request &request, const Tables &tables)
     missing.used_column = get_attnum(request.subscriptions, mapping.used_column) == InvalidAttrNumber;
     missing.total_check =
         missing.used_column || !is_checked(tables.subscriptions, counter_condition(mapping), false);
+    const AttrNumber owner = get_attnum(request.subscriptions, mapping.subscription_member_column);
     missing.active_index =
-        !OidIsValid(find_active_index(tables.subscriptions,
-                                      get_attnum(request.subscriptions, mapping.subscription_member_column),
-                                      active_condition(mapping)));
+        !OidIsValid(find_active_index(tables.subscriptions, owner, active_condition(mapping)));
+    missing.member_index = missing.active_index && !OidIsValid(find_member_index(tables.subscriptions, owner));
     missing.link_index = missing.link_column ||
                          !OidIsValid(find_link_index(tables.sessions, link, member, linked_condition(mapping)));
     missing.link_check = request.link_check &&

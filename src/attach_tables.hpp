@@ -13,6 +13,7 @@ struct Missing {
     bool used_column;
     bool link_key;
     bool active_index;
+    bool member_index;   // made only beside the active one: who made that by hand has chosen the table's indexes
     bool link_index;
     bool total_check;
     bool link_check;     // only where it was asked for

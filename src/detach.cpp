@@ -136,6 +136,7 @@ void plan_index(Plan &plan, Oid table, const char *kind)
 void plan_indexes(Plan &plan)
 {
     plan_index(plan, plan.attachment->sessions, "link_index");
+    plan_index(plan, plan.attachment->subscriptions, "member_index");
     plan_index(plan, plan.attachment->subscriptions, "active_index");
 }
 

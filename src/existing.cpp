@@ -159,6 +159,14 @@ Oid find_active_index(Relation subscriptions, AttrNumber member, const char *act
     });
 }
 
+Oid find_member_index(Relation subscriptions, AttrNumber member)
+{
+    return find_index(subscriptions, [=](Relation index) {
+        return is_usable_btree(index) && index->rd_index->indkey.values[0] == member &&
+               RelationGetIndexPredicate(index) == NIL;
+    });
+}
+
 Oid find_link_index(Relation sessions, AttrNumber link, AttrNumber member, const char *linked_condition)
 {
     List *linked = parse_condition(sessions, linked_condition, false);

@@ -40,6 +40,9 @@ bool is_checked(Relation relation, const char *condition, bool validated_only);
 // A valid unique index that allows one active subscription for each member.
 Oid find_active_index(Relation subscriptions, AttrNumber member, const char *active_condition);
 
+// A valid index that finds every subscription of a member.
+Oid find_member_index(Relation subscriptions, AttrNumber member);
+
 // A valid index that finds the sessions of a subscription. member: 0, or where the key is composite the other column.
 Oid find_link_index(Relation sessions, AttrNumber link, AttrNumber member, const char *linked_condition);
 
