@@ -26,7 +26,8 @@ SELECT missing();
 ALTER TABLE training_sessions ADD CONSTRAINT "My key" FOREIGN KEY (subscription_id) REFERENCES member_subscriptions
     ON DELETE RESTRICT NOT VALID;
 
--- A CHECK: two of them, one turned around; with another range; NOT VALID; BETWEEN.
+-- A CHECK: two of them, one turned around; with another range; NOT VALID; BETWEEN; one that speaks of NULL, which a
+-- CHECK lets pass anyway, but not of another column's.
 BEGIN;
 ALTER TABLE member_subscriptions ADD CHECK (used_sessions >= 0);
 SELECT missing();
@@ -43,6 +44,21 @@ SELECT missing();
 ROLLBACK;
 BEGIN;
 ALTER TABLE member_subscriptions ADD CHECK (status <> 'active' OR used_sessions BETWEEN 0 AND total_sessions_snapshot);
+SELECT missing();
+ROLLBACK;
+BEGIN;
+ALTER TABLE member_subscriptions ADD CHECK (used_sessions >= 0
+    AND (total_sessions_snapshot IS NULL OR total_sessions_snapshot >= used_sessions));
+SELECT missing();
+ROLLBACK;
+BEGIN;
+ALTER TABLE member_subscriptions ADD CHECK (used_sessions >= 0
+    AND (remaining_sessions IS NULL OR total_sessions_snapshot >= used_sessions));
+SELECT missing();
+ROLLBACK;
+BEGIN;
+ALTER TABLE member_subscriptions ADD CHECK (used_sessions >= 0
+    AND (total_sessions_snapshot IS NOT NULL OR total_sessions_snapshot >= used_sessions));
 SELECT missing();
 ROLLBACK;
 ALTER TABLE member_subscriptions ADD CONSTRAINT "My check" CHECK (used_sessions BETWEEN 0 AND total_sessions_snapshot);

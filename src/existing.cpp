@@ -136,6 +136,43 @@ List *parse_condition(Relation relation, const char *condition, bool is_check)
     return prepare_clauses(expression, is_check);
 }
 
+namespace {
+
+// True for "column IS NULL" beside a comparison of that column: where the one holds, the other is NULL.
+bool says_null_again(Node *arm, List *arms)
+{
+    if (!IsA(arm, NullTest) || reinterpret_cast<NullTest *>(arm)->nulltesttype != IS_NULL)
+        return false;
+    Node *tested = reinterpret_cast<Node *>(reinterpret_cast<NullTest *>(arm)->arg);
+    ListCell *cell;
+    foreach (cell, arms) {
+        auto *other = static_cast<OpExpr *>(lfirst(cell));
+        if (IsA(other, OpExpr) && list_member(other->args, tested) && op_strict(other->opno))
+            return true;
+    }
+    return false;
+}
+
+// A CHECK passes where it is NULL: "total IS NULL OR used <= total" says what "used <= total" says.
+List *without_null_arms(List *clauses)
+{
+    List *shorter = NIL;
+    ListCell *cell;
+    foreach (cell, clauses) {
+        auto *clause = static_cast<Node *>(lfirst(cell));
+        List *arms = is_orclause(clause) ? reinterpret_cast<BoolExpr *>(clause)->args : list_make1(clause);
+        List *kept = NIL;
+        ListCell *arm;
+        foreach (arm, arms)
+            if (!says_null_again(static_cast<Node *>(lfirst(arm)), arms))
+                kept = lappend(kept, lfirst(arm));
+        shorter = lappend(shorter, list_length(kept) == 1 ? linitial(kept) : make_orclause(kept));
+    }
+    return shorter;
+}
+
+}  // namespace
+
 bool is_checked(Relation relation, const char *condition, bool validated_only)
 {
     const TupleConstr *constraints = RelationGetDescr(relation)->constr;
@@ -146,6 +183,7 @@ bool is_checked(Relation relation, const char *condition, bool validated_only)
             known = list_concat(known, prepare_clauses(static_cast<Node *>(stringToNode(check.ccbin)), true));
     }
     // A CHECK passes where it is NULL: weak implication.
+    known = without_null_arms(known);
     return known != NIL && predicate_implied_by(parse_condition(relation, condition, true), known, true);
 }
 
