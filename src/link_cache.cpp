@@ -148,19 +148,22 @@ void remember_link(const Binding &binding, Datum member, const ActiveSubscriptio
 
 std::optional<ItemPointerData> recall_place(const SubscriptionShape &shape, Datum member, Datum id)
 {
-    if (cache.entries == nullptr || !fits(shape.member_key) || !fits(shape.id_key))
+    const Binding *binding = cache.command.binding;
+    if (binding == nullptr || !binding->valid || binding->subscriptions.relation != shape.relation ||
+        !fits(shape.member_key) || !fits(shape.id_key))
         return std::nullopt;
     const Entry &entry = entry_for(shape.member_key, member);
     const Key member_bytes = key_bytes(shape.member_key, member);
     const Key id_bytes = key_bytes(shape.id_key, id);
-    if (entry.generation == 0 || memcmp(entry.member.bytes, member_bytes.bytes, key_size) != 0 ||
+    if (entry.generation != cache.generation || memcmp(entry.member.bytes, member_bytes.bytes, key_size) != 0 ||
         memcmp(entry.link.bytes, id_bytes.bytes, key_size) != 0)
         return std::nullopt;
     return entry.place;
 }
 
-void shrink_link_cache()
+void end_link_cache()
 {
+    cache.command = Command{};
     if (cache.entry_count > least_entries)
         resize(least_entries);
 }

@@ -10,10 +10,11 @@ namespace sc {
 std::optional<Datum> recall_link(const Binding &binding, Datum member, int depth);
 void remember_link(const Binding &binding, Datum member, const ActiveSubscription &active, int depth);
 
-// Where that subscription of the member was seen last, be it in another command: a place to look at first.
+// Where this subscription of the member was seen when the last session was linked: a place to look at first. None where
+// the table may have been written anew since, or where it is that of another attachment.
 std::optional<ItemPointerData> recall_place(const SubscriptionShape &shape, Datum member, Datum id);
 
-// Gives the memory of a large statement back; called when a transaction ends.
-void shrink_link_cache();
+// Forgets everything and gives the memory of a large statement back; called when a transaction ends.
+void end_link_cache();
 
 }  // namespace sc

@@ -155,7 +155,7 @@ void forget_everything()
     departed_before.armed = false;
     departed_after.armed = false;
     forget_replaced_bindings();
-    shrink_link_cache();
+    end_link_cache();
 }
 
 // What a user's trigger returned ahead of its enclosing statement must have been settled by it.
