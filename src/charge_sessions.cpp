@@ -105,7 +105,8 @@ void note_change(RowEvent &event, const Change &change, const Sum *before, const
         return;
     }
     if (before != nullptr)
-        note_line(lines, context, before, session, -1, given_because(change), departed_after.armed);
+        note_line(lines, context, before, session, -1, given_because(change),
+                  is_armed(departed_after, event.depth, event.binding->subscriptions));
     if (after != nullptr)
         note_line(lines, context, after, session, 1, taken_because(change), false);
 }
@@ -165,12 +166,11 @@ void remember_departure(const RowEvent &event, const SessionRow &row)
 {
     TriggerData *data = event.data;
     const bool deleted = TRIGGER_FIRED_BY_DELETE(data->tg_event);
-    departed_after.armed = deleted && data->tg_relation->rd_rel->relispartition &&
-                           HeapTupleHeaderIndicatesMovedPartitions(data->tg_trigtuple->t_data);
-    if (!departed_after.armed)
+    disarm(&departed_after, event.depth);
+    if (!deleted || !data->tg_relation->rd_rel->relispartition ||
+        !HeapTupleHeaderIndicatesMovedPartitions(data->tg_trigtuple->t_data))
         return;
-    departed_after.depth = event.depth;
-    departed_after.subscriptions = event.binding->subscriptions.relation;
+    arm(&departed_after, event.depth, event.binding->subscriptions);
     departed_after.session = row.session;
     departed_after.member_hash = member_hash(event.binding->sessions, row);
     departed_after.link_hash = link_hash(event.binding->sessions, row);
@@ -181,8 +181,7 @@ void judge_as_update(const RowEvent &event, const SessionRow &row, Change *chang
 {
     const Departure &left = departed_after;
     const SessionShape &shape = event.binding->sessions;
-    if (!left.armed || left.depth != event.depth ||
-        left.subscriptions != event.binding->subscriptions.relation)
+    if (!is_armed(left, event.depth, event.binding->subscriptions))
         return;
     change->before = left.session;
     change->same_member = left.member_hash == member_hash(shape, row);
@@ -266,7 +265,7 @@ extern "C" PGDLLEXPORT Datum sc_charge_sessions(PG_FUNCTION_ARGS)
         return Datum{0};
     }
     if (same_credits(binding.sessions, data)) {
-        departed_after.armed = false;
+        disarm(&departed_after, depth);
         return Datum{0};
     }
     RowEvent event{data, &binding, depth, statement, depth == 1 && statement == nullptr && inserts_one_row(data)};

@@ -36,18 +36,16 @@ bool has_moved(Oid partition, ItemPointer place)
 bool comes_from_partition(const Binding &binding, Relation relation, int depth)
 {
     Departure &left = departed_before;
-    return relation->rd_rel->relispartition && left.armed && left.depth == depth &&
-           left.subscriptions == binding.subscriptions.relation && has_moved(left.partition, &left.place);
+    return relation->rd_rel->relispartition && is_armed(left, depth, binding.subscriptions) &&
+           has_moved(left.partition, &left.place);
 }
 
 void remember_update(const Binding &binding, TriggerData *data, const SessionRow &row, Fill fill, int depth)
 {
-    departed_before.armed =
-        data->tg_relation->rd_rel->relispartition && fill == Fill::keep && !row.session.linked;
-    if (!departed_before.armed)
+    disarm(&departed_before, depth);
+    if (!data->tg_relation->rd_rel->relispartition || fill != Fill::keep || row.session.linked)
         return;
-    departed_before.depth = depth;
-    departed_before.subscriptions = binding.subscriptions.relation;
+    arm(&departed_before, depth, binding.subscriptions);
     departed_before.partition = RelationGetRelid(data->tg_relation);
     departed_before.place = data->tg_trigtuple->t_self;
 }
@@ -117,7 +115,7 @@ extern "C" PGDLLEXPORT Datum sc_link_session(PG_FUNCTION_ARGS)
     if (update)
         remember_update(binding, data, after, fill, depth);
     else
-        departed_before.armed = false;
+        disarm(&departed_before, depth);
     if (moved || fill == Fill::keep)
         return PointerGetDatum(row);
     if (fill == Fill::clear)

@@ -143,6 +143,39 @@ int64_t enclosing_credits(int depth, const SubscriptionShape &shape, Datum id, D
     return sum;
 }
 
+// Departures ---------------------------------------------------------------------------------------------------------
+
+namespace {
+
+CommandId statement_command()
+{
+    return ActiveSnapshotSet() ? GetActiveSnapshot()->curcid : InvalidCommandId;
+}
+
+}  // namespace
+
+void arm(Departure *departure, int depth, const SubscriptionShape &shape)
+{
+    *departure = Departure{};
+    departure->armed = true;
+    departure->depth = depth;
+    departure->nest_level = GetCurrentTransactionNestLevel();
+    departure->command = statement_command();
+    departure->subscriptions = shape.relation;
+}
+
+void disarm(Departure *departure, int depth)
+{
+    if (departure->depth >= depth)
+        departure->armed = false;
+}
+
+bool is_armed(const Departure &departure, int depth, const SubscriptionShape &shape)
+{
+    return departure.armed && departure.depth == depth && departure.command == statement_command() &&
+           departure.subscriptions == shape.relation;
+}
+
 // Transactions -------------------------------------------------------------------------------------------------------
 
 namespace {
@@ -204,8 +237,8 @@ void on_subtransaction(SubXactEvent event, SubTransactionId, SubTransactionId, v
         while (carried != nullptr && carried->nest_level >= level)
             carried = carried->next;
         abort_carried_lines(level);
-        departed_before.armed = false;
-        departed_after.armed = false;
+        for (Departure *departure : {&departed_before, &departed_after})
+            departure->armed = departure->armed && departure->nest_level < level;
     }
 }
 

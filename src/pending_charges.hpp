@@ -38,6 +38,8 @@ int64_t enclosing_credits(int depth, const SubscriptionShape &shape, Datum id, D
 struct Departure {
     bool armed;
     int depth;
+    int nest_level;            // of the subtransaction that its statement runs in
+    CommandId command;         // that its statement's snapshot sees: the next statement has another one
     Oid subscriptions;
     Oid partition;             // where it was
     ItemPointerData place;
@@ -48,6 +50,12 @@ struct Departure {
 static_assert(Pod<Departure>);
 extern Departure departed_before;
 extern Departure departed_after;
+
+// Notes one of the statement at hand; forgets that of its depth, or of one that has ended, and leaves that of an
+// enclosing statement; true where there is one of the statement at hand.
+void arm(Departure *departure, int depth, const SubscriptionShape &shape);
+void disarm(Departure *departure, int depth);
+bool is_armed(const Departure &departure, int depth, const SubscriptionShape &shape);
 
 // Registers the transaction callbacks.
 void init_pending_charges();
