@@ -14,7 +14,7 @@ COMMENT ON FUNCTION session_consistency.link_session() IS
 CREATE FUNCTION session_consistency.charge_sessions() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'sc_charge_sessions';
 COMMENT ON FUNCTION session_consistency.charge_sessions() IS
-'Trigger of the sessions, AFTER INSERT OR UPDATE OR DELETE FOR EACH ROW: adds up what the statement changes for each subscription, then judges and writes each counter once. Errors: 23SC1 no_active_subscription, 23SC2 no_credit_left, 23SC3 foreign_subscription, 23SC4 inactive_subscription, 23SC6 ambiguous_subscription; 40001 where the subscription changed since the snapshot of a REPEATABLE READ or SERIALIZABLE transaction.';
+'Trigger of the sessions, AFTER INSERT OR UPDATE OR DELETE FOR EACH ROW: adds up what the statement changes for each subscription, then judges and writes each counter once. Errors: 23SC1 no_active_subscription, 23SC2 no_credit_left, 23SC3 foreign_subscription, 23SC4 inactive_subscription, 23SC6 ambiguous_subscription; 40001 where the subscription changed since the snapshot of a REPEATABLE READ or SERIALIZABLE transaction; 22003 where a counter is full; 42703, 42804 where a column of the attachment was renamed or dropped, or has another type since.';
 
 CREATE FUNCTION session_consistency.reset_counters() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'sc_reset_counters';
@@ -29,7 +29,7 @@ COMMENT ON FUNCTION session_consistency.keep_counter() IS
 CREATE FUNCTION session_consistency.guard_counter() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'sc_guard_counter';
 COMMENT ON FUNCTION session_consistency.guard_counter() IS
-'Trigger of the subscriptions, AFTER INSERT OR UPDATE FOR EACH ROW: refuses a counter that anyone but the extension changed (23SC5 guarded_counter), a total below what is used (23514), and a changed member while sessions refer to the subscription (23503).';
+'Trigger of the subscriptions, AFTER INSERT OR UPDATE FOR EACH ROW: refuses a counter that anyone but the extension changed (23SC5 guarded_counter), a total below what is used (23514), and a changed member while sessions refer to the subscription (23503). 42703, 42804 where a column of the attachment was renamed or dropped, or has another type since.';
 
 -- Attaching ---------------------------------------------------------------------------------------------------------
 
@@ -183,7 +183,7 @@ Columns, counts in sessions: attachment (the table of the sessions), subscriptio
 
 Reads with the caller''s own rights, all attachments in one snapshot, locks like a SELECT, and works on a standby and in a READ ONLY transaction.
 
-Errors: 42501 where the caller may not read every row (a privilege is missing, or row-level security applies to the caller), never a partial answer; 55000 where the table is not attached, is a partition, or has lost its foreign key; 42703 where a column of the attachment was renamed or dropped.';
+Errors: 42501 where the caller may not read every row (a privilege is missing, or row-level security applies to the caller), never a partial answer; 55000 where the table is not attached, is a partition, or has lost its foreign key; 42703, 42804 where a column of the attachment was renamed or dropped, or has another type since.';
 
 CREATE FUNCTION session_consistency.check_session_integrity(p_member_id text, sessions regclass DEFAULT NULL)
     RETURNS jsonb

@@ -42,7 +42,7 @@ bool is_plain_heap(Relation relation, std::span<const char *const> columns)
         return false;
     for (const char *column : columns) {
         const AttrNumber number = column == nullptr ? AttrNumber{0} : get_attnum(RelationGetRelid(relation), column);
-        if (number != 0 && !is_stored(TupleDescAttr(RelationGetDescr(relation), number - 1)))
+        if (number > 0 && !is_stored(TupleDescAttr(RelationGetDescr(relation), number - 1)))
             return false;
     }
     return true;
