@@ -116,8 +116,8 @@ std::optional<Datum> convert_key(Datum value, Oid from, Oid to);
 // Raises 42804 where a key column of the sessions has a type that is not convertible with the subscriptions' own.
 void require_convertible(Relation sessions, AttrNumber column, Oid key_type);
 
-// Integer counters of any width, and of domains over them. 22003 where a value does not fit into its column, 23514 where
-// its domain refuses it.
+// Integer counters of any width, and of domains over them. 22003 where a value does not fit into its column, and 23514
+// where its domain refuses it.
 int64_t counter_value(Datum value, Oid type);
 Datum counter_datum(int64_t value, Oid type, Relation relation, AttrNumber column);
 
