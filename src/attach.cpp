@@ -277,20 +277,11 @@ void plan_view(Plan &plan)
     add_made(plan, "view", plan.facts->counts_view);
 }
 
-const char *trigger_command(const Plan &plan, const TriggerRule &rule, Names arguments)
+const char *trigger_command(const Plan &plan, const TriggerRule &rule, const char *argument)
 {
-    StringInfoData text;
-    initStringInfo(&text);
-    appendStringInfo(&text, "CREATE TRIGGER %s %s ON %s FOR EACH %s EXECUTE FUNCTION session_consistency.%s(",
-                     quote_identifier(rule.name), rule.when, rule.on_sessions ? plan.sessions : plan.subscriptions,
-                     rule.level, rule.function);
-    const char *separator = "";
-    for (const char *argument : arguments) {
-        appendStringInfo(&text, "%s%s", separator, quote_literal_cstr(argument));
-        separator = ", ";
-    }
-    appendStringInfoChar(&text, ')');
-    return text.data;
+    return psprintf("CREATE TRIGGER %s %s ON %s FOR EACH %s EXECUTE FUNCTION session_consistency.%s(%s)",
+                    quote_identifier(rule.name), rule.when, rule.on_sessions ? plan.sessions : plan.subscriptions,
+                    rule.level, rule.function, quote_literal_cstr(argument));
 }
 
 // Last, since the charge trigger carries the list of what was made.

@@ -223,14 +223,6 @@ std::span<const OwnTrigger> find_own_triggers(Oid relation)
     return std::span<const OwnTrigger>(triggers, count);
 }
 
-bool says_the_same(std::span<char *const> arguments, const Mapping &mapping)
-{
-    const Names expected = format_mapping(mapping, false);
-    return arguments.size() >= expected.size() &&
-           std::equal(expected.begin(), expected.end(), arguments.begin(),
-                      [](const char *left, const char *right) { return strcmp(left, right) == 0; });
-}
-
 Oid trigger_function(const char *name)
 {
     const Oid schema = get_namespace_oid(extension_schema, true);

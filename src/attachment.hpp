@@ -42,9 +42,6 @@ static_assert(Pod<OwnTrigger>);
 
 std::span<const OwnTrigger> find_own_triggers(Oid relation);
 
-// The trigger's arguments say the same as the mapping, apart from what was made.
-bool says_the_same(std::span<char *const> arguments, const Mapping &mapping);
-
 // The oid of one of the extension's trigger functions; InvalidOid where the extension is not installed.
 Oid trigger_function(const char *name);
 

@@ -78,7 +78,7 @@ HeapTuple with_counters(HeapTuple row, Relation relation, const SubscriptionShap
 
 struct Guarded {
     Relation relation;
-    const Mapping *mapping;
+    const Trigger *trigger;
     const SubscriptionShape *shape;
 };
 
@@ -140,9 +140,9 @@ void judge_excess(const Guarded &guarded, const Counters *before, const Counters
 
 // R11: a subscription keeps its member while sessions refer to it. Sessions that have the new member already came
 // along in a cascade from the members' key.
-void judge_member(const Guarded &guarded, Oid referring, const LinkKey &key, TupleTableSlot *after)
+void judge_member(const Guarded &guarded, const Mapping &mapping, Oid referring, const LinkKey &key,
+                  TupleTableSlot *after)
 {
-    const Mapping &mapping = *guarded.mapping;
     const SubscriptionShape &shape = *guarded.shape;
     bool is_null;
     const Datum id = slot_getattr(after, key.subscription_id, &is_null);
@@ -182,6 +182,8 @@ bool same_value(TupleTableSlot *before, TupleTableSlot *after, AttrNumber column
 // the shard.
 void judge_members(const Guarded &guarded, TupleTableSlot *after)
 {
+    const Mapping mapping =
+        parse_mapping(std::span<char *const>(guarded.trigger->tgargs, guarded.trigger->tgnargs));
     const TriggerDesc *triggers = guarded.relation->trigdesc;
     for (int i = 0; i < triggers->numtriggers; i++) {
         const Trigger &trigger = triggers->triggers[i];
@@ -189,8 +191,8 @@ void judge_members(const Guarded &guarded, TupleTableSlot *after)
             !OidIsValid(trigger.tgconstrrelid))
             continue;
         const Oid referring = trigger.tgconstrrelid;
-        const AttrNumber link = get_attnum(referring, guarded.mapping->subscription_column);
-        const AttrNumber member = get_attnum(referring, guarded.mapping->member_column);
+        const AttrNumber link = get_attnum(referring, mapping.subscription_column);
+        const AttrNumber member = get_attnum(referring, mapping.member_column);
         if (link <= InvalidAttrNumber || member <= InvalidAttrNumber)
             continue;
         Relation sessions = table_open(referring, AccessShareLock);
@@ -200,7 +202,7 @@ void judge_members(const Guarded &guarded, TupleTableSlot *after)
             const AttrNumber id = key->subscription_id;
             require_convertible(sessions, member, guarded.shape->member_key.type);
             require_convertible(sessions, link, getBaseType(get_atttype(RelationGetRelid(guarded.relation), id)));
-            judge_member(guarded, referring, *key, after);
+            judge_member(guarded, mapping, referring, *key, after);
         }
         table_close(sessions, AccessShareLock);
     }
@@ -243,9 +245,7 @@ extern "C" PGDLLEXPORT Datum sc_guard_counter(PG_FUNCTION_ARGS)
     if (update)
         before = read_counters(shape, data->tg_trigslot);
     const Counters after = read_counters(shape, row);
-    const Mapping mapping = parse_mapping(std::span<char *const>(data->tg_trigger->tgargs,
-                                                                 data->tg_trigger->tgnargs));
-    const Guarded guarded{data->tg_relation, &mapping, &shape};
+    const Guarded guarded{data->tg_relation, data->tg_trigger, &shape};
     if (binding.guard != Guard::off)
         judge_counters(guarded, update ? &before : nullptr, after);
     judge_excess(guarded, update ? &before : nullptr, after);

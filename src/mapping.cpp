@@ -1,4 +1,4 @@
-// Reads and writes the 'name=value' arguments of the triggers. Touches no table and no catalog.
+// Reads and writes the argument of the triggers. Touches no table and no catalog.
 #include "mapping.hpp"
 
 #include <algorithm>
@@ -50,17 +50,17 @@ constexpr std::array list_fields{
     ListField{"completed_statuses", &Mapping::completed_statuses},
 };
 
-// The value behind "name=", or nullptr where the argument is another one.
-const char *value_of(const char *argument, const char *name)
+// The value behind "name=", or nullptr where the item is another one.
+const char *value_of(const char *item, const char *name)
 {
     const size_t length = strlen(name);
-    return strncmp(argument, name, length) == 0 && argument[length] == '=' ? argument + length + 1 : nullptr;
+    return strncmp(item, name, length) == 0 && item[length] == '=' ? item + length + 1 : nullptr;
 }
 
-const char *find_value(std::span<char *const> arguments, const char *name)
+const char *find_value(Names items, const char *name)
 {
-    for (const char *argument : arguments)
-        if (const char *value = value_of(argument, name))
+    for (const char *item : items)
+        if (const char *value = value_of(item, name))
             return value;
     return nullptr;
 }
@@ -118,33 +118,39 @@ std::optional<bool> read_flag(const char *word)
     return std::nullopt;
 }
 
-// Reads the arguments into the mapping; returns the name of one that is missing or wrong, nullptr where all is well.
-const char *read_arguments(std::span<char *const> arguments, Mapping &mapping)
+// The items of the one argument; none where it is something else.
+Names items_of(std::span<char *const> arguments)
+{
+    return arguments.size() == 1 ? read_names(arguments[0]).value_or(Names{}) : Names{};
+}
+
+// Reads the items into the mapping; returns the name of one that is missing or wrong, nullptr where all is well.
+const char *read_items(Names items, Mapping &mapping)
 {
     for (const ScalarField &field : scalar_fields) {
-        const char *value = find_value(arguments, field.name);
+        const char *value = find_value(items, field.name);
         if (value == nullptr || (value[0] == '\0' && !field.nullable))
             return field.name;
         mapping.*field.member = value[0] == '\0' ? nullptr : pstrdup(value);
     }
     for (const ListField &field : list_fields) {
-        const char *value = find_value(arguments, field.name);
+        const char *value = find_value(items, field.name);
         const std::optional<Names> names = value == nullptr ? std::nullopt : read_names(value);
         if (!names)
             return field.name;
         mapping.*field.member = *names;
     }
-    const char *word = find_value(arguments, "guard");
+    const char *word = find_value(items, "guard");
     const std::optional<Guard> guard = word == nullptr ? std::nullopt : read_guard(word);
     if (!guard)
         return "guard";
     mapping.guard = *guard;
-    const char *flag = find_value(arguments, "ledger");
+    const char *flag = find_value(items, "ledger");
     const std::optional<bool> ledger = flag == nullptr ? std::nullopt : read_flag(flag);
     if (!ledger)
         return "ledger";
     mapping.ledger = *ledger;
-    const char *made = find_value(arguments, "made");
+    const char *made = find_value(items, "made");
     const std::optional<Names> names = made == nullptr ? Names{} : read_names(made);
     if (!names)
         return "made";
@@ -191,9 +197,9 @@ const char *format_names(Names names)
 Mapping parse_mapping(std::span<char *const> arguments)
 {
     Mapping mapping{};
-    if (const char *wrong = read_arguments(arguments, mapping))
+    if (const char *wrong = read_items(items_of(arguments), mapping))
         ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                errmsg("trigger of session_consistency has no argument \"%s\" that it can read", wrong),
+                errmsg("the argument of a trigger of session_consistency says no \"%s\" that it can read", wrong),
                 errhint("Triggers are made by session_consistency.attach(); detach and attach again."));
     return mapping;
 }
@@ -201,25 +207,43 @@ Mapping parse_mapping(std::span<char *const> arguments)
 std::optional<Mapping> find_mapping(std::span<char *const> arguments)
 {
     Mapping mapping{};
-    return read_arguments(arguments, mapping) == nullptr ? std::optional(mapping) : std::nullopt;
+    return read_items(items_of(arguments), mapping) == nullptr ? std::optional(mapping) : std::nullopt;
 }
 
-Names format_mapping(const Mapping &mapping, bool made)
+namespace {
+
+Names list_items(const Mapping &mapping, bool made)
 {
-    auto **arguments =
+    auto **items =
         static_cast<const char **>(palloc(sizeof(char *) * (scalar_fields.size() + list_fields.size() + 3)));
     size_t count = 0;
     for (const ScalarField &field : scalar_fields) {
         const char *value = mapping.*field.member;
-        arguments[count++] = psprintf("%s=%s", field.name, value == nullptr ? "" : value);
+        items[count++] = psprintf("%s=%s", field.name, value == nullptr ? "" : value);
     }
     for (const ListField &field : list_fields)
-        arguments[count++] = psprintf("%s=%s", field.name, format_names(mapping.*field.member));
-    arguments[count++] = psprintf("guard=%s", guard_word(mapping.guard));
-    arguments[count++] = mapping.ledger ? "ledger=true" : "ledger=false";
+        items[count++] = psprintf("%s=%s", field.name, format_names(mapping.*field.member));
+    items[count++] = psprintf("guard=%s", guard_word(mapping.guard));
+    items[count++] = mapping.ledger ? "ledger=true" : "ledger=false";
     if (made)
-        arguments[count++] = psprintf("made=%s", format_names(mapping.made));
-    return Names(arguments, count);
+        items[count++] = psprintf("made=%s", format_names(mapping.made));
+    return Names(items, count);
+}
+
+}  // namespace
+
+const char *format_mapping(const Mapping &mapping, bool made)
+{
+    return format_names(list_items(mapping, made));
+}
+
+bool says_the_same(std::span<char *const> arguments, const Mapping &mapping)
+{
+    const Names items = items_of(arguments);
+    const Names expected = list_items(mapping, false);
+    return items.size() >= expected.size() &&
+           std::equal(expected.begin(), expected.end(), items.begin(),
+                      [](const char *left, const char *right) { return strcmp(left, right) == 0; });
 }
 
 }  // namespace sc

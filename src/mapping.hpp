@@ -1,5 +1,6 @@
-// What an attachment says about the user's tables: the arguments of attach(), carried by the triggers as
-// 'name=value' so that they are visible in \d and travel with pg_dump. Reads and writes that text, nothing else.
+// What an attachment says about the user's tables: the arguments of attach(), carried by the triggers as a list of
+// "name=value" so that they are visible in \d and travel with pg_dump. It is one argument of each trigger: the server
+// copies every argument of a table's triggers for each statement that writes it. Reads and writes that text, nothing else.
 #pragma once
 
 #include "postgres_api.hpp"
@@ -37,14 +38,17 @@ Mapping parse_mapping(std::span<char *const> arguments);
 // The same for whoever looks at triggers that anybody may have made: std::nullopt where the arguments say no mapping.
 std::optional<Mapping> find_mapping(std::span<char *const> arguments);
 
-// The trigger arguments that say the same, in the order that \d shows; "made" only where made is true.
-Names format_mapping(const Mapping &mapping, bool made);
+// The trigger argument that says the same; "made" only where made is true.
+const char *format_mapping(const Mapping &mapping, bool made);
+
+// The trigger's arguments say the same as the mapping, apart from what was made.
+bool says_the_same(std::span<char *const> arguments, const Mapping &mapping);
 
 // The words of guard's modes; 22023 with a hint for any other.
 Guard parse_guard(const char *word);
 const char *guard_word(Guard guard);
 
-// Lists of names as array literals, the form in which trigger arguments carry them; 22P02 for anything else.
+// Lists of names as array literals, the form in which a trigger's argument carries them; 22P02 for anything else.
 Names parse_names(const char *literal);
 const char *format_names(Names names);
 
