@@ -17,8 +17,8 @@
 // commit, when they see it as it is then, linked: a cancellation gives back the credit that was counted for it.
 //
 // Subscriptions that come to be after the list was made are counted from their first session on, without migrate. One
-// that is active by now may take sessions all the same; others wait for the next migration, and so does one that went to
-// another member since. A locked subscription can neither expire nor go, and keeps its member.
+// that is active by now may take sessions all the same; others wait for the next migration. One that went to another
+// member since is found by its counter at the end. A locked subscription can neither expire nor go, and keeps its member.
 #include "migrate_batch.hpp"
 
 #include <algorithm>

@@ -200,27 +200,34 @@ void read_held(const SessionTables *tables, const Leaf &leaf, const Calendar &ca
 
 }  // namespace
 
+// The server's own search for the newest version would end the migration with an error where the row has moved to
+// another partition: a version at a time, then. Each is read, which pins its page, before it is locked by its place.
 Grip hold_session(SessionTables *tables, const Calendar &calendar, const MemberType &type,
                   const ListedMember &member, HoldMode mode, HeldSession *session)
 {
     Leaf *leaf = find_leaf(tables, session->place.relation);
     ItemPointerData place = session->place.row;
     // No row is read beyond the table's end, which may have come nearer since. The locked table is not cut any more.
-    if (leaf == nullptr || ItemPointerGetBlockNumber(&place) >= leaf->blocks ||
-        !table_tuple_fetch_row_version(leaf->relation, &place, mode.follow ? SnapshotAny : GetActiveSnapshot(),
-                                       leaf->row) ||
-        !is_as_listed(*leaf, type, member))
+    if (leaf == nullptr || ItemPointerGetBlockNumber(&place) >= leaf->blocks)
         return Grip::gone;
-    const uint8 flags =
-        mode.follow ? TUPLE_LOCK_FLAG_LOCK_UPDATE_IN_PROGRESS | TUPLE_LOCK_FLAG_FIND_LAST_VERSION : 0;
+    const Snapshot seen = mode.follow ? SnapshotAny : GetActiveSnapshot();
     TM_FailureData failure;
-    const TM_Result result =
-        table_tuple_lock(leaf->relation, &place, GetActiveSnapshot(), leaf->row, GetCurrentCommandId(false),
-                         leaf->lock, mode.wait ? LockWaitBlock : LockWaitSkip, flags, &failure);
-    if (result == TM_WouldBlock)
-        return Grip::busy;
-    if (result != TM_Ok || (mode.follow && !is_as_listed(*leaf, type, member)))
-        return Grip::gone;
+    for (;;) {
+        if (!table_tuple_fetch_row_version(leaf->relation, &place, seen, leaf->row) ||
+            !is_as_listed(*leaf, type, member))
+            return Grip::gone;
+        const TM_Result result =
+            table_tuple_lock(leaf->relation, &place, GetActiveSnapshot(), leaf->row, GetCurrentCommandId(false),
+                             leaf->lock, mode.wait ? LockWaitBlock : LockWaitSkip, 0, &failure);
+        if (result == TM_WouldBlock)
+            return Grip::busy;
+        if (result == TM_Ok)
+            break;
+        if (!mode.follow || result != TM_Updated || ItemPointerIndicatesMovedPartitions(&failure.ctid))
+            return Grip::gone;
+        place = failure.ctid;
+        CHECK_FOR_INTERRUPTS();
+    }
     session->place.row = leaf->row->tts_tid;
     read_held(tables, *leaf, calendar, session);
     return Grip::held;

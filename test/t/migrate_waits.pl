@@ -185,8 +185,28 @@ do_in($desk, 'COMMIT');
 do_in($other, 'ROLLBACK');
 like(await($dba), qr/left without a link: 4; .*Left by reason: no_subscription 4/s, 'its sessions are left');
 is(unlinked(), '7', '... and nobody else is');
-$node->safe_psql('postgres', $call);
-is(wrong(), '', 'its own counter is right after the next call');
+is(wrong(), '', 'its own counter is right all the same');
+
+# A session that somebody moves to another partition is found there.
+$node->safe_psql('postgres', <<'SQL');
+SET ROLE owner;
+CREATE TABLE packs (
+    id int PRIMARY KEY, member_id int NOT NULL, status text NOT NULL DEFAULT 'active', total_sessions_snapshot int);
+CREATE TABLE visits (
+    id int, day int, member_id int NOT NULL, session_type text DEFAULT 'member', status text DEFAULT 'completed',
+    PRIMARY KEY (id, day)) PARTITION BY RANGE (day);
+CREATE TABLE visits_0 PARTITION OF visits FOR VALUES FROM (0) TO (10);
+CREATE TABLE visits_1 PARTITION OF visits FOR VALUES FROM (10) TO (20);
+INSERT INTO packs SELECT m, m, 'active', 10 FROM generate_series(1, 2) m;
+INSERT INTO visits SELECT i, 5, 1 + i % 2 FROM generate_series(1, 4) i;
+SELECT session_consistency.attach('visits', 'packs');
+SQL
+do_in($desk, 'BEGIN; UPDATE visits SET day = 15 WHERE id = 3');
+send_to($dba, "CALL session_consistency.migrate('visits')");
+$node->poll_query_until('postgres',
+	"SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%migrate%'");
+do_in($desk, 'COMMIT');
+like(await($dba), qr/sessions linked: 4, left without a link: 0/, 'a session that moves to another partition is linked');
 
 # Cancelled, it gives everything up, and its place to the next.
 prepare();
