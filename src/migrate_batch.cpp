@@ -18,7 +18,8 @@
 //
 // Subscriptions that come to be after the list was made are counted from their first session on, without migrate. One
 // that is active by now may take sessions all the same; others wait for the next migration. One that went to another
-// member since is found by its counter at the end. A locked subscription can neither expire nor go, and keeps its member.
+// member since is found by its counter at the end. A locked subscription can neither expire nor go, and keeps its
+// member.
 #include "migrate_batch.hpp"
 
 #include <algorithm>
