@@ -1,6 +1,6 @@
 // What an attachment says about the user's tables: the arguments of attach(), carried by the triggers as a list of
 // "name=value" so that they are visible in \d and travel with pg_dump. It is one argument of each trigger: the server
-// copies every argument of a table's triggers for each statement that writes it. Reads and writes that text, nothing else.
+// copies every argument of a table's triggers for each statement that writes it. Reads and writes that text alone.
 #pragma once
 
 #include "postgres_api.hpp"
