@@ -137,9 +137,9 @@ bool make_room(Tally<words> *tally)
     return true;
 }
 
-// Counts the sessions of one heap; false where there are too many keys.
+// Counts the sessions of one heap; false where there are too many keys, or the types of its links are of another kind.
 template <size_t words>
-bool tally_heap(const Counting &counting, Oid heap, Tally<words> *tally)
+bool tally_heap(const Counting &counting, const Subscriptions &subscriptions, Oid heap, Tally<words> *tally)
 {
     Relation relation = table_open(heap, NoLock);
     const SessionShape shape = make_session_shape(relation, counting.mapping);
@@ -148,6 +148,8 @@ bool tally_heap(const Counting &counting, Oid heap, Tally<words> *tally)
     TupleTableSlot *row = table_slot_create(relation, nullptr);
     TableScanDesc scan = begin_table_scan(relation, GetActiveSnapshot(), 0, nullptr);
     bool fits = make_room(tally);
+    for (size_t i = 0; i < key_parts.size(); i++)
+        fits &= words_of(key_parts[i].type) == words_of(subscriptions.key[i].type);
     TallyKey<words> key{};
     while (fits && table_scan_getnextslot(scan, ForwardScanDirection, row)) {
         const Credits credits = held(read_session(shape, row).session);
@@ -281,7 +283,7 @@ bool scan_both(const Counting &counting, Subscriptions *subscriptions, List *hea
     auto *tally = new (palloc(sizeof(Tally<words>))) Tally<words>{};
     ListCell *cell;
     foreach (cell, heaps)
-        if (!tally_heap<words>(counting, lfirst_oid(cell), tally))
+        if (!tally_heap<words>(counting, *subscriptions, lfirst_oid(cell), tally))
             return false;
     const WrongList list = compare_subscriptions<words>(counting, *subscriptions, *tally);
     hand_on(list, &subscriptions->shape, sink, state);
