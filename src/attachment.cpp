@@ -232,12 +232,18 @@ Oid trigger_function(const char *name)
                            PointerGetDatum(buildoidvector(nullptr, 0)), ObjectIdGetDatum(schema));
 }
 
+TriggerDesc *copy_triggers(Relation relation)
+{
+    return CopyTriggerDesc(relation->trigdesc);
+}
+
 std::optional<LinkKey> find_link_key(Relation sessions, AttrNumber link, AttrNumber member, bool *several)
 {
     const ForeignKeyCacheInfo *only = nullptr;
     int found = 0;
     ListCell *cell;
-    foreach (cell, RelationGetFKeyList(sessions)) {
+    // Copied, as the triggers are.
+    foreach (cell, static_cast<List *>(copyObjectImpl(RelationGetFKeyList(sessions)))) {
         const auto *key = static_cast<const ForeignKeyCacheInfo *>(lfirst(cell));
         if (!holds(key, link))
             continue;

@@ -45,6 +45,10 @@ std::span<const OwnTrigger> find_own_triggers(Oid relation);
 // The oid of one of the extension's trigger functions; InvalidOid where the extension is not installed.
 Oid trigger_function(const char *name);
 
+// A relation's triggers. The server's own description of them goes when the relation cache is invalidated, which any
+// look-up in a catalog may find out, also while the relation is locked.
+TriggerDesc *copy_triggers(Relation relation);
+
 // The foreign key that joins the link column of a sessions relation (a table, a partition, a shard).
 struct LinkKey {
     Oid constraint;

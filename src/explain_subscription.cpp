@@ -113,7 +113,7 @@ void require_owner(Oid relation)
 
 const Trigger *charge_trigger(Relation sessions)
 {
-    const TriggerDesc *triggers = sessions->trigdesc;
+    const TriggerDesc *triggers = copy_triggers(sessions);
     const Oid charge = trigger_function(function::charge);
     for (int i = 0; triggers != nullptr && i < triggers->numtriggers; i++)
         if (triggers->triggers[i].tgfoid == charge)

@@ -184,7 +184,7 @@ void judge_members(const Guarded &guarded, TupleTableSlot *after)
 {
     const Mapping mapping =
         parse_mapping(std::span<char *const>(guarded.trigger->tgargs, guarded.trigger->tgnargs));
-    const TriggerDesc *triggers = guarded.relation->trigdesc;
+    const TriggerDesc *triggers = copy_triggers(guarded.relation);
     for (int i = 0; i < triggers->numtriggers; i++) {
         const Trigger &trigger = triggers->triggers[i];
         if (RI_FKey_trigger_type(trigger.tgfoid) != RI_TRIGGER_PK || !TRIGGER_FOR_DELETE(trigger.tgtype) ||

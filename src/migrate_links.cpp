@@ -32,7 +32,7 @@ static_assert(Pod<Leaf>);
 
 const Trigger *find_charge_trigger(Relation relation)
 {
-    const TriggerDesc *triggers = relation->trigdesc;
+    const TriggerDesc *triggers = copy_triggers(relation);
     const Oid charge = trigger_function(function::charge);
     for (int i = 0; triggers != nullptr && i < triggers->numtriggers; i++)
         if (triggers->triggers[i].tgfoid == charge)

@@ -65,7 +65,7 @@ bool is_users_trigger(const Trigger &trigger)
 
 bool writes_plainly(const SubscriptionShape &shape, Relation relation)
 {
-    const TriggerDesc *triggers = relation->trigdesc;
+    const TriggerDesc *triggers = copy_triggers(relation);
     for (int i = 0; triggers != nullptr && i < triggers->numtriggers; i++)
         if (is_users_trigger(triggers->triggers[i]))
             return false;
