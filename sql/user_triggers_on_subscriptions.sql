@@ -111,6 +111,24 @@ SELECT * FROM bookings();
 SELECT * FROM counters();
 INSERT INTO training_sessions (id, member_id) VALUES (13, 2);
 
+-- Ada's pack books for Ben before it is written, whose pack the same statement has yet to charge.
+SET ROLE :owner;
+DELETE FROM training_sessions WHERE member_id = 2;
+UPDATE member_subscriptions SET status = 'active' WHERE id = 20;
+CREATE FUNCTION bring_ben() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.used_sessions > OLD.used_sessions THEN
+        INSERT INTO training_sessions (id, member_id) VALUES (16, 2);
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER bring_ben BEFORE UPDATE ON member_subscriptions FOR EACH ROW
+    WHEN (OLD.id = 10) EXECUTE FUNCTION bring_ben();
+SET ROLE :desk;
+INSERT INTO training_sessions (id, member_id) VALUES (14, 1), (15, 2);
+SELECT * FROM counters();
+SET ROLE :owner;
+
 -- The recount finds nothing.
 SELECT * FROM recount();
 \i :finish

@@ -178,6 +178,7 @@ TupleTableSlot *find_subscription(CounterWriter *writer, Datum id, Datum member,
         // A trigger of the user's may have written this very row since.
         CommandCounterIncrement();
         UpdateActiveSnapshotCommandId();
+        writer->estate->es_output_cid = GetCurrentCommandId(true);
     }
     if (place && fetch_subscription(writer->relation, *writer->shape, *place, id, member, writer->row))
         return writer->row;
