@@ -221,11 +221,15 @@ CREATE TABLE session_consistency.ledger (
     attachment regclass NOT NULL,
     subscription_id text COLLATE "C" NOT NULL,
     member_id text COLLATE "C",
+    line bigint NOT NULL,
     session_id text,
     delta bigint NOT NULL,
     balance bigint NOT NULL,
-    reason text NOT NULL,
-    CONSTRAINT ledger_subscription PRIMARY KEY (attachment, subscription_id, id)) USING heap;
+    reason text NOT NULL) USING heap;
+-- The one index, since every line pays for it; no primary key, which a member that is NULL could not be part of.
+CREATE UNIQUE INDEX ledger_subscription
+    ON session_consistency.ledger (attachment, subscription_id, member_id, id);
+ALTER TABLE session_consistency.ledger REPLICA IDENTITY FULL;
 ALTER SEQUENCE session_consistency.ledger_id_seq OWNED BY session_consistency.ledger.id;
 SELECT pg_catalog.pg_extension_config_dump('session_consistency.ledger', '');
 SELECT pg_catalog.pg_extension_config_dump('session_consistency.ledger_id_seq', '');
@@ -241,6 +245,7 @@ COMMENT ON COLUMN session_consistency.ledger.actor IS 'The setting session_consi
 COMMENT ON COLUMN session_consistency.ledger.attachment IS 'The attached table of the sessions.';
 COMMENT ON COLUMN session_consistency.ledger.subscription_id IS 'The subscription, as text.';
 COMMENT ON COLUMN session_consistency.ledger.member_id IS 'The subscription''s member, as text, where the subscriptions'' key holds it; else NULL.';
+COMMENT ON COLUMN session_consistency.ledger.line IS 'Numbers the lines of the subscription from 1, without a gap: where a number is missing, a line is.';
 COMMENT ON COLUMN session_consistency.ledger.session_id IS 'The session''s primary key as text, as in audit_findings(); NULL in a line of no single session.';
 COMMENT ON COLUMN session_consistency.ledger.delta IS 'How many credits it took; below 0: gave back; 0: the session holds its credit in another way.';
 COMMENT ON COLUMN session_consistency.ledger.balance IS 'How many credits of the subscription were used after it.';
@@ -255,8 +260,8 @@ CREATE TRIGGER keep_ledger BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON sess
 ALTER TABLE session_consistency.ledger ENABLE ALWAYS TRIGGER keep_ledger;
 
 CREATE VIEW session_consistency.ledger_lines WITH (security_barrier = true) AS
-    SELECT l.id, l.at, l.transaction_id, l.role, l.actor, l.attachment, l.subscription_id, l.member_id, l.session_id,
-           l.delta, l.balance, l.reason
+    SELECT l.id, l.at, l.transaction_id, l.role, l.actor, l.attachment, l.subscription_id, l.member_id, l.line,
+           l.session_id, l.delta, l.balance, l.reason
     FROM session_consistency.ledger l
     WHERE pg_catalog.has_table_privilege(l.attachment, 'SELECT') AND NOT pg_catalog.row_security_active(l.attachment);
 GRANT SELECT ON session_consistency.ledger_lines TO PUBLIC;
@@ -270,6 +275,7 @@ COMMENT ON COLUMN session_consistency.ledger_lines.actor IS 'As in ledger.';
 COMMENT ON COLUMN session_consistency.ledger_lines.attachment IS 'As in ledger.';
 COMMENT ON COLUMN session_consistency.ledger_lines.subscription_id IS 'As in ledger.';
 COMMENT ON COLUMN session_consistency.ledger_lines.member_id IS 'As in ledger.';
+COMMENT ON COLUMN session_consistency.ledger_lines.line IS 'As in ledger.';
 COMMENT ON COLUMN session_consistency.ledger_lines.session_id IS 'As in ledger.';
 COMMENT ON COLUMN session_consistency.ledger_lines.delta IS 'As in ledger.';
 COMMENT ON COLUMN session_consistency.ledger_lines.balance IS 'As in ledger.';
@@ -290,6 +296,7 @@ CREATE FUNCTION session_consistency.explain_subscription(
         role name,
         actor text,
         member_id text,
+        line bigint,
         session_id text,
         delta bigint,
         balance bigint,
@@ -312,7 +319,7 @@ CREATE FUNCTION session_consistency.ledger_gaps(
     RETURNS SETOF record
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'sc_ledger_gaps';
 COMMENT ON FUNCTION session_consistency.ledger_gaps(regclass) IS
-'Replays the ledger and returns a row for each place where it does not lead to what is stored, none when all is well: a line whose balance is not that of the line before plus its delta (ledger_id names it; expected and actual are balances), or a subscription whose counter is not the last balance (ledger_id is NULL; expected is the balance, actual the counter). Lines before the last one that was opened, recounted, repaired or truncated are history and not judged.
+'Replays the ledger and returns a row for each place where it does not lead to what is stored, none when all is well: a line before which others are missing by their numbers, or whose balance is not that of the line before plus its delta (ledger_id names it; expected and actual are balances), or a subscription whose counter is not the last balance (ledger_id is NULL; expected is the balance, actual the counter). Lines before the last one that was opened are history and not judged; nor are balances before the last one that was recounted, repaired or truncated. That the last lines are missing, and their deltas add up to 0, only a check can tell that has seen them: run_check().
 
 Argument: sessions, the attached table; NULL: every attachment with a ledger. Reads with the caller''s own rights, in one snapshot, and works on a standby.
 
@@ -620,6 +627,16 @@ ALTER SEQUENCE session_consistency._check_findings_finding_id OWNED BY session_c
 SELECT pg_catalog.pg_extension_config_dump('session_consistency._check_findings', '');
 SELECT pg_catalog.pg_extension_config_dump('session_consistency._check_findings_finding_id', '');
 
+-- The last line of each subscription in the ledger that a check has seen: it must still be there.
+CREATE TABLE session_consistency._ledger_seen (
+    attachment regclass NOT NULL,
+    subscription_id text COLLATE "C" NOT NULL,
+    member_id text COLLATE "C",
+    line bigint NOT NULL,
+    id bigint NOT NULL,
+    UNIQUE NULLS NOT DISTINCT (attachment, subscription_id, member_id));
+SELECT pg_catalog.pg_extension_config_dump('session_consistency._ledger_seen', '');
+
 CREATE VIEW session_consistency.check_runs WITH (security_barrier = true) AS
     SELECT run_id, started, finished, finished - started AS duration, run_by, sessions, checked, subscription_rows,
            session_rows, new_findings, ended_findings, open_findings
@@ -653,7 +670,7 @@ COMMENT ON VIEW session_consistency.check_findings IS
 'What the runs of run_check() found: one row for each finding from its first sight to its end, for whoever may read both tables; of a table that is gone, for members of pg_read_all_data. Open ones are always kept, others as long as the setting session_consistency.keep_history says; goes along with pg_dump.';
 COMMENT ON COLUMN session_consistency.check_findings.finding_id IS 'Its number.';
 COMMENT ON COLUMN session_consistency.check_findings.sessions IS 'The attached table of the sessions.';
-COMMENT ON COLUMN session_consistency.check_findings.code IS 'The category, as in audit().';
+COMMENT ON COLUMN session_consistency.check_findings.code IS 'The category, as in audit(); or ledger_gap.';
 COMMENT ON COLUMN session_consistency.check_findings.severity IS 'critical, high, medium or low.';
 COMMENT ON COLUMN session_consistency.check_findings.member_id IS 'The member that it is about, as text.';
 COMMENT ON COLUMN session_consistency.check_findings.subscription_id IS 'The subscription that it is about, as text.';
@@ -672,6 +689,8 @@ COMMENT ON FUNCTION session_consistency.run_check(regclass) IS
 'Checks one attached table of sessions, or with NULL every attachment, and keeps what it finds in the views check_runs and check_findings. Returns the run''s id.
 
 It finds what audit_findings() finds, and what would switch the rules off: triggers disabled, changed or dropped, a partition without its own, constraints dropped or not validated, invalid indexes, a foreign key gone, columns renamed, and session_replication_role set to replica for a role or the database. What has no row event shows as drift of the counters: writes without triggers, a truncated, dropped, detached or attached partition.
+
+With a ledger it also finds, as `ledger_gap` (high), what ledger_gaps() finds, and that the last line of a subscription that an earlier check has seen is gone. A counter that was changed past the triggers is both a count_mismatch and a ledger_gap; repair() ends both. A ledger that was tampered with stays one until open_ledger() opens the books again.
 
 A finding that was there before is not told again: it is one row with the first and the last time it was seen, and its end. It is the same finding as long as its table, category, member, subscription and session are, whatever its figures. Where something is new, one NOTIFY on the channel session_consistency follows with the commit; its payload is a JSON object of less than 8,000 bytes that names no row: run_id, new_findings, open_findings, by_severity (new ones), findings (new ones by attachment, code and severity) and omitted (how many of them the list had no room for).
 

@@ -12,6 +12,7 @@ constexpr const char *charge = "charge_sessions";     // sessions, AFTER INSERT 
 constexpr const char *reset = "reset_counters";       // sessions, AFTER TRUNCATE, statement
 constexpr const char *keep = "keep_counter";          // subscriptions, BEFORE INSERT OR UPDATE, each row
 constexpr const char *guard = "guard_counter";        // subscriptions, AFTER INSERT OR UPDATE, each row
+constexpr const char *keep_ledger = "keep_ledger";    // the extension's own ledger, BEFORE everything, statement
 }  // namespace function
 
 // The triggers that make an attachment, in the order in which they are made: the subscriptions are guarded before

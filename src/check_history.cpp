@@ -15,12 +15,11 @@ namespace {
 // In minutes; -1: for ever. Superusers set it: whoever may check must not be able to wipe the history.
 int keep_history = 400 * 24 * 60;
 
-// A finding is known again by what it is about, not by its figures: a drift that grows is the same finding. Of a gap
-// there is nothing but its sentence.
+// A finding is known again by what it is about, not by its figures: a drift that grows is the same finding.
 constexpr const char *known_again =
     "SELECT DISTINCT ON (sessions, identity) * FROM (SELECT f.*, pg_catalog.sha256(pg_catalog.convert_to("
-    "pg_catalog.jsonb_build_array(code, member_id, subscription_id, session_id, CASE WHEN code = 'enforcement_gap' THEN"
-    " actual END)::text, 'UTF8')) AS identity FROM found AS f) AS f";
+    "pg_catalog.jsonb_build_array(code, member_id, subscription_id, session_id, place)::text, 'UTF8'))"
+    " AS identity FROM found AS f) AS f";
 
 Relation open_history(LOCKMODE lock)
 {
@@ -70,6 +69,55 @@ uint64 run_command(Parameters &parameters, const char *command)
         elog(ERROR, "\"%s\" failed: %s", command, SPI_result_code_string(result));
     return SPI_processed;
 }
+
+// The ledger ---------------------------------------------------------------------------------------------------------
+
+// A ledger's last lines are missed by no later one: what a check has seen of each subscription, the next looks for. Not
+// where the books were opened since.
+constexpr const char *lost_lines =
+    "SELECT a.sessions::oid, a.subscriptions::oid, 'ledger_gap', 'high', s.member_id, s.subscription_id, NULL::text,"
+    " 'no gap', pg_catalog.format('Subscription %s: line %s, which a check has seen, is missing.', s.subscription_id,"
+    " s.line), s.id::text"
+    " FROM session_consistency.list_attachments() AS a JOIN session_consistency._ledger_seen AS s"
+    " ON s.attachment = a.sessions"
+    " WHERE a.ledger AND a.sessions = ANY ($3) AND a.sessions <> ALL ($4) AND NOT EXISTS (SELECT"
+    " FROM session_consistency.ledger AS l WHERE l.attachment = s.attachment AND l.subscription_id = s.subscription_id"
+    " AND (l.id = s.id OR l.id > s.id AND l.reason = 'opened' AND l.member_id IS NOT DISTINCT FROM s.member_id))";
+
+void find_lost_lines(Parameters &parameters, Tuplestorestate *found)
+{
+    const int count = static_cast<int>(parameters.types.size());
+    ParamListInfo list = makeParamList(count);
+    for (int i = 0; i < count; i++)
+        list->params[i] = {parameters.values[i], parameters.nulls[i] == 'n', PARAM_FLAG_CONST, parameters.types[i]};
+    SPIExecuteOptions options{};
+    options.params = list;
+    options.dest = CreateTuplestoreDestReceiver();
+    SetTuplestoreDestReceiverParams(options.dest, found, CurrentMemoryContext, false, nullptr, nullptr);
+    const int result = SPI_execute_extended(lost_lines, &options);
+    if (result != SPI_OK_SELECT)
+        elog(ERROR, "\"%s\" failed: %s", lost_lines, SPI_result_code_string(result));
+}
+
+void remember_lines(Parameters &parameters)
+{
+    run_command(parameters, "DELETE FROM session_consistency._ledger_seen AS s WHERE NOT EXISTS ("
+                            "SELECT FROM session_consistency.list_attachments() AS a"
+                            " WHERE a.ledger AND a.sessions = s.attachment)");
+    run_command(parameters,
+                "INSERT INTO session_consistency._ledger_seen AS s (attachment, subscription_id, member_id, line, id)"
+                " SELECT DISTINCT ON (attachment, subscription_id, member_id) attachment, subscription_id, member_id,"
+                " line, id FROM session_consistency.ledger WHERE attachment IN (SELECT a.sessions"
+                " FROM session_consistency.list_attachments() AS a WHERE a.ledger) AND attachment = ANY ($3)"
+                " AND attachment <> ALL ($4) ORDER BY attachment, subscription_id, member_id, id DESC"
+                " ON CONFLICT (attachment, subscription_id, member_id)"
+                " DO UPDATE SET line = excluded.line, id = excluded.id WHERE s.id < excluded.id"
+                " AND NOT EXISTS (SELECT FROM session_consistency._check_findings AS f WHERE f.ended IS NULL"
+                " AND f.sessions = s.attachment AND f.code = 'ledger_gap' AND f.subscription_id = s.subscription_id"
+                " AND f.member_id IS NOT DISTINCT FROM s.member_id)");
+}
+
+// Findings -----------------------------------------------------------------------------------------------------------
 
 int64 next_run()
 {
@@ -173,7 +221,7 @@ void notify(Parameters &parameters)
 TupleDesc found_shape()
 {
     constexpr std::array names{"sessions",        "subscriptions", "code",     "severity", "member_id",
-                               "subscription_id", "session_id",    "expected", "actual"};
+                               "subscription_id", "session_id",    "expected", "actual",   "place"};
     List *columns = NIL;
     List *types = NIL;
     List *modifiers = NIL;
@@ -199,9 +247,11 @@ int64 store_run(const CheckRun &run)
     const Caller caller = enter_owner(history);
     const int64 id = next_run();
     parameters.values[0] = Int64GetDatum(id);
+    find_lost_lines(parameters, run.found);
     register_found(run);
     merge_findings(parameters);
     SPI_unregister_relation("found");
+    remember_lines(parameters);
     insert_run(parameters);
     notify(parameters);
     forget_the_old(parameters);

@@ -19,6 +19,8 @@ struct CheckRun {
 };
 static_assert(Pod<CheckRun>);
 
+// The last column, place, tells findings about the same rows apart: the sentence of an enforcement gap, the line of a
+// ledger gap.
 TupleDesc found_shape();
 
 // One run at a time, until the end of the transaction: an older reading must not be written over a newer one. Nothing

@@ -202,9 +202,32 @@ void look_at_sessions(Inspection &inspection)
                                      link_check_condition(mapping)));
 }
 
+// What makes the ledger append-only whatever was granted.
+void look_at_ledger(Inspection &inspection)
+{
+    if (!inspection.attachment->mapping.ledger)
+        return;
+    const Oid table = get_relname_relid("ledger", get_namespace_oid("session_consistency", false));
+    constexpr int16 all = TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE |
+                          TRIGGER_TYPE_TRUNCATE;
+    Relation ledger = table_open(table, AccessShareLock);
+    const TriggerDesc *triggers = ledger->trigdesc;
+    bool kept = false;
+    for (int i = 0; triggers != nullptr && i < triggers->numtriggers; i++) {
+        const Trigger &trigger = triggers->triggers[i];
+        kept |= trigger.tgfoid == trigger_function(function::keep_ledger) && fires(trigger.tgenabled) &&
+                trigger.tgtype == all && trigger.tgqual == nullptr && trigger.tgnattr == 0;
+    }
+    table_close(ledger, AccessShareLock);
+    if (!kept)
+        add_gap(inspection, psprintf("table %s has no enabled trigger that calls %s()", qualified_name(table),
+                                     function::keep_ledger));
+}
+
 void look_at_everything(Inspection &inspection)
 {
     look_at_triggers(inspection);
+    look_at_ledger(inspection);
     if (!look_at_columns(inspection))
         return;
     look_at_keys(inspection);

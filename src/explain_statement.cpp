@@ -51,6 +51,8 @@ void write_lines(Explainer *explainer, std::span<Line> lines, const Account &acc
         balance += line.delta;
         write_entry(ledger_of(explainer), account, {line.session, line.delta, balance, line.cause});
     }
+    if (!explainer->shape->plain)
+        flush_ledger(ledger_of(explainer));    // the next counter's triggers may write sessions
 }
 
 // What is to be explained by now, with what was carried.

@@ -82,26 +82,32 @@ const char *gaps_query(const Counting &counting)
     const char *used = quoted_column("s", mapping.used_column);
     return psprintf(
         "WITH lines AS MATERIALIZED ("
-        "SELECT id, subscription_id, member_id, delta, balance, coalesce(lag(balance) OVER w, 0) + delta AS expected,"
+        "SELECT id, subscription_id, member_id, line, balance, coalesce(lag(balance) OVER w, 0) + delta AS expected,"
+        " coalesce(lag(line) OVER w, 0) + 1 AS following, max(id) FILTER (WHERE reason = 'opened') OVER p AS opened,"
         " max(id) FILTER (WHERE reason IN ('opened', 'recounted', 'repaired', 'repair undone', 'truncated')) OVER p"
         " AS begun,"
         " max(id) OVER p AS last"
         " FROM session_consistency.ledger_lines WHERE attachment = '%u'::oid"
         " WINDOW p AS (PARTITION BY subscription_id, member_id), w AS (p ORDER BY id))"
-        " SELECT '%u'::regclass, subscription_id, member_id, ledger_id, expected, actual, message FROM ("
+        " SELECT '%u'::regclass, subscription_id, member_id, ledger_id, expected, actual,"
+        " format('Subscription %%s: ', subscription_id) || message FROM ("
         "SELECT subscription_id, member_id, id AS ledger_id, expected, balance AS actual,"
-        " format('Subscription %%s: line %%s shows a balance of %%s, and the lines before it lead to %%s.',"
-        " subscription_id, id, balance, expected) AS message"
-        " FROM lines WHERE id > coalesce(begun, 0) AND balance <> expected"
+        " CASE WHEN line = following THEN"
+        " format('line %%s shows a balance of %%s, and the lines before it lead to %%s.', line, balance, expected)"
+        " WHEN line = following + 1 THEN format('line %%s is missing.', following)"
+        " WHEN line > following THEN format('lines %%s to %%s are missing.', following, line - 1)"
+        " ELSE format('line %%s follows line %%s.', line, following - 1) END AS message"
+        " FROM lines WHERE id > coalesce(opened, 0) AND line <> following"
+        " OR id > coalesce(begun, 0) AND balance <> expected"
         " UNION ALL"
         " SELECT %s::text, %s, NULL, coalesce(l.balance, 0), %s,"
-        " format('Subscription %%s: its counter is %%s, and the ledger leads to %%s.',"
-        " %s, coalesce(%s::text, 'NULL'), coalesce(l.balance, 0))"
+        " format('its counter is %%s, and the ledger leads to %%s.', coalesce(%s::text, 'NULL'),"
+        " coalesce(l.balance, 0))"
         " FROM %s AS s LEFT JOIN lines AS l ON l.id = l.last AND l.subscription_id = %s::text%s"
         " WHERE coalesce(%s, 0) <> coalesce(l.balance, 0)) AS gaps"
         " ORDER BY subscription_id COLLATE \"C\", member_id COLLATE \"C\", ledger_id NULLS LAST",
         counting.sessions, counting.sessions, id, counting.by_member ? psprintf("%s::text", member) : "NULL", used,
-        id, used, qualified_name(counting.subscriptions), id,
+        used, qualified_name(counting.subscriptions), id,
         counting.by_member ? psprintf(" AND l.member_id = %s::text", member) : "", used);
 }
 
@@ -174,8 +180,8 @@ extern "C" Datum sc_explain_subscription(PG_FUNCTION_ARGS)
     const char *key = settle_key(counting, text_to_cstring(PG_GETARG_TEXT_PP(1)));
     const Reading reading = begin_reading();
     const bool found = return_query(
-        fcinfo, psprintf("SELECT id, at, transaction_id, role, actor, member_id, session_id, delta, balance, reason"
-                         " FROM session_consistency.ledger_lines WHERE attachment = '%u'::oid"
+        fcinfo, psprintf("SELECT id, at, transaction_id, role, actor, member_id, line, session_id, delta, balance,"
+                         " reason FROM session_consistency.ledger_lines WHERE attachment = '%u'::oid"
                          " AND subscription_id = %s ORDER BY id",
                          counting.sessions, quote_literal_cstr(key)));
     if (!found && !finds_row(psprintf("SELECT FROM %s AS s WHERE %s::text = %s",

@@ -1,6 +1,8 @@
 // Writes session_consistency.ledger.
 #include "ledger.hpp"
 
+#include <algorithm>
+
 #include "violation.hpp"
 
 extern "C" {
@@ -27,6 +29,7 @@ enum Column : int {
     attachment,
     subscription_id,
     member_id,
+    line,
     session_id,
     delta,
     balance,
@@ -40,11 +43,13 @@ constexpr int buffered = 64;       // lines that are written together
 
 struct Ledger {
     Relation relation;
+    Relation index;                // (attachment, subscription_id, member_id, id)
     Oid sequence;
-    Oid index;                     // (attachment, subscription_id, id)
     CatalogIndexState indexes;
     MemoryContext home;            // where it was opened
     MemoryContext context;         // of the buffered lines
+    Account account;               // of the line that was written last; in home
+    int64_t last_line;             // its number
     std::array<Datum, columns> values;
     std::array<bool, columns> nulls;
     int64_t first_id;              // of the lines that were written; 0: none
@@ -60,7 +65,7 @@ Ledger *open_ledger(Oid attached)
     const Oid schema = get_namespace_oid("session_consistency", false);
     ledger->relation = table_open(get_relname_relid("ledger", schema), RowExclusiveLock);
     ledger->sequence = get_relname_relid("ledger_id_seq", schema);
-    ledger->index = get_relname_relid("ledger_subscription", schema);
+    ledger->index = index_open(get_relname_relid("ledger_subscription", schema), AccessShareLock);
     ledger->indexes = CatalogOpenIndexes(ledger->relation);
     ledger->values[at] = TimestampTzGetDatum(GetCurrentTimestamp());
     ledger->values[transaction_id] = FullTransactionIdGetDatum(GetTopFullTransactionId());
@@ -86,7 +91,9 @@ bool are_short(const Ledger *ledger)
     return true;
 }
 
-void flush(Ledger *ledger)
+}  // namespace
+
+void flush_ledger(Ledger *ledger)
 {
     if (ledger->count == 0)
         return;
@@ -102,6 +109,179 @@ void flush(Ledger *ledger)
     MemoryContextReset(ledger->context);
 }
 
+void close_ledger(Ledger *ledger)
+{
+    flush_ledger(ledger);
+    for (TupleTableSlot *slot : ledger->slots)
+        if (slot != nullptr)
+            ExecDropSingleTupleTableSlot(slot);
+    CatalogCloseIndexes(ledger->indexes);
+    index_close(ledger->index, AccessShareLock);
+    table_close(ledger->relation, NoLock);
+    MemoryContextDelete(ledger->context);
+}
+
+// Reading ------------------------------------------------------------------------------------------------------------
+
+namespace {
+
+// What was read of a line.
+struct Past {
+    int64_t id;
+    int64_t delta;
+    int64_t balance;
+    bool opens;
+};
+
+Datum column_of(const Ledger *ledger, HeapTuple tuple, Column column, bool *is_null)
+{
+    return heap_getattr(tuple, column + 1, RelationGetDescr(ledger->relation), is_null);
+}
+
+Account read_account(const Ledger *ledger, HeapTuple tuple)
+{
+    bool is_null;
+    const char *subscription = TextDatumGetCString(column_of(ledger, tuple, subscription_id, &is_null));
+    const Datum member = column_of(ledger, tuple, member_id, &is_null);
+    return {subscription, is_null ? nullptr : TextDatumGetCString(member)};
+}
+
+void free_account(const Account &account)
+{
+    for (const char *text : {account.subscription, account.member})
+        if (text != nullptr)
+            pfree(const_cast<char *>(text));
+}
+
+Past read_line(const Ledger *ledger, HeapTuple tuple)
+{
+    bool is_null;
+    Past past{};
+    past.id = DatumGetInt64(column_of(ledger, tuple, id, &is_null));
+    past.delta = DatumGetInt64(column_of(ledger, tuple, delta, &is_null));
+    past.balance = DatumGetInt64(column_of(ledger, tuple, balance, &is_null));
+    const char *word = TextDatumGetCString(column_of(ledger, tuple, reason, &is_null));
+    past.opens = strcmp(word, cause_word(Cause::opened)) == 0;
+    return past;
+}
+
+bool same_text(const char *left, const char *right)
+{
+    return left == nullptr || right == nullptr ? left == right : strcmp(left, right) == 0;
+}
+
+bool same_account(const Account &left, const Account &right)
+{
+    return same_text(left.subscription, right.subscription) && same_text(left.member, right.member);
+}
+
+// The lines of one subscription, the newest first. Sees what was committed last and what this transaction has written:
+// the caller holds the subscription's lock.
+SysScanDesc begin_account(const Ledger *ledger, const Account &account)
+{
+    ScanKeyData keys[3];
+    ScanKeyInit(&keys[0], attachment + 1, BTEqualStrategyNumber, F_OIDEQ, ledger->values[attachment]);
+    ScanKeyInit(&keys[1], subscription_id + 1, BTEqualStrategyNumber, F_TEXTEQ,
+                CStringGetTextDatum(account.subscription));
+    if (account.member != nullptr)
+        ScanKeyInit(&keys[2], member_id + 1, BTEqualStrategyNumber, F_TEXTEQ, CStringGetTextDatum(account.member));
+    else
+        ScanKeyEntryInitialize(&keys[2], SK_ISNULL | SK_SEARCHNULL, member_id + 1, InvalidStrategy, InvalidOid,
+                               InvalidOid, InvalidOid, Datum{0});
+    return systable_beginscan_ordered(ledger->relation, ledger->index, SnapshotSelf, 3, keys);
+}
+
+HeapTuple next_older(SysScanDesc scan)
+{
+    return systable_getnext_ordered(scan, BackwardScanDirection);
+}
+
+// The sum of the lines since the books were opened, and the balance that the last one shows.
+struct Standing {
+    int64_t sum;
+    std::optional<int64_t> last;
+    int64_t last_id;
+};
+
+Standing read_standing(Ledger *ledger, const Account &account)
+{
+    flush_ledger(ledger);
+    MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "session_consistency replay",
+                                                  ALLOCSET_DEFAULT_SIZES);
+    MemoryContext caller = MemoryContextSwitchTo(scratch);
+    SysScanDesc scan = begin_account(ledger, account);
+    Standing standing{};
+    while (HeapTuple tuple = next_older(scan)) {
+        const Past past = read_line(ledger, tuple);
+        if (!standing.last) {
+            standing.last = past.balance;
+            standing.last_id = past.id;
+        }
+        standing.sum += past.opens ? past.balance : past.delta;
+        if (past.opens)
+            break;
+    }
+    systable_endscan_ordered(scan);
+    MemoryContextSwitchTo(caller);
+    MemoryContextDelete(scratch);
+    return standing;
+}
+
+// The number of the last line of that subscription that is in the table; 0: there is none.
+int64_t read_last_line(const Ledger *ledger, const Account &account)
+{
+    SysScanDesc scan = begin_account(ledger, account);
+    HeapTuple tuple = next_older(scan);
+    bool is_null;
+    const int64_t number = tuple == nullptr ? 0 : DatumGetInt64(column_of(ledger, tuple, line, &is_null));
+    systable_endscan_ordered(scan);
+    return number;
+}
+
+}  // namespace
+
+// Writing ------------------------------------------------------------------------------------------------------------
+
+namespace {
+
+bool is_text(const TupleTableSlot *slot, Column column, const char *expected)
+{
+    if (slot->tts_isnull[column] || expected == nullptr)
+        return slot->tts_isnull[column] && expected == nullptr;
+    const auto *value = DatumGetTextPP(slot->tts_values[column]);
+    const size_t length = strlen(expected);
+    return VARSIZE_ANY_EXHDR(value) == length && memcmp(VARDATA_ANY(value), expected, length) == 0;
+}
+
+bool is_buffered(const Ledger *ledger, const Account &account)
+{
+    return std::any_of(ledger->slots.begin(), ledger->slots.begin() + ledger->count,
+                       [&account](const TupleTableSlot *slot) {
+                           return is_text(slot, subscription_id, account.subscription) &&
+                                  is_text(slot, member_id, account.member);
+                       });
+}
+
+void remember_account(Ledger *ledger, const Account &account)
+{
+    free_account(ledger->account);
+    ledger->account.subscription = MemoryContextStrdup(ledger->home, account.subscription);
+    ledger->account.member =
+        account.member == nullptr ? nullptr : MemoryContextStrdup(ledger->home, account.member);
+}
+
+// The lines of one subscription mostly come one after the other: only the first has to look for its number.
+int64_t next_line(Ledger *ledger, const Account &account)
+{
+    if (ledger->last_line == 0 || !same_account(ledger->account, account)) {
+        if (is_buffered(ledger, account))
+            flush_ledger(ledger);
+        ledger->last_line = read_last_line(ledger, account);
+        remember_account(ledger, account);
+    }
+    return ++ledger->last_line;
+}
+
 Datum text_or_null(const char *text, bool *is_null)
 {
     *is_null = text == nullptr;
@@ -110,21 +290,11 @@ Datum text_or_null(const char *text, bool *is_null)
 
 }  // namespace
 
-void close_ledger(Ledger *ledger)
-{
-    flush(ledger);
-    for (TupleTableSlot *slot : ledger->slots)
-        if (slot != nullptr)
-            ExecDropSingleTupleTableSlot(slot);
-    CatalogCloseIndexes(ledger->indexes);
-    table_close(ledger->relation, NoLock);
-    MemoryContextDelete(ledger->context);
-}
-
 void write_entry(Ledger *ledger, const Account &account, const Entry &entry)
 {
+    const int64_t place = next_line(ledger, account);
     if (ledger->count == buffered)
-        flush(ledger);
+        flush_ledger(ledger);
     TupleTableSlot *&slot = ledger->slots[ledger->count];
     MemoryContext caller = MemoryContextSwitchTo(ledger->home);
     if (slot == nullptr)
@@ -138,6 +308,7 @@ void write_entry(Ledger *ledger, const Account &account, const Entry &entry)
     values[id] = Int64GetDatum(number);
     values[subscription_id] = CStringGetTextDatum(account.subscription);
     values[member_id] = text_or_null(account.member, &nulls[member_id]);
+    values[line] = Int64GetDatum(place);
     values[session_id] = text_or_null(entry.session, &nulls[session_id]);
     values[delta] = Int64GetDatum(entry.delta);
     values[balance] = Int64GetDatum(entry.balance);
@@ -152,85 +323,6 @@ void write_entry(Ledger *ledger, const Account &account, const Entry &entry)
 
 // Replay -------------------------------------------------------------------------------------------------------------
 
-namespace {
-
-// What was read of a line.
-struct Past {
-    const char *subscription;
-    const char *member;
-    int64_t id;
-    int64_t delta;
-    int64_t balance;
-    bool opens;
-};
-
-Datum column_of(const Ledger *ledger, HeapTuple line, Column column, bool *is_null)
-{
-    return heap_getattr(line, column + 1, RelationGetDescr(ledger->relation), is_null);
-}
-
-Past read_line(const Ledger *ledger, HeapTuple line)
-{
-    bool is_null;
-    Past past{};
-    past.subscription = TextDatumGetCString(column_of(ledger, line, subscription_id, &is_null));
-    const Datum member = column_of(ledger, line, member_id, &is_null);
-    past.member = is_null ? nullptr : TextDatumGetCString(member);
-    past.id = DatumGetInt64(column_of(ledger, line, id, &is_null));
-    past.delta = DatumGetInt64(column_of(ledger, line, delta, &is_null));
-    past.balance = DatumGetInt64(column_of(ledger, line, balance, &is_null));
-    const char *word = TextDatumGetCString(column_of(ledger, line, reason, &is_null));
-    past.opens = strcmp(word, cause_word(Cause::opened)) == 0;
-    return past;
-}
-
-bool same_text(const char *left, const char *right)
-{
-    return left == nullptr || right == nullptr ? left == right : strcmp(left, right) == 0;
-}
-
-// The sum of the lines since the books were opened, and the balance that the last one shows.
-struct Standing {
-    int64_t sum;
-    std::optional<int64_t> last;
-    int64_t last_id;
-};
-
-// Sees what was committed last and what this transaction has written: the caller holds the subscription's lock.
-Standing read_standing(Ledger *ledger, const Account &account)
-{
-    flush(ledger);
-    MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "session_consistency replay",
-                                                  ALLOCSET_DEFAULT_SIZES);
-    MemoryContext caller = MemoryContextSwitchTo(scratch);
-    ScanKeyData keys[2];
-    ScanKeyInit(&keys[0], attachment + 1, BTEqualStrategyNumber, F_OIDEQ, ledger->values[attachment]);
-    ScanKeyInit(&keys[1], subscription_id + 1, BTEqualStrategyNumber, F_TEXTEQ,
-                CStringGetTextDatum(account.subscription));
-    Relation index = index_open(ledger->index, AccessShareLock);
-    SysScanDesc scan = systable_beginscan_ordered(ledger->relation, index, SnapshotSelf, 2, keys);
-    Standing standing{};
-    while (HeapTuple line = systable_getnext_ordered(scan, BackwardScanDirection)) {
-        const Past past = read_line(ledger, line);
-        if (!same_text(past.member, account.member))
-            continue;
-        if (!standing.last) {
-            standing.last = past.balance;
-            standing.last_id = past.id;
-        }
-        standing.sum += past.opens ? past.balance : past.delta;
-        if (past.opens)
-            break;
-    }
-    systable_endscan_ordered(scan);
-    index_close(index, AccessShareLock);
-    MemoryContextSwitchTo(caller);
-    MemoryContextDelete(scratch);
-    return standing;
-}
-
-}  // namespace
-
 int64_t replay(Ledger *ledger, const Account &account)
 {
     return read_standing(ledger, account).sum;
@@ -239,40 +331,32 @@ int64_t replay(Ledger *ledger, const Account &account)
 void restate(Ledger *ledger, const Account &account, int64_t counter, Cause cause)
 {
     const Standing standing = read_standing(ledger, account);
-    if (cause != Cause::opened && standing.sum == counter && standing.last.value_or(0) == counter)
+    if (cause == Cause::recounted && standing.sum == counter && standing.last.value_or(0) == counter)
         return;
     write_entry(ledger, account, {nullptr, counter - standing.sum, counter, cause});
 }
 
 namespace {
 
-// Every subscription that has a line of the attachment, some of them more than once.
+// Every subscription that has a line of the attachment.
 List *known_accounts(Ledger *ledger)
 {
-    flush(ledger);
+    flush_ledger(ledger);
     ScanKeyData key;
     ScanKeyInit(&key, attachment + 1, BTEqualStrategyNumber, F_OIDEQ, ledger->values[attachment]);
-    Relation index = index_open(ledger->index, AccessShareLock);
-    SysScanDesc scan = systable_beginscan_ordered(ledger->relation, index, SnapshotSelf, 1, &key);
+    SysScanDesc scan = systable_beginscan_ordered(ledger->relation, ledger->index, SnapshotSelf, 1, &key);
     List *known = NIL;
-    const Past *previous = nullptr;
-    while (HeapTuple line = systable_getnext_ordered(scan, ForwardScanDirection)) {
-        auto *past = static_cast<Past *>(palloc(sizeof(Past)));
-        *past = read_line(ledger, line);
-        // Where the key holds the member too, the lines of two subscriptions may be mixed: one more look does no harm.
-        if (previous == nullptr || !same_text(previous->subscription, past->subscription) ||
-            !same_text(previous->member, past->member)) {
-            known = lappend(known, past);
-            previous = past;
-        } else {
-            pfree(const_cast<char *>(past->subscription));
-            if (past->member != nullptr)
-                pfree(const_cast<char *>(past->member));
-            pfree(past);
+    while (HeapTuple tuple = systable_getnext_ordered(scan, ForwardScanDirection)) {
+        const Account account = read_account(ledger, tuple);
+        if (known != NIL && same_account(*static_cast<const Account *>(llast(known)), account)) {
+            free_account(account);
+            continue;
         }
+        auto *next = static_cast<Account *>(palloc(sizeof(Account)));
+        *next = account;
+        known = lappend(known, next);
     }
     systable_endscan_ordered(scan);
-    index_close(index, AccessShareLock);
     return known;
 }
 
@@ -283,8 +367,7 @@ void restate_rest_unused(Ledger *ledger, Cause cause)
     const int64_t since = ledger->first_id;
     ListCell *cell;
     foreach (cell, known_accounts(ledger)) {
-        const auto *past = static_cast<const Past *>(lfirst(cell));
-        const Account account{past->subscription, past->member};
+        const Account &account = *static_cast<const Account *>(lfirst(cell));
         const Standing standing = read_standing(ledger, account);
         const bool written = since != 0 && standing.last_id >= since;
         if (!written && (standing.sum != 0 || standing.last != 0))

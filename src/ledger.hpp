@@ -7,8 +7,8 @@
 
 namespace sc {
 
-// Opened once for a statement; lines are buffered. A subscription's lines are in the order of their ids, since whoever
-// writes one holds the lock of the subscription.
+// Opened once for a statement; lines are buffered. A subscription's lines are in the order of their ids, and numbered
+// without a gap, since whoever writes one holds the lock of the subscription.
 struct Ledger;
 Ledger *open_ledger(Oid attachment);
 void close_ledger(Ledger *ledger);
@@ -31,11 +31,14 @@ struct Entry {
 static_assert(Pod<Entry>);
 void write_entry(Ledger *ledger, const Account &account, const Entry &entry);
 
+// Writes what is buffered, where code runs next that may write lines of its own.
+void flush_ledger(Ledger *ledger);
+
 // The balance by replay of the lines, from where the books were last opened.
 int64_t replay(Ledger *ledger, const Account &account);
 
-// The counter was set, whatever it was: a line that makes the replay equal to it. None where it is already and every
-// line agrees, unless the books are opened.
+// The counter was set, whatever it was: a line that makes the replay equal to it. A recount that agrees with every line
+// has none.
 void restate(Ledger *ledger, const Account &account, int64_t balance, Cause cause);
 
 // Every subscription of the attachment that has lines, but none since the ledger was opened here, is unused or gone.

@@ -32,11 +32,11 @@ Oid subscriptions_of(const Attachment &attachment)
 
 void add_gap(Checking &checking, Oid sessions, Oid subscriptions, const char *gap)
 {
-    std::array<Datum, 9> values{ObjectIdGetDatum(sessions), ObjectIdGetDatum(subscriptions),
-                                CStringGetTextDatum("enforcement_gap"), CStringGetTextDatum("critical")};
-    std::array<bool, 9> nulls{false, !OidIsValid(subscriptions), false, false, true, true, true, false, false};
+    std::array<Datum, 10> values{ObjectIdGetDatum(sessions), ObjectIdGetDatum(subscriptions),
+                                 CStringGetTextDatum("enforcement_gap"), CStringGetTextDatum("critical")};
+    std::array<bool, 10> nulls{false, !OidIsValid(subscriptions), false, false, true, true, true};
     values[7] = CStringGetTextDatum("enforced");
-    values[8] = CStringGetTextDatum(gap);
+    values[8] = values[9] = CStringGetTextDatum(gap);
     tuplestore_putvalues(checking.run.found, checking.shape, values.data(), nulls.data());
 }
 
@@ -51,7 +51,8 @@ int64 count_rows(Oid table)
     return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
 }
 
-void audit_rows(Checking &checking, Oid sessions, Oid subscriptions)
+// Keeps what a query finds, of which $1 and $2 are the tables.
+void find_rows(Checking &checking, Oid sessions, Oid subscriptions, const char *query)
 {
     DestReceiver *receiver = CreateTuplestoreDestReceiver();
     SetTuplestoreDestReceiverParams(receiver, checking.run.found, CurrentMemoryContext, false, nullptr, nullptr);
@@ -67,12 +68,24 @@ void audit_rows(Checking &checking, Oid sessions, Oid subscriptions)
     SPIExecuteOptions options{};
     options.params = parameters;
     options.dest = receiver;
-    const int result = SPI_execute_extended(
-        "SELECT $1, $2, code, severity, member_id, subscription_id, session_id, expected, actual"
-        " FROM session_consistency.audit_findings($1)",
-        &options);
+    const int result = SPI_execute_extended(query, &options);
     if (result != SPI_OK_SELECT)
-        elog(ERROR, "an audit failed: %s", SPI_result_code_string(result));
+        elog(ERROR, "a check failed: %s", SPI_result_code_string(result));
+}
+
+// The audit finds the gaps that its own look at the attachment shows, too.
+void audit_rows(Checking &checking, Oid sessions, Oid subscriptions)
+{
+    find_rows(checking, sessions, subscriptions,
+              "SELECT $1, $2, code, severity, member_id, subscription_id, session_id, expected, actual,"
+              " CASE WHEN code = 'enforcement_gap' THEN actual END FROM session_consistency.audit_findings($1)");
+}
+
+void replay_ledger(Checking &checking, Oid sessions, Oid subscriptions)
+{
+    find_rows(checking, sessions, subscriptions,
+              "SELECT $1, $2, 'ledger_gap', 'high', member_id, subscription_id, NULL::text, 'no gap', message,"
+              " ledger_id::text FROM session_consistency.ledger_gaps($1)");
 }
 
 // An attachment that is broken cannot be audited, and must not keep the others from it: a column is gone or has
@@ -102,6 +115,8 @@ void check_attachment(Checking &checking, const Attachment &attachment)
             if (OidIsValid(subscriptions))
                 subscription_rows = count_rows(subscriptions);
             audit_rows(checking, sessions, subscriptions);
+            if (attachment.mapping.ledger)
+                replay_ledger(checking, sessions, subscriptions);
         },
         is_broken_attachment);
     run.session_rows += session_rows;
