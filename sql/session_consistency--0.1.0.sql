@@ -688,7 +688,7 @@ CREATE FUNCTION session_consistency.run_check(sessions regclass DEFAULT NULL) RE
 COMMENT ON FUNCTION session_consistency.run_check(regclass) IS
 'Checks one attached table of sessions, or with NULL every attachment, and keeps what it finds in the views check_runs and check_findings. Returns the run''s id.
 
-It finds what audit_findings() finds, and what would switch the rules off: triggers disabled, changed or dropped, a partition without its own, constraints dropped or not validated, invalid indexes, a foreign key gone, columns renamed, and session_replication_role set to replica for a role or the database. What has no row event shows as drift of the counters: writes without triggers, a truncated, dropped, detached or attached partition.
+It finds what audit_findings() finds, and what would switch the rules off: triggers disabled, changed or dropped, a partition without its own, constraints dropped or not validated, invalid indexes, a foreign key gone, columns renamed, and session_replication_role set to replica for a role, the database or the whole server. What has no row event shows as drift of the counters: writes without triggers, a truncated, dropped, detached or attached partition.
 
 With a ledger it also finds, as `ledger_gap` (high), what ledger_gaps() finds, and that the last line of a subscription that an earlier check has seen is gone. A counter that was changed past the triggers is both a count_mismatch and a ledger_gap; repair() ends both. A ledger that was tampered with stays one until open_ledger() opens the books again.
 

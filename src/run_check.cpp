@@ -133,18 +133,21 @@ void check_attachment(Checking &checking, const Attachment &attachment)
 
 // What switches the rules off ----------------------------------------------------------------------------------------
 
-// One sentence for each role or database that is set to fire no trigger.
+// One sentence for each role or database that is set to fire no trigger, and one where the whole server is.
 Names find_switched_off()
 {
     Oid types[] = {OIDOID};
     Datum values[] = {ObjectIdGetDatum(MyDatabaseId)};
     SPI_execute_with_args(
-        "SELECT CASE WHEN s.setrole = 0 THEN 'session_replication_role is set to replica for this database'"
-        " ELSE pg_catalog.format('session_replication_role is set to replica for role \"%s\"%s',"
-        " pg_catalog.pg_get_userbyid(s.setrole), CASE WHEN s.setdatabase <> 0 THEN ' in this database' ELSE '' END) END"
+        "SELECT pg_catalog.concat('session_replication_role is set to replica for ', w.whom) FROM ("
+        "SELECT CASE WHEN s.setrole <> 0 THEN pg_catalog.format('role \"%s\"%s',"
+        " pg_catalog.pg_get_userbyid(s.setrole), CASE WHEN s.setdatabase <> 0 THEN ' in this database' ELSE '' END)"
+        " WHEN s.setdatabase <> 0 THEN 'this database' ELSE 'every role' END"
         " FROM pg_catalog.pg_db_role_setting AS s, pg_catalog.unnest(s.setconfig) AS c (setting)"
         " WHERE s.setdatabase IN (0, $1) AND pg_catalog.lower(c.setting) = 'session_replication_role=replica'"
-        " ORDER BY 1",
+        " UNION ALL SELECT 'the whole server' FROM pg_catalog.pg_settings AS s"
+        " WHERE s.name = 'session_replication_role' AND s.setting = 'replica'"
+        " AND s.source IN ('configuration file', 'command line', 'environment variable')) AS w (whom) ORDER BY 1",
         1, types, values, nullptr, false, 0);
     auto **sentences = static_cast<const char **>(palloc(sizeof(char *) * Max(SPI_processed, uint64{1})));
     for (uint64 i = 0; i < SPI_processed; i++)

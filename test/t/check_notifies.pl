@@ -124,6 +124,19 @@ WHERE s.used_sessions <> (SELECT count(*) FROM training_sessions t
                           WHERE t.subscription_id = s.id AND t.status IN ('scheduled', 'in_progress', 'completed'))
 SQL
 
+# Triggers that fire for nobody: only a server of its own can be set so.
+$node->append_conf('postgresql.conf', 'session_replication_role = replica');
+$node->reload;
+$node->poll_query_until('postgres', "SELECT current_setting('session_replication_role') = 'replica'");
+@told = payloads('SELECT session_consistency.run_check();');
+is(value($told[0], "p -> 'by_severity' ->> 'critical'"), 1, 'a server that fires no trigger is told');
+is( $node->safe_psql('postgres',
+		"SELECT actual FROM session_consistency.check_findings WHERE ended IS NULL AND code = 'enforcement_gap'"),
+	'session_replication_role is set to replica for the whole server', 'and named');
+$node->append_conf('postgresql.conf', 'session_replication_role = origin');
+$node->reload;
+$node->poll_query_until('postgres', "SELECT current_setting('session_replication_role') = 'origin'");
+
 # More attachments with findings than a payload has room for.
 $node->safe_psql('postgres', <<'SQL');
 DO $$
