@@ -81,6 +81,15 @@ SELECT * FROM undo('subscription 10');
 SELECT * FROM counters() WHERE id = '10';
 ROLLBACK;
 
+-- What is gone.
+BEGIN;
+DELETE FROM training_sessions WHERE member_id = 2;
+DELETE FROM member_subscriptions WHERE id = 20;
+SELECT * FROM undo('subscription 20');
+UPDATE training_sessions SET id = 70 WHERE id = 7;
+SELECT * FROM undo('session 7');
+ROLLBACK;
+
 -- A constraint forbids the old value.
 BEGIN;
 ALTER TABLE member_subscriptions ADD CONSTRAINT few CHECK (used_sessions < 5);

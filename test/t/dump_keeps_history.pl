@@ -1,5 +1,5 @@
-# pg_dump and restore carry the history of checks and the repairs, sequences included: in the restored database a check
-# finds nothing new, an open finding is known again, and a repair can still be undone.
+# pg_dump and restore carry the history of checks, the repairs and the ledger, sequences included: in the restored
+# database a check finds nothing new, an open finding is known again, a repair can still be undone, and the ledger goes on.
 use strict;
 use warnings FATAL => 'all';
 use PostgreSQL::Test::Cluster;
@@ -20,7 +20,7 @@ CREATE TABLE packs (
     id int PRIMARY KEY, member_id int NOT NULL, status text NOT NULL DEFAULT 'active', total_sessions_snapshot int);
 CREATE TABLE visits (
     id int PRIMARY KEY, member_id int NOT NULL, session_type text DEFAULT 'member', status text DEFAULT 'scheduled');
-SELECT session_consistency.attach('visits', 'packs');
+SELECT session_consistency.attach('visits', 'packs', ledger => true);
 INSERT INTO packs (id, member_id, total_sessions_snapshot) VALUES (10, 1, 10), (20, 2, 5), (30, 3, 0);
 INSERT INTO visits (id, member_id) VALUES (1, 1), (2, 1), (3, 2);
 RESET ROLE;
@@ -38,6 +38,7 @@ my $history = <<'SQL';
 SELECT * FROM session_consistency.check_runs ORDER BY run_id;
 SELECT * FROM session_consistency.check_findings ORDER BY finding_id;
 SELECT * FROM session_consistency.repairs ORDER BY repair_id;
+SELECT * FROM session_consistency.ledger ORDER BY id;
 SQL
 my $before = $node->safe_psql('gym', $history);
 is($node->safe_psql('gym', 'SELECT count(*) FROM session_consistency.check_findings WHERE ended IS NULL'),
@@ -59,6 +60,21 @@ for my $database (qw(plain custom))
 		'0|0|2|t', "$database: a check finds what is known, and nothing new");
 	is($node->safe_psql($database, "SELECT $run - max(run_id) FROM session_consistency.check_runs WHERE run_id < $run"),
 		1, "$database: runs are numbered on");
+	is($node->safe_psql($database, 'SELECT * FROM session_consistency.ledger_gaps()'), '', "$database: no gap");
+	is($node->safe_psql($database, <<'SQL'), <<'MISSED' =~ s/\n\z//r, "$database: a line that was seen before the dump is missed");
+BEGIN;
+DELETE FROM session_consistency.ledger WHERE subscription_id = '10' AND reason = 'repaired';
+SELECT session_consistency.run_check() > 0;
+SELECT code, actual FROM session_consistency.check_findings WHERE ended IS NULL AND code = 'ledger_gap';
+ROLLBACK;
+SQL
+t
+ledger_gap|Subscription 10: line 3, which a check has seen, is missing.
+MISSED
+	my $line = $node->safe_psql($database, 'SELECT max(id) FROM session_consistency.ledger');
+	$node->safe_psql($database, q{UPDATE "the gym".visits SET status = 'completed' WHERE id = 1});
+	is($node->safe_psql($database, "SELECT id - $line, line, session_id, reason FROM session_consistency.ledger
+			WHERE id > $line"), '1|4|1|completed', "$database: the ledger goes on");
 	my $last = $node->safe_psql($database, 'SELECT max(repair_id) FROM session_consistency.repairs');
 	is( $node->safe_psql($database, q{SELECT repair_id FROM session_consistency.repair('"the gym".visits', false)}),
 		$last + 1, "$database: repairs are numbered on");

@@ -16,7 +16,7 @@ CREATE TABLE member_subscriptions (
 CREATE TABLE training_sessions (
     id int PRIMARY KEY, member_id int NOT NULL, session_type text DEFAULT 'member', status text DEFAULT 'scheduled');
 INSERT INTO member_subscriptions VALUES (10, 1, 'active', 2), (20, 2, 'active', 2);
-SELECT session_consistency.attach('training_sessions', 'member_subscriptions');
+SELECT session_consistency.attach('training_sessions', 'member_subscriptions', ledger => true);
 SQL
 
 # The SQLSTATE that a script ends with, or 'done'.
@@ -91,6 +91,11 @@ is($node->safe_psql('postgres', <<'SQL'), '', 'the recount finds nothing');
 SELECT s.id FROM member_subscriptions s
 WHERE s.used_sessions <> (SELECT count(*) FROM training_sessions t
                           WHERE t.subscription_id = s.id AND t.status IN ('scheduled', 'in_progress', 'completed'))
+SQL
+is($node->safe_psql('postgres', 'SELECT message FROM session_consistency.ledger_gaps()'), '', 'nor does the replay');
+is( $node->safe_psql('postgres', <<'SQL'), '8 booked, 9 booked', 'what was prepared and given up has no line');
+SELECT string_agg(concat_ws(' ', session_id, reason), ', ' ORDER BY line) FROM session_consistency.ledger
+WHERE subscription_id = '20' AND line > (SELECT max(line) - 2 FROM session_consistency.ledger WHERE subscription_id = '20')
 SQL
 $node->stop;
 done_testing();
