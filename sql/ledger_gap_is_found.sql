@@ -53,8 +53,9 @@ SELECT * FROM checked();
 DELETE FROM session_consistency.ledger WHERE id IN (SELECT id FROM lines WHERE session_id = '8');
 SELECT * FROM checked();
 ROLLBACK;
--- The first one, and all of a subscription.
+-- The first one, one that nothing followed, and all of a subscription.
 BEGIN;
+DELETE FROM session_consistency.ledger WHERE id IN (SELECT id FROM lines WHERE subscription_id = '11');
 DELETE FROM session_consistency.ledger WHERE id IN (SELECT id FROM lines WHERE subscription_id = '10' AND line = 1);
 DELETE FROM session_consistency.ledger WHERE id IN (SELECT id FROM lines WHERE subscription_id = '20');
 SELECT * FROM checked();
@@ -96,11 +97,17 @@ SELECT * FROM checked();
 SELECT count(*) FROM session_consistency.repair('training_sessions', false);
 SELECT * FROM checked();
 ROLLBACK;
--- Older lines may go where the books were opened since, also all that a check has seen.
+-- Older lines may go where the books were opened since, also all that a check has seen, of subscriptions that are gone,
+-- too.
 BEGIN;
+DELETE FROM training_sessions WHERE member_id = 2;
+DELETE FROM member_subscriptions WHERE id = 20;
+SELECT * FROM checked();
+DELETE FROM session_consistency.ledger WHERE id IN (SELECT id FROM lines WHERE subscription_id = '20');
+SELECT * FROM checked();
 SELECT session_consistency.open_ledger('training_sessions');
-DELETE FROM session_consistency.ledger WHERE id IN (
-    SELECT l.id FROM lines l WHERE l.id < (SELECT min(o.id) FROM lines o WHERE o.reason = 'opened' AND o.line > 1));
+DELETE FROM session_consistency.ledger
+    WHERE attachment = 'training_sessions'::regclass AND transaction_id <> pg_current_xact_id();
 SELECT count(*) FROM lines;
 SELECT * FROM checked();
 UPDATE training_sessions SET status = 'completed' WHERE id = 4;

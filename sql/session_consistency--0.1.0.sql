@@ -634,6 +634,7 @@ CREATE TABLE session_consistency._ledger_seen (
     member_id text COLLATE "C",
     line bigint NOT NULL,
     id bigint NOT NULL,
+    transaction_id xid8 NOT NULL,
     UNIQUE NULLS NOT DISTINCT (attachment, subscription_id, member_id));
 SELECT pg_catalog.pg_extension_config_dump('session_consistency._ledger_seen', '');
 

@@ -82,7 +82,8 @@ constexpr const char *lost_lines =
     " ON s.attachment = a.sessions"
     " WHERE a.ledger AND a.sessions = ANY ($3) AND a.sessions <> ALL ($4) AND NOT EXISTS (SELECT"
     " FROM session_consistency.ledger AS l WHERE l.attachment = s.attachment AND l.subscription_id = s.subscription_id"
-    " AND (l.id = s.id OR l.id > s.id AND l.reason = 'opened' AND l.member_id IS NOT DISTINCT FROM s.member_id))";
+    " AND l.id = s.id) AND NOT EXISTS (SELECT FROM session_consistency.ledger AS l WHERE l.attachment = s.attachment"
+    " AND l.reason = 'opened' AND l.id > s.id AND l.transaction_id <> s.transaction_id)";
 
 void find_lost_lines(Parameters &parameters, Tuplestorestate *found)
 {
@@ -105,16 +106,17 @@ void remember_lines(Parameters &parameters)
                             "SELECT FROM session_consistency.list_attachments() AS a"
                             " WHERE a.ledger AND a.sessions = s.attachment)");
     run_command(parameters,
-                "INSERT INTO session_consistency._ledger_seen AS s (attachment, subscription_id, member_id, line, id)"
-                " SELECT DISTINCT ON (attachment, subscription_id, member_id) attachment, subscription_id, member_id,"
-                " line, id FROM session_consistency.ledger WHERE attachment IN (SELECT a.sessions"
-                " FROM session_consistency.list_attachments() AS a WHERE a.ledger) AND attachment = ANY ($3)"
-                " AND attachment <> ALL ($4) ORDER BY attachment, subscription_id, member_id, id DESC"
-                " ON CONFLICT (attachment, subscription_id, member_id)"
-                " DO UPDATE SET line = excluded.line, id = excluded.id WHERE s.id < excluded.id"
-                " AND NOT EXISTS (SELECT FROM session_consistency._check_findings AS f WHERE f.ended IS NULL"
-                " AND f.sessions = s.attachment AND f.code = 'ledger_gap' AND f.subscription_id = s.subscription_id"
-                " AND f.member_id IS NOT DISTINCT FROM s.member_id)");
+                "INSERT INTO session_consistency._ledger_seen AS s (attachment, subscription_id, member_id, line, id,"
+                " transaction_id) SELECT DISTINCT ON (attachment, subscription_id, member_id) attachment,"
+                " subscription_id, member_id, line, id, transaction_id FROM session_consistency.ledger"
+                " WHERE attachment IN (SELECT a.sessions FROM session_consistency.list_attachments() AS a"
+                " WHERE a.ledger) AND attachment = ANY ($3) AND attachment <> ALL ($4)"
+                " ORDER BY attachment DESC, subscription_id DESC, member_id DESC, id DESC"
+                " ON CONFLICT (attachment, subscription_id, member_id) DO UPDATE"
+                " SET line = excluded.line, id = excluded.id, transaction_id = excluded.transaction_id"
+                " WHERE s.id < excluded.id AND NOT EXISTS (SELECT FROM session_consistency._check_findings AS f"
+                " WHERE f.ended IS NULL AND f.sessions = s.attachment AND f.code = 'ledger_gap'"
+                " AND f.subscription_id = s.subscription_id AND f.member_id IS NOT DISTINCT FROM s.member_id)");
 }
 
 // Findings -----------------------------------------------------------------------------------------------------------

@@ -80,34 +80,39 @@ const char *gaps_query(const Counting &counting)
     const char *member = quoted_column("s", mapping.subscription_member_column);
     const char *id = quoted_column("s", counting.subscription_id);
     const char *used = quoted_column("s", mapping.used_column);
+    // From the newest line to the oldest, so that one pass in one order tells all: age 1 is the last line, restated
+    // whether a line that sets the balance comes as late or later. Last lines and gaps are kept.
     return psprintf(
-        "WITH lines AS MATERIALIZED ("
-        "SELECT id, subscription_id, member_id, line, balance, coalesce(lag(balance) OVER w, 0) + delta AS expected,"
-        " coalesce(lag(line) OVER w, 0) + 1 AS following, max(id) FILTER (WHERE reason = 'opened') OVER p AS opened,"
-        " max(id) FILTER (WHERE reason IN ('opened', 'recounted', 'repaired', 'repair undone', 'truncated')) OVER p"
-        " AS begun,"
-        " max(id) OVER p AS last"
+        "WITH lines AS MATERIALIZED (SELECT * FROM ("
+        "SELECT id, subscription_id, member_id, line, balance, row_number() OVER w AS age,"
+        " lead(balance, 1, 0::bigint) OVER w + delta AS expected, lead(line, 1, 0::bigint) OVER w + 1 AS following,"
+        " count(*) FILTER (WHERE reason IN ('opened', 'recounted', 'repaired', 'repair undone', 'truncated'))"
+        " OVER (w ROWS UNBOUNDED PRECEDING) AS restated"
         " FROM session_consistency.ledger_lines WHERE attachment = '%u'::oid"
-        " WINDOW p AS (PARTITION BY subscription_id, member_id), w AS (p ORDER BY id))"
+        " WINDOW w AS (PARTITION BY subscription_id, member_id ORDER BY id DESC)) AS l"
+        " WHERE age = 1 OR line <> following OR balance <> expected),"
+        " opened AS MATERIALIZED (SELECT max(id) AS id"
+        " FROM session_consistency.ledger_lines WHERE attachment = '%u'::oid AND reason = 'opened')"
         " SELECT '%u'::regclass, subscription_id, member_id, ledger_id, expected, actual,"
         " format('Subscription %%s: ', subscription_id) || message FROM ("
-        "SELECT subscription_id, member_id, id AS ledger_id, expected, balance AS actual,"
+        "SELECT l.subscription_id, l.member_id, l.id AS ledger_id, l.expected, l.balance AS actual,"
         " CASE WHEN line = following THEN"
         " format('line %%s shows a balance of %%s, and the lines before it lead to %%s.', line, balance, expected)"
         " WHEN line = following + 1 THEN format('line %%s is missing.', following)"
         " WHEN line > following THEN format('lines %%s to %%s are missing.', following, line - 1)"
         " ELSE format('line %%s follows line %%s.', line, following - 1) END AS message"
-        " FROM lines WHERE id > coalesce(opened, 0) AND line <> following"
-        " OR id > coalesce(begun, 0) AND balance <> expected"
+        " FROM lines AS l, opened AS o WHERE line <> following AND l.id > coalesce(o.id, 0)"
+        " OR balance <> expected AND restated = 0"
         " UNION ALL"
         " SELECT %s::text, %s, NULL, coalesce(l.balance, 0), %s,"
         " format('its counter is %%s, and the ledger leads to %%s.', coalesce(%s::text, 'NULL'),"
         " coalesce(l.balance, 0))"
-        " FROM %s AS s LEFT JOIN lines AS l ON l.id = l.last AND l.subscription_id = %s::text%s"
+        " FROM %s AS s LEFT JOIN lines AS l ON l.age = 1 AND l.subscription_id = %s::text%s"
         " WHERE coalesce(%s, 0) <> coalesce(l.balance, 0)) AS gaps"
         " ORDER BY subscription_id COLLATE \"C\", member_id COLLATE \"C\", ledger_id NULLS LAST",
-        counting.sessions, counting.sessions, id, counting.by_member ? psprintf("%s::text", member) : "NULL", used,
-        used, qualified_name(counting.subscriptions), id,
+        counting.sessions, counting.sessions, counting.sessions, id,
+        counting.by_member ? psprintf("%s::text", member) : "NULL", used, used,
+        qualified_name(counting.subscriptions), id,
         counting.by_member ? psprintf(" AND l.member_id = %s::text", member) : "", used);
 }
 
