@@ -93,5 +93,23 @@ SELECT line, session_id, delta, balance, reason FROM session_consistency.explain
     WHERE member_id = '3' AND line > 6;
 SELECT * FROM misnumbered('visits');
 SELECT message FROM session_consistency.ledger_gaps('visits');
+
+-- Indexes and columns that the table's owner has added.
+RESET ROLE;
+BEGIN;
+ALTER TABLE session_consistency.ledger ADD COLUMN remark text;
+CREATE INDEX by_actor ON session_consistency.ledger (left(lower(actor), 9));
+CREATE INDEX by_time ON session_consistency.ledger (at) WHERE actor IS NOT NULL AND attachment <> 0;
+CREATE INDEX by_day ON session_consistency.ledger USING brin (at);
+SET LOCAL session_consistency.actor = 'Ada';
+INSERT INTO visits (id, member_id) SELECT n, 1 + n % 20 FROM generate_series(2, 100) n;
+DELETE FROM visits WHERE id = 2;
+SET LOCAL enable_seqscan = off;
+SELECT count(*) FROM session_consistency.ledger WHERE left(lower(actor), 9) = 'ada' AND remark IS NULL;
+SELECT count(*) FROM session_consistency.ledger WHERE at >= now() AND actor IS NOT NULL AND attachment <> 0;
+SELECT * FROM misnumbered('visits');
+SELECT message FROM session_consistency.ledger_gaps('visits');
+ROLLBACK;
+SET ROLE :owner;
 SELECT * FROM recount();
 \i :finish

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "pg_compat.hpp"
 #include "violation.hpp"
 
 extern "C" {
@@ -45,7 +46,9 @@ struct Ledger {
     Relation relation;
     Relation index;                // (attachment, subscription_id, member_id, id)
     Oid sequence;
-    CatalogIndexState indexes;
+    CatalogIndexState indexes;     // nullptr: they need the executor
+    EState *estate;
+    ResultRelInfo *target;
     MemoryContext home;            // where it was opened
     MemoryContext context;         // of the buffered lines
     Account account;               // of the line that was written last; in home
@@ -58,6 +61,47 @@ struct Ledger {
 };
 static_assert(Pod<Ledger>);
 
+namespace {
+
+// What the server's way of writing catalogs can do: no expression, no condition.
+bool is_plain(const IndexInfo *info, Relation index)
+{
+    return info->ii_Expressions == NIL && info->ii_Predicate == NIL && info->ii_ExclusionOps == nullptr &&
+           index->rd_index->indimmediate;
+}
+
+// The table's owner may have added indexes of any kind.
+void open_indexes(Ledger *ledger)
+{
+    ledger->indexes = CatalogOpenIndexes(ledger->relation);
+    const ResultRelInfo *opened = ledger->indexes;
+    bool plain = true;
+    for (int i = 0; i < opened->ri_NumIndices; i++)
+        plain &= is_plain(opened->ri_IndexRelationInfo[i], opened->ri_IndexRelationDescs[i]);
+    if (plain)
+        return;
+    CatalogCloseIndexes(ledger->indexes);
+    ledger->indexes = nullptr;
+    ledger->estate = CreateExecutorState();
+    init_range_table(ledger->estate, ledger->relation, nullptr);
+    ledger->target = make_target(ledger->estate, ledger->relation);
+    ledger->target->ri_TrigDesc = nullptr;
+    ExecOpenIndices(ledger->target, false);
+}
+
+void close_indexes(Ledger *ledger)
+{
+    if (ledger->indexes != nullptr) {
+        CatalogCloseIndexes(ledger->indexes);
+        return;
+    }
+    ExecCloseIndices(ledger->target);
+    ExecCloseRangeTableRelations(ledger->estate);
+    FreeExecutorState(ledger->estate);
+}
+
+}  // namespace
+
 Ledger *open_ledger(Oid attached)
 {
     auto *ledger = static_cast<Ledger *>(palloc0(sizeof(Ledger)));
@@ -66,7 +110,7 @@ Ledger *open_ledger(Oid attached)
     ledger->relation = table_open(get_relname_relid("ledger", schema), RowExclusiveLock);
     ledger->sequence = get_relname_relid("ledger_id_seq", schema);
     ledger->index = index_open(get_relname_relid("ledger_subscription", schema), AccessShareLock);
-    ledger->indexes = CatalogOpenIndexes(ledger->relation);
+    open_indexes(ledger);
     ledger->values[at] = TimestampTzGetDatum(GetCurrentTimestamp());
     ledger->values[transaction_id] = FullTransactionIdGetDatum(GetTopFullTransactionId());
     // Who the client is, also where a function or a foreign key runs as somebody else.
@@ -97,12 +141,18 @@ void flush_ledger(Ledger *ledger)
 {
     if (ledger->count == 0)
         return;
-    if (are_short(ledger))
+    if (ledger->indexes == nullptr) {
+        for (int i = 0; i < ledger->count; i++) {
+            ExecSimpleRelationInsert(ledger->target, ledger->estate, ledger->slots[i]);
+            ResetPerTupleExprContext(ledger->estate);
+        }
+    } else if (are_short(ledger)) {
         CatalogTuplesMultiInsertWithInfo(ledger->relation, ledger->slots.data(), ledger->count, ledger->indexes);
-    else
+    } else {
         for (int i = 0; i < ledger->count; i++)
             CatalogTupleInsertWithInfo(ledger->relation, ExecFetchSlotHeapTuple(ledger->slots[i], true, nullptr),
                                        ledger->indexes);
+    }
     for (int i = 0; i < ledger->count; i++)
         ExecClearTuple(ledger->slots[i]);
     ledger->count = 0;
@@ -115,7 +165,7 @@ void close_ledger(Ledger *ledger)
     for (TupleTableSlot *slot : ledger->slots)
         if (slot != nullptr)
             ExecDropSingleTupleTableSlot(slot);
-    CatalogCloseIndexes(ledger->indexes);
+    close_indexes(ledger);
     index_close(ledger->index, AccessShareLock);
     table_close(ledger->relation, NoLock);
     MemoryContextDelete(ledger->context);
@@ -315,6 +365,8 @@ void write_entry(Ledger *ledger, const Account &account, const Entry &entry)
     values[reason] = CStringGetTextDatum(cause_word(entry.cause));
     MemoryContextSwitchTo(caller);
     ExecClearTuple(slot);
+    // The table's owner may have added columns.
+    std::fill_n(slot->tts_isnull, slot->tts_tupleDescriptor->natts, true);
     memcpy(slot->tts_values, values.data(), sizeof(Datum) * columns);
     memcpy(slot->tts_isnull, nulls.data(), sizeof(bool) * columns);
     ExecStoreVirtualTuple(slot);
