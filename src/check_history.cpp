@@ -2,6 +2,7 @@
 #include "check_history.hpp"
 
 #include "owner_query.hpp"
+#include "steps.hpp"
 
 extern "C" {
 #include "commands/async.h"
@@ -73,17 +74,19 @@ uint64 run_command(Parameters &parameters, const char *command)
 // The ledger ---------------------------------------------------------------------------------------------------------
 
 // A ledger's last lines are missed by no later one: what a check has seen of each subscription, the next looks for. Not
-// where the books were opened since.
+// where the books were opened since. What is compared is hashed: there may be as many lines as subscriptions.
 constexpr const char *lost_lines =
-    "SELECT a.sessions::oid, a.subscriptions::oid, 'ledger_gap', 'high', s.member_id, s.subscription_id, NULL::text,"
+    "WITH opened AS MATERIALIZED (SELECT DISTINCT ON (attachment) attachment, id, transaction_id"
+    " FROM session_consistency.ledger WHERE reason = 'opened' ORDER BY attachment, id DESC)"
+    " SELECT a.sessions::oid, a.subscriptions::oid, 'ledger_gap', 'high', s.member_id, s.subscription_id, NULL::text,"
     " 'no gap', pg_catalog.format('Subscription %s: line %s, which a check has seen, is missing.', s.subscription_id,"
     " s.line), s.id::text"
     " FROM session_consistency.list_attachments() AS a JOIN session_consistency._ledger_seen AS s"
-    " ON s.attachment = a.sessions"
-    " WHERE a.ledger AND a.sessions = ANY ($3) AND a.sessions <> ALL ($4) AND NOT EXISTS (SELECT"
+    " ON s.attachment = a.sessions LEFT JOIN opened AS o ON o.attachment = a.sessions"
+    " WHERE a.ledger AND a.sessions = ANY ($3) AND a.sessions <> ALL ($4)"
+    " AND (o.id IS NULL OR o.id <= s.id OR o.transaction_id = s.transaction_id) AND NOT EXISTS (SELECT"
     " FROM session_consistency.ledger AS l WHERE l.attachment = s.attachment AND l.subscription_id = s.subscription_id"
-    " AND l.id = s.id) AND NOT EXISTS (SELECT FROM session_consistency.ledger AS l WHERE l.attachment = s.attachment"
-    " AND l.reason = 'opened' AND l.id > s.id AND l.transaction_id <> s.transaction_id)";
+    " AND l.id = s.id)";
 
 void find_lost_lines(Parameters &parameters, Tuplestorestate *found)
 {
@@ -107,16 +110,17 @@ void remember_lines(Parameters &parameters)
                             " WHERE a.ledger AND a.sessions = s.attachment)");
     run_command(parameters,
                 "INSERT INTO session_consistency._ledger_seen AS s (attachment, subscription_id, member_id, line, id,"
-                " transaction_id) SELECT DISTINCT ON (attachment, subscription_id, member_id) attachment,"
-                " subscription_id, member_id, line, id, transaction_id FROM session_consistency.ledger"
+                " transaction_id) SELECT l.* FROM (SELECT DISTINCT ON (attachment, subscription_id, member_id)"
+                " attachment, subscription_id, member_id, line, id, transaction_id FROM session_consistency.ledger"
                 " WHERE attachment IN (SELECT a.sessions FROM session_consistency.list_attachments() AS a"
                 " WHERE a.ledger) AND attachment = ANY ($3) AND attachment <> ALL ($4)"
-                " ORDER BY attachment DESC, subscription_id DESC, member_id DESC, id DESC"
+                " ORDER BY attachment DESC, subscription_id DESC, member_id DESC, id DESC) AS l"
+                " WHERE NOT EXISTS (SELECT FROM session_consistency._check_findings AS f WHERE f.ended IS NULL"
+                " AND f.code = 'ledger_gap' AND f.sessions = l.attachment AND f.subscription_id = l.subscription_id"
+                " AND coalesce(f.member_id, '') = coalesce(l.member_id, ''))"
                 " ON CONFLICT (attachment, subscription_id, member_id) DO UPDATE"
                 " SET line = excluded.line, id = excluded.id, transaction_id = excluded.transaction_id"
-                " WHERE s.id < excluded.id AND NOT EXISTS (SELECT FROM session_consistency._check_findings AS f"
-                " WHERE f.ended IS NULL AND f.sessions = s.attachment AND f.code = 'ledger_gap'"
-                " AND f.subscription_id = s.subscription_id AND f.member_id IS NOT DISTINCT FROM s.member_id)");
+                " WHERE s.id < excluded.id");
 }
 
 // Findings -----------------------------------------------------------------------------------------------------------
@@ -247,6 +251,7 @@ int64 store_run(const CheckRun &run)
     Relation history = open_history(RowExclusiveLock);
     Parameters parameters = make_parameters(run);    // says who the caller is
     const Caller caller = enter_owner(history);
+    join_by_hash();          // what this very run has written is in no statistics
     const int64 id = next_run();
     parameters.values[0] = Int64GetDatum(id);
     find_lost_lines(parameters, run.found);

@@ -3,6 +3,7 @@
 #include "ledger.hpp"
 #include "pg_compat.hpp"
 #include "read_counts.hpp"
+#include "steps.hpp"
 #include "subscription_search.hpp"
 
 extern "C" {
@@ -207,6 +208,7 @@ extern "C" Datum sc_ledger_gaps(PG_FUNCTION_ARGS)
     const std::span<const Counting> countings =
         open_countings(every ? std::nullopt : std::optional(PG_GETARG_OID(0)));
     const Reading reading = begin_reading();
+    join_by_hash();
     for (const Counting &counting : countings) {
         if (!counting.mapping.ledger && !every)
             raise_no_ledger(counting.sessions);

@@ -23,6 +23,13 @@ void leave_pinned_path(int level)
     AtEOXact_GUC(true, level);
 }
 
+void join_by_hash()
+{
+    // A nested loop that nothing can replace then looks so dear that the server would compile the query.
+    for (const char *setting : {"enable_nestloop", "jit"})
+        set_config_option(setting, "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
 void run_steps(const Steps &steps)
 {
     if (SPI_connect() != SPI_OK_CONNECT)

@@ -1,5 +1,5 @@
-# Clients book, complete, cancel and delete at full rate while one check follows the other: no statement fails, none ever
-# waits for the check, and no check accuses what is right. The server's log says who waits for whom.
+# Clients book, complete, cancel and delete at full rate while one check follows the other: no statement fails, none
+# ever waits for the check, and no check accuses what is right. The server's log says who waits for whom.
 use strict;
 use warnings FATAL => 'all';
 use IPC::Run;
@@ -25,7 +25,8 @@ CREATE TABLE training_sessions (
     id bigserial PRIMARY KEY, member_id int NOT NULL, session_type text DEFAULT 'member',
     status text DEFAULT 'scheduled');
 SELECT session_consistency.attach('training_sessions', 'member_subscriptions', ledger => true);
-INSERT INTO member_subscriptions (id, member_id, total_sessions_snapshot) SELECT i, i, 1000 FROM generate_series(1, 5000) i;
+INSERT INTO member_subscriptions (id, member_id, total_sessions_snapshot)
+    SELECT i, i, 1000 FROM generate_series(1, 5000) i;
 INSERT INTO training_sessions (member_id) SELECT 1 + i % 5000 FROM generate_series(1, 50000) i;
 VACUUM ANALYZE;
 SQL
@@ -33,7 +34,8 @@ SQL
 my $directory = PostgreSQL::Test::Utils::tempdir();
 my %scripts = (
 	book => "\\set m random(1, 5000)\nINSERT INTO training_sessions (member_id) VALUES (:m);\n",
-	several => "\\set m random(1, 4990)\nINSERT INTO training_sessions (member_id) SELECT :m + i FROM generate_series(1, 9) i;\n",
+	several => "\\set m random(1, 4990)\n"
+	  . "INSERT INTO training_sessions (member_id) SELECT :m + i FROM generate_series(1, 9) i;\n",
 	complete => "\\set i random(1, 50000)\nUPDATE training_sessions SET status = 'completed' WHERE id = :i;\n",
 	cancel => "\\set i random(1, 50000)\nUPDATE training_sessions SET status = 'cancelled' WHERE id = :i;\n",
 	delete => "\\set i random(1, 50000)\nDELETE FROM training_sessions WHERE id = :i;\n",
@@ -88,7 +90,7 @@ cmp_ok($runs, '>=', 3, "$runs checks");
 note("figure: bookings of a second $alone alone, $beside beside checks ($runs in 8 s)");
 is(waits_for_checker($start), 0, 'none waited for a check');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM session_consistency.check_findings'), 0, 'no false alarm');
-is($node->safe_psql('postgres', 'SELECT count(*) FROM session_consistency.check_counts()'), 0, 'the counters are right');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM session_consistency.check_counts()'), 0, 'counters are right');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM session_consistency.ledger_gaps()'), 0, 'so is the ledger');
 is( $node->safe_psql(
 		'postgres', 'SELECT max(session_rows) > min(session_rows) FROM session_consistency.check_runs'),
@@ -98,8 +100,13 @@ is( $node->safe_psql(
 $out = '';
 $in = "BEGIN; LOCK TABLE training_sessions IN SHARE MODE; SELECT 'locked';\n";
 $checker->pump until $out =~ /^locked$/m;
-my $waiting = IPC::Run::start([ @load, '-t', '10', 'postgres' ], '>', \my $more, '2>', \my $none, IPC::Run::timeout(180));
-for (1 .. 1800) { last if waits_for_checker($start) > 0; select(undef, undef, undef, 0.1); }
+my $waiting =
+  IPC::Run::start([ @load, '-t', '10', 'postgres' ], '>', \my $more, '2>', \my $none, IPC::Run::timeout(180));
+for (1 .. 1800)
+{
+	last if waits_for_checker($start) > 0;
+	select(undef, undef, undef, 0.1);
+}
 $in = "COMMIT;\n\\q\n";
 $checker->finish;
 $waiting->finish;

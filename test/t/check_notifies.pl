@@ -124,6 +124,35 @@ WHERE s.used_sessions <> (SELECT count(*) FROM training_sessions t
                           WHERE t.subscription_id = s.id AND t.status IN ('scheduled', 'in_progress', 'completed'))
 SQL
 
+# Thousands of findings, of subscriptions that all have new lines in a ledger: they come and go in seconds.
+$node->safe_psql('postgres', <<'SQL');
+CREATE TABLE packs (
+    id int PRIMARY KEY, member_id int NOT NULL, status text DEFAULT 'active', total_sessions_snapshot int);
+CREATE TABLE visits (
+    id int PRIMARY KEY, member_id int NOT NULL, session_type text DEFAULT 'member', status text DEFAULT 'scheduled');
+SELECT session_consistency.attach('visits', 'packs', ledger => true);
+INSERT INTO packs (id, member_id) SELECT i, i FROM generate_series(1, 20000) i;
+INSERT INTO visits (id, member_id) SELECT i, i FROM generate_series(1, 20000) i;
+SELECT session_consistency.run_check('visits');
+SET session_replication_role = replica;
+UPDATE packs SET used_sessions = used_sessions + 1;
+SQL
+my $quickly = "SET statement_timeout = '60s'; SELECT session_consistency.run_check('visits');";
+@told = payloads($quickly);
+is( value($told[0], "concat_ws(' ', p ->> 'new_findings', p #>> '{findings,0,code}', p #>> '{findings,1,code}')"),
+	'40000 count_mismatch ledger_gap', 'forty thousand findings in one notification');
+cmp_ok(length($told[0]), '<', 8000, 'which is short');
+$node->safe_psql('postgres', <<'SQL');
+SET session_replication_role = replica;
+UPDATE packs SET used_sessions = used_sessions - 1;
+SET session_replication_role = origin;
+INSERT INTO visits (id, member_id) SELECT 20000 + i, i FROM generate_series(1, 20000) i;
+SQL
+is(scalar(payloads($quickly)), 0, 'they are gone');
+is($node->safe_psql('postgres', "SELECT count(*) FROM session_consistency.check_findings
+		WHERE ended IS NULL AND sessions = 'visits'::regclass"), 0, 'all of them');
+$node->safe_psql('postgres', "SELECT session_consistency.detach('visits')");
+
 # Triggers that fire for nobody: only a server of its own can be set so.
 $node->append_conf('postgresql.conf', 'session_replication_role = replica');
 $node->reload;

@@ -1,5 +1,5 @@
 # pg_dump and restore carry the history of checks, the repairs and the ledger, sequences included: in the restored
-# database a check finds nothing new, an open finding is known again, a repair can still be undone, and the ledger goes on.
+# database a check finds nothing new, an open finding is known again, a repair can still be undone, the ledger goes on.
 use strict;
 use warnings FATAL => 'all';
 use PostgreSQL::Test::Cluster;
@@ -61,7 +61,7 @@ for my $database (qw(plain custom))
 	is($node->safe_psql($database, "SELECT $run - max(run_id) FROM session_consistency.check_runs WHERE run_id < $run"),
 		1, "$database: runs are numbered on");
 	is($node->safe_psql($database, 'SELECT * FROM session_consistency.ledger_gaps()'), '', "$database: no gap");
-	is($node->safe_psql($database, <<'SQL'), <<'MISSED' =~ s/\n\z//r, "$database: a line that was seen before the dump is missed");
+	is($node->safe_psql($database, <<'SQL'), <<'MISSED' =~ s/\n\z//r, "$database: a line that was seen is missed");
 BEGIN;
 DELETE FROM session_consistency.ledger WHERE subscription_id = '10' AND reason = 'repaired';
 SELECT session_consistency.run_check() > 0;
