@@ -49,7 +49,7 @@ COMPILE.cxx.bc += $(CXX_STRICT) -MF $@.d
 # The rules that need no server, tested without one, with the library's own assertions.
 unitcheck: $(UNIT)
 	set -e; for test in $^; do ./$$test; done
-$(UNIT): %.test: %.cpp $(wildcard src/*.hpp)
+$(UNIT): %.test: %.cpp $(wildcard src/*.hpp test/unit/*.hpp)
 	$(CXX) $(CXX_STRICT) -D_GLIBCXX_ASSERTIONS -g -Isrc -o $@ $<
 
 # The flags of one compilation, for CMakeLists.txt.

@@ -6,18 +6,11 @@
 #include <cstdio>
 #include <vector>
 
+#include "tap.hpp"
+
 using namespace sc;
 
 namespace {
-
-int cases = 0;
-int failures = 0;
-
-void ok(bool holds, const char *promise)
-{
-    std::printf("%sok %d - %s\n", holds ? "" : "not ", ++cases, promise);
-    failures += !holds;
-}
 
 using Moment = std::optional<int64_t>;
 constexpr Moment open{};
@@ -362,6 +355,5 @@ int main()
     test_choice();
     test_histories();
     test_idempotence();
-    std::printf("1..%d\n", cases);
-    return failures == 0 ? 0 : 1;
+    return finish();
 }

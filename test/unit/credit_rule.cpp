@@ -1,21 +1,12 @@
 // The rules of credit_rule.hpp without a server, each case named after the promise that it keeps. Prints TAP.
-#include <cstdio>
 #include <limits>
 
 #include "credit_rule.hpp"
+#include "tap.hpp"
 
 using namespace sc;
 
 namespace {
-
-int cases = 0;
-int failures = 0;
-
-void ok(bool holds, const char *promise)
-{
-    std::printf("%sok %d - %s\n", holds ? "" : "not ", ++cases, promise);
-    failures += !holds;
-}
 
 // Sessions, by what the rules see of them.
 constexpr Session booked{true, true, Status::scheduled};
@@ -126,6 +117,5 @@ int main()
     test_linking();
     test_judging();
     test_sums();
-    std::printf("1..%d\n", cases);
-    return failures == 0 ? 0 : 1;
+    return finish();
 }

@@ -1,23 +1,14 @@
 // The words of ledger_rule.hpp without a server: why a credit changed hands, each case named after what a reader of the
 // ledger is told. Prints TAP.
-#include <cstdio>
 #include <cstring>
 #include <iterator>
 
 #include "ledger_rule.hpp"
+#include "tap.hpp"
 
 using namespace sc;
 
 namespace {
-
-int cases = 0;
-int failures = 0;
-
-void ok(bool holds, const char *promise)
-{
-    std::printf("%sok %d - %s\n", holds ? "" : "not ", ++cases, promise);
-    failures += !holds;
-}
 
 constexpr Session booked{true, true, Status::scheduled};
 constexpr Session unlinked{true, false, Status::scheduled};
@@ -130,6 +121,5 @@ int main()
     test_turning();
     test_every_change();
     test_words();
-    std::printf("1..%d\n", cases);
-    return failures == 0 ? 0 : 1;
+    return finish();
 }

@@ -1,22 +1,13 @@
 // The hash table of tally.hpp against a sorted map over the same keys. Prints TAP.
-#include <cstdio>
 #include <cstdlib>
 #include <map>
 
 #include "tally.hpp"
+#include "tap.hpp"
 
 using namespace sc;
 
 namespace {
-
-int cases = 0;
-int failures = 0;
-
-void ok(bool holds, const char *promise)
-{
-    std::printf("%sok %d - %s\n", holds ? "" : "not ", ++cases, promise);
-    failures += !holds;
-}
 
 template <size_t words>
 struct Book {
@@ -92,6 +83,5 @@ int main()
                  "four words, of which the last differs");
     const Tally<1> empty{};
     ok(empty.find({0}).used == 0, "nothing is in an empty one");
-    std::printf("1..%d\n", cases);
-    return failures == 0 ? 0 : 1;
+    return finish();
 }
