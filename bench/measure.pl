@@ -19,14 +19,15 @@ work(shift @ARGV);
 my %size = (
     subscriptions  => 100_000,    # of the big tables
     few            => 3_000,      # of the others
-    sessions       => 300_000,    # there before single bookings, and in bulk statements
+    sessions       => 300_000,    # in bulk statements
+    single         => 90_000,     # sessions there before single bookings, three of each subscription
     one            => 20_000,     # of one subscription in one statement, and five times as many
     check          => 5_000_000,  # that check_counts reads
     memory         => 1_000_000,  # subscriptions in one statement
-    transactions   => 10_000,     # of each of two clients in a run
+    transactions   => 6_000,      # of each of two clients in a run
     repeats        => 5,          # of single bookings
     bulk_repeats   => 3,
-    growth_repeats => 3,
+    growth_repeats => 2,
     instructions   => 400,        # bookings under callgrind
     scale          => 'default'); # full: up to 10^7 sessions in the table
 my %part = map { $_ => 1 } grep { !/=/ } @ARGV;

@@ -16,8 +16,10 @@ sub machine
     my ($results) = @_;
     my %size = %{ $results->{sizes} };
     return "PostgreSQL $results->{server}{version} on $results->{machine}. Server: `" .
-        join('`, `', @{ $results->{server}{settings} }) . "`. Medians of $size{repeats} runs of single bookings " .
-        "($size{transactions} transactions of each client) and of $size{bulk_repeats} runs of everything else.";
+        join('`, `', @{ $results->{server}{settings} }) . "`. Medians of $size{repeats} runs of what is short " .
+        "(single bookings, $size{transactions} transactions of each client; statements over one subscription), of " .
+        "$size{growth_repeats} of each point of the growth, of $size{bulk_repeats} of everything else; the slowest " .
+        'peers run once.';
 }
 
 sub targets

@@ -95,8 +95,7 @@ sub script_of
 sub measure
 {
     my ($size, $work, $scripts, $head, $peers, %option) = @_;
-    my $base = base($option{subscriptions} // $size->{subscriptions}, $option{sessions} // $size->{sessions},
-        aged => 1);
+    my $base = base($option{subscriptions} // $size->{single} / 3, $option{sessions} // $size->{single}, aged => 1);
     interleave($size->{repeats}, $peers, sub {
         my ($peer, $repeat) = @_;
         my $database = fresh($peer, $base);
@@ -123,7 +122,7 @@ sub run
 {
     my ($size, $ivm) = @_;
     my $book = 'bookings, linked and charged, 2 clients';
-    measure($size, $book, \%book, pick_member($size->{subscriptions}),
+    measure($size, $book, \%book, pick_member($size->{single} / 3),
         [qw(floor with transaction row_triggers statement_triggers), $ivm ? 'ivm' : (), 'extension']);
     target($book, 'throughput to (a)', ratio($book, 'extension', 'floor'), '>=', 0.90);
     target($book, 'throughput to (b)', ratio($book, 'extension', 'with'), '>=', 1.0);
@@ -134,7 +133,7 @@ sub run
         ['delete, one at a time', \%delete, 0.75]);
     for (@changes) {
         my ($work, $scripts, $limit) = @$_;
-        measure($size, $work, $scripts, walk_sessions($size->{sessions}), [qw(floor with extension)]);
+        measure($size, $work, $scripts, walk_sessions($size->{single}), [qw(floor with extension)]);
         target($work, 'throughput to (a)', ratio($work, 'extension', 'floor'), '>=', $limit);
         target($work, 'throughput to (b)', ratio($work, 'extension', 'with'), '>=', 1.0);
     }
