@@ -60,7 +60,7 @@ sub run
     my ($few, $many) = ($size->{instructions} / 4, $size->{instructions});
     for my $done (Bench::Single::scripts()) {
         my $work = "instructions of one $done->{work}";
-        my @triggers = $done->{work} eq 'booking' ? qw(row_triggers statement_triggers) : ();
+        my @triggers = $done->{work} eq 'booking' ? qw(row_triggers) : ();
         for my $peer (qw(floor with), @triggers, 'extension') {
             my $script = Bench::Single::script_of($done->{scripts}, $peer);
             my $name = join '.', $peer, split / .*/, $done->{work};

@@ -148,7 +148,7 @@ sub run
 sub run_growth
 {
     my ($size) = @_;
-    my @by_subscription = map { ["$_", $size->{sessions} / $_, $size->{sessions}] } 1, 10, 100, 1000;
+    my @by_subscription = map { ["$_", $size->{single} / $_, $size->{single}] } 1, 10, 100, 1000;
     my @by_table = map { ["$_", Bench::Tables::at_least_one($_ / 3), $_] } @{ $size->{tables} };
     for (['sessions per subscription', @by_subscription], ['sessions in the table', @by_table]) {
         my ($axis, @points) = @$_;
