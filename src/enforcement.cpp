@@ -211,7 +211,7 @@ void look_at_ledger(Inspection &inspection)
     constexpr int16 all = TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE |
                           TRIGGER_TYPE_TRUNCATE;
     Relation ledger = table_open(table, AccessShareLock);
-    const TriggerDesc *triggers = ledger->trigdesc;
+    const TriggerDesc *triggers = copy_triggers(ledger);
     bool kept = false;
     for (int i = 0; triggers != nullptr && i < triggers->numtriggers; i++) {
         const Trigger &trigger = triggers->triggers[i];
