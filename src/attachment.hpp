@@ -50,6 +50,27 @@ Oid trigger_function(const char *name);
 // look-up in a catalog may find out, also while the relation is locked.
 TriggerDesc *copy_triggers(Relation relation);
 
+// Removes triggers from such a copy, and sets what it says of row triggers for UPDATE anew.
+template <typename Keep>
+void filter_triggers(TriggerDesc *triggers, Keep keep)
+{
+    int count = 0;
+    bool before_row = false;
+    bool after_row = false;
+    for (int i = 0; i < triggers->numtriggers; i++) {
+        const Trigger &trigger = triggers->triggers[i];
+        if (!keep(trigger))
+            continue;
+        const bool row_update = TRIGGER_FOR_ROW(trigger.tgtype) && TRIGGER_FOR_UPDATE(trigger.tgtype);
+        before_row |= row_update && TRIGGER_FOR_BEFORE(trigger.tgtype);
+        after_row |= row_update && TRIGGER_FOR_AFTER(trigger.tgtype);
+        triggers->triggers[count++] = trigger;
+    }
+    triggers->numtriggers = count;
+    triggers->trig_update_before_row = before_row;
+    triggers->trig_update_after_row = after_row;
+}
+
 // The foreign key that joins the link column of a sessions relation (a table, a partition, a shard).
 struct LinkKey {
     Oid constraint;

@@ -155,8 +155,7 @@ void add_link(RowEvent &event, const SessionRow &row)
         if (member && !binding.subscriptions.by_member)
             sum.member = keep_value(*sums_of(event.statement), key, *member);
     } else if (sum.member_is_null != !member ||
-               (member && !DatumGetBool(FunctionCall2Coll(const_cast<FmgrInfo *>(&key.equal), key.collation,
-                                                          sum.member, *member)))) {
+               (member && !equal_keys(key, sum.member, *member))) {
         sum.members_differ = true;
     }
 }

@@ -35,28 +35,6 @@ bool is_own_trigger(const Trigger &trigger)
     return trigger.tgfoid == trigger_function(function::keep) || trigger.tgfoid == trigger_function(function::guard);
 }
 
-// Removes triggers from a private copy of a relation's description, and sets its summary flags anew.
-template <typename Keep>
-TriggerDesc *filter_triggers(TriggerDesc *triggers, Keep keep)
-{
-    int count = 0;
-    bool before_row = false;
-    bool after_row = false;
-    for (int i = 0; i < triggers->numtriggers; i++) {
-        const Trigger &trigger = triggers->triggers[i];
-        if (!keep(trigger))
-            continue;
-        const bool row_update = TRIGGER_FOR_ROW(trigger.tgtype) && TRIGGER_FOR_UPDATE(trigger.tgtype);
-        before_row |= row_update && TRIGGER_FOR_BEFORE(trigger.tgtype);
-        after_row |= row_update && TRIGGER_FOR_AFTER(trigger.tgtype);
-        triggers->triggers[count++] = trigger;
-    }
-    triggers->numtriggers = count;
-    triggers->trig_update_before_row = before_row;
-    triggers->trig_update_after_row = after_row;
-    return triggers;
-}
-
 void choose_triggers(CounterWriter *writer)
 {
     ResultRelInfo *target = writer->target;

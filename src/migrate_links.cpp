@@ -280,23 +280,10 @@ bool keep_triggers(ResultRelInfo *target, Choose choose)
     TriggerDesc *triggers = target->ri_TrigDesc;
     if (triggers == nullptr)
         return false;
-    int count = 0;
-    bool before = false;
-    bool after = false;
-    for (int i = 0; i < triggers->numtriggers; i++) {
-        const Trigger &trigger = triggers->triggers[i];
-        if (!is_users(trigger) || !choose(trigger))
-            continue;
-        before |= TRIGGER_FOR_ROW(trigger.tgtype) && TRIGGER_FOR_BEFORE(trigger.tgtype);
-        after |= TRIGGER_FOR_ROW(trigger.tgtype) && TRIGGER_FOR_AFTER(trigger.tgtype);
-        triggers->triggers[count++] = trigger;
-    }
-    triggers->numtriggers = count;
-    triggers->trig_update_before_row = before;
-    triggers->trig_update_after_row = after;
-    if (count == 0)
+    filter_triggers(triggers, [&choose](const Trigger &trigger) { return is_users(trigger) && choose(trigger); });
+    if (triggers->numtriggers == 0)
         target->ri_TrigDesc = nullptr;
-    return count > 0;
+    return triggers->numtriggers > 0;
 }
 
 ResultRelInfo *make_leaf_target(LinkWriter *writer, Relation relation)

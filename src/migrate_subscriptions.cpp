@@ -147,8 +147,7 @@ void hold_member(Holder &holder, size_t member)
     hold_new_active(holder, member, std::span(subscriptions.held.items + first, subscriptions.held.count - first));
     std::sort(subscriptions.held.items + first, subscriptions.held.items + subscriptions.held.count,
               [&shape](const HeldSubscription &left, const HeldSubscription &right) {
-                  return DatumGetInt32(FunctionCall2Coll(const_cast<FmgrInfo *>(&shape.id_key.compare),
-                                                         shape.id_key.collation, left.id, right.id)) < 0;
+                  return compare_keys(shape.id_key, left.id, right.id) < 0;
               });
 }
 

@@ -260,8 +260,7 @@ void set_counters(const Job &job)
     const KeyType &key = job.tables.binding->subscriptions.id_key;
     std::sort(job.counters.items, job.counters.items + job.counters.count,
               [&key](const Candidate &left, const Candidate &right) {
-                  return DatumGetInt32(FunctionCall2Coll(const_cast<FmgrInfo *>(&key.compare), key.collation,
-                                                         left.key.id, right.key.id)) < 0;
+                  return compare_keys(key, left.key.id, right.key.id) < 0;
               });
     for (const Candidate &candidate : job.counters.all()) {
         set_counter(job, candidate);

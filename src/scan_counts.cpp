@@ -6,6 +6,7 @@
 #include "binding.hpp"
 #include "pg_compat.hpp"
 #include "session_row.hpp"
+#include "subscription_search.hpp"
 #include "tally.hpp"
 
 namespace sc {
@@ -243,11 +244,11 @@ WrongList compare_subscriptions(const Counting &counting, const Subscriptions &s
 }
 
 // As ORDER BY does: NULL last.
-int compare_keys(const KeyType &type, Datum left, bool left_is_null, Datum right, bool right_is_null)
+int compare_nullable(const KeyType &type, Datum left, bool left_is_null, Datum right, bool right_is_null)
 {
     if (left_is_null || right_is_null)
         return static_cast<int>(left_is_null) - static_cast<int>(right_is_null);
-    return DatumGetInt32(FunctionCall2Coll(const_cast<FmgrInfo *>(&type.compare), type.collation, left, right));
+    return compare_keys(type, left, right);
 }
 
 int compare_wrong(const void *left, const void *right, void *argument)
@@ -255,9 +256,10 @@ int compare_wrong(const void *left, const void *right, void *argument)
     const auto *a = static_cast<const Wrong *>(left);
     const auto *b = static_cast<const Wrong *>(right);
     const auto *shape = static_cast<const SubscriptionShape *>(argument);
-    const int order = compare_keys(shape->id_key, a->id, a->id_is_null, b->id, b->id_is_null);
+    const int order = compare_nullable(shape->id_key, a->id, a->id_is_null, b->id, b->id_is_null);
     return order != 0 ? order
-                      : compare_keys(shape->member_key, a->member, a->member_is_null, b->member, b->member_is_null);
+                      : compare_nullable(shape->member_key, a->member, a->member_is_null, b->member,
+                                         b->member_is_null);
 }
 
 void hand_on(const WrongList &list, SubscriptionShape *shape, FiguresSink sink, void *state)

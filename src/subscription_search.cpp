@@ -114,6 +114,11 @@ bool equal_keys(const KeyType &key, Datum left, Datum right)
     return DatumGetBool(FunctionCall2Coll(const_cast<FmgrInfo *>(&key.equal), key.collation, left, right));
 }
 
+int compare_keys(const KeyType &key, Datum left, Datum right)
+{
+    return DatumGetInt32(FunctionCall2Coll(const_cast<FmgrInfo *>(&key.compare), key.collation, left, right));
+}
+
 ActiveSubscription find_active_subscription(Relation subscriptions, const SubscriptionShape &shape, Datum member)
 {
     ActiveSubscription active{};

@@ -19,6 +19,7 @@ static_assert(Pod<Subscription>);
 
 Subscription read_subscription(const SubscriptionShape &shape, TupleTableSlot *row);
 bool equal_keys(const KeyType &key, Datum left, Datum right);
+int compare_keys(const KeyType &key, Datum left, Datum right);   // below, at or above 0, in the order of an index
 
 // Makes current the newest committed rows in READ COMMITTED, the transaction's snapshot elsewhere, and in both what
 // this transaction has written so far. PopActiveSnapshot() ends it.

@@ -77,12 +77,8 @@ int compare_order(const void *left, const void *right, void *argument)
     const Sum *a = *static_cast<Sum *const *>(left);
     const Sum *b = *static_cast<Sum *const *>(right);
     const auto *shape = static_cast<const SubscriptionShape *>(argument);
-    const auto compare = [](const KeyType &key, Datum first, Datum second) {
-        return DatumGetInt32(
-            FunctionCall2Coll(const_cast<FmgrInfo *>(&key.compare), key.collation, first, second));
-    };
-    const int order = shape->by_member ? compare(shape->member_key, a->member, b->member) : 0;
-    return order != 0 ? order : compare(shape->id_key, a->id, b->id);
+    const int order = shape->by_member ? compare_keys(shape->member_key, a->member, b->member) : 0;
+    return order != 0 ? order : compare_keys(shape->id_key, a->id, b->id);
 }
 
 }  // namespace

@@ -4,34 +4,12 @@
 #include <iterator>
 
 #include "ledger_rule.hpp"
+#include "sessions.hpp"
 #include "tap.hpp"
 
 using namespace sc;
 
 namespace {
-
-constexpr Session booked{true, true, Status::scheduled};
-constexpr Session unlinked{true, false, Status::scheduled};
-constexpr Session done{true, true, Status::completed};
-constexpr Session done_unlinked{true, false, Status::completed};
-constexpr Session cancelled{true, true, Status::none};
-constexpr Session trial{false, false, Status::scheduled};
-constexpr Session linked_trial{false, true, Status::scheduled};
-
-constexpr Change inserted(Session after)
-{
-    return {std::nullopt, after, false, false};
-}
-
-constexpr Change deleted(Session before)
-{
-    return {before, std::nullopt, false, false};
-}
-
-constexpr Change updated(Session before, Session after, bool same_member = true, bool same_link = true)
-{
-    return {before, after, same_member, same_link};
-}
 
 bool says(Cause cause, const char *word)
 {
