@@ -33,7 +33,9 @@ choose_major() {
 # Prints the packages that this machine lacks.
 list_missing() {
     [[ -x $bindir/postgres ]] || echo "postgresql-$major"
-    [[ -f $bindir/../lib/pgxs/src/makefiles/pgxs.mk || -z ${major:-} ]] || echo "postgresql-server-dev-$major"
+    # Debian's client package has pg_config and pgxs.mk, and no headers.
+    [[ -f $("$PG_CONFIG" --includedir-server 2>/dev/null)/postgres.h || -z ${major:-} ]] ||
+        echo "postgresql-server-dev-$major"
     command -v make >/dev/null || echo make
     command -v g++ >/dev/null || echo g++
     command -v prove >/dev/null || echo perl
@@ -91,7 +93,8 @@ prepare_machine() {
         command -v "$PG_CONFIG" >/dev/null || fail "there is no $PG_CONFIG"
         PG_CONFIG=$(command -v "$PG_CONFIG")
         bindir=$("$PG_CONFIG" --bindir)
-        [[ -x $bindir/postgres && -f $("$PG_CONFIG" --pgxs) ]] || fail "$PG_CONFIG knows no server with its headers"
+        [[ -x $bindir/postgres && -f $("$PG_CONFIG" --includedir-server)/postgres.h ]] ||
+            fail "$PG_CONFIG knows no server with its headers"
     else
         command -v apt-get >/dev/null || fail "PG_CONFIG must name the server's pg_config: there is no apt-get here"
         major=$(choose_major)
