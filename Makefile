@@ -15,7 +15,7 @@ else
 
 EXTENSION   := session_consistency
 MODULE_big  := $(EXTENSION)
-OBJS        := $(patsubst %.cpp,%.o,$(sort $(wildcard src/*.cpp)))
+OBJS        := $(patsubst %.cpp,%.o,$(sort $(wildcard src/*.cpp src/*/*.cpp)))
 SHLIB_EXPORTS = src/exports.txt
 DATA        := $(sort $(wildcard sql/$(EXTENSION)--*.sql))
 
@@ -27,14 +27,14 @@ ISOLATION_OPTS = --load-extension=$(EXTENSION) --inputdir=test $(if $(filter 15,
 PROVE_TESTS  := $(sort $(wildcard test/t/*.pl))
 TAP_TESTS    := $(if $(PROVE_TESTS),1)
 UNIT         := $(patsubst %.cpp,%.test,$(sort $(wildcard test/unit/*.cpp)))
-EXTRA_CLEAN   = $(UNIT) src/*.d
+EXTRA_CLEAN   = $(UNIT) src/*.d src/*/*.d
 
 # Nothing in the library may throw or be unwound: PostgreSQL reports errors with longjmp.
 CXX_STRICT  = -std=c++20 -fno-exceptions -fno-rtti -fno-threadsafe-statics \
               -Wall -Wextra -Wno-register -Wno-unused-parameter \
               $(if $(findstring clang,$(CXX)),-Wno-unknown-warning-option -Wno-ignored-attributes)
 PG_CXXFLAGS = $(CXX_STRICT)
-PG_CPPFLAGS = -MMD -MP
+PG_CPPFLAGS = -Isrc -MMD -MP
 
 PG_CONFIG  ?= pg_config
 PGXS       := $(shell $(PG_CONFIG) --pgxs)
@@ -44,17 +44,17 @@ include $(PGXS)
 COMPILE.cxx.bc += $(CXX_STRICT) -MF $@.d
 
 # PGXS follows no headers: the compilers write down which ones they read.
--include $(wildcard src/*.d)
+-include $(wildcard src/*.d src/*/*.d)
 
 # The rules that need no server, tested without one, with the library's own assertions.
 unitcheck: $(UNIT)
 	set -e; for test in $^; do ./$$test; done
-$(UNIT): %.test: %.cpp $(wildcard src/*.hpp test/unit/*.hpp)
+$(UNIT): %.test: %.cpp $(wildcard src/*.hpp src/*/*.hpp test/unit/*.hpp)
 	$(CXX) $(CXX_STRICT) -D_GLIBCXX_ASSERTIONS -g -Isrc -o $@ $<
 
 # The flags of one compilation, for CMakeLists.txt.
 show-flags:
-	@: $(info $(CXXFLAGS) $(filter-out $(PG_CPPFLAGS),$(CPPFLAGS)))
+	@: $(info $(CXXFLAGS) $(filter-out -MMD -MP,$(CPPFLAGS)))
 .PHONY: unitcheck show-flags
 
 endif
