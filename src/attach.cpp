@@ -2,7 +2,7 @@
 #include "attach_rows.hpp"
 #include "citus.hpp"
 #include "count_credits.hpp"
-#include "pg_compat.hpp"
+#include "server/pg_compat.hpp"
 #include "steps.hpp"
 
 extern "C" {

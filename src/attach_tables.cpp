@@ -6,7 +6,7 @@
 
 #include "column_rules.hpp"
 #include "count_credits.hpp"
-#include "pg_compat.hpp"
+#include "server/pg_compat.hpp"
 
 namespace sc {
 

@@ -2,7 +2,7 @@
 #include "binding.hpp"
 
 #include "existing.hpp"
-#include "pg_compat.hpp"
+#include "server/pg_compat.hpp"
 #include "plain_write.hpp"
 
 #include <limits>

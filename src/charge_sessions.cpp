@@ -13,7 +13,7 @@
 #include "session_errors.hpp"
 #include "session_row.hpp"
 #include "settle_statement.hpp"
-#include "trigger_call.hpp"
+#include "server/triggers.hpp"
 
 extern "C" {
 PG_FUNCTION_INFO_V1(sc_charge_sessions);

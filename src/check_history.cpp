@@ -1,7 +1,7 @@
 // Keeps the history of checks.
 #include "check_history.hpp"
 
-#include "owner_query.hpp"
+#include "server/owner.hpp"
 #include "steps.hpp"
 
 extern "C" {

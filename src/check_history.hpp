@@ -2,7 +2,7 @@
 // no other.
 #pragma once
 
-#include "postgres_api.hpp"
+#include "server/postgres_api.hpp"
 
 namespace sc {
 

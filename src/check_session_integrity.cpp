@@ -1,6 +1,6 @@
 // check_session_integrity: one member's active subscription against its sessions, as a JSON object.
 #include "read_counts.hpp"
-#include "violation.hpp"
+#include "server/violation.hpp"
 
 namespace sc {
 

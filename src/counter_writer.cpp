@@ -3,10 +3,10 @@
 
 #include "credit_rule.hpp"
 #include "ledger.hpp"
-#include "owner_query.hpp"
-#include "pg_compat.hpp"
+#include "server/owner.hpp"
+#include "server/pg_compat.hpp"
 #include "plain_write.hpp"
-#include "violation.hpp"
+#include "server/violation.hpp"
 
 namespace sc {
 

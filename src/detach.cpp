@@ -3,7 +3,7 @@
 #include "attachment.hpp"
 #include "count_credits.hpp"
 #include "existing.hpp"
-#include "pg_compat.hpp"
+#include "server/pg_compat.hpp"
 #include "steps.hpp"
 
 extern "C" {

@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "count_credits.hpp"
-#include "pg_compat.hpp"
+#include "server/pg_compat.hpp"
 
 namespace sc {
 

@@ -1,9 +1,9 @@
 // The subscriptions' own triggers: the counter is written by the extension alone, stays within 0 … total, and a
 // subscription keeps its member while sessions refer to it. The extension's own writes do not come by here.
 #include "credit_rule.hpp"
-#include "owner_query.hpp"
-#include "trigger_call.hpp"
-#include "violation.hpp"
+#include "server/owner.hpp"
+#include "server/triggers.hpp"
+#include "server/violation.hpp"
 
 extern "C" {
 PG_FUNCTION_INFO_V1(sc_keep_counter);

@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
-#include "pg_compat.hpp"
-#include "violation.hpp"
+#include "server/pg_compat.hpp"
+#include "server/violation.hpp"
 
 extern "C" {
 #include "access/heaptoast.h"

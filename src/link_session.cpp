@@ -4,7 +4,7 @@
 #include "pending_charges.hpp"
 #include "session_row.hpp"
 #include "subscription_search.hpp"
-#include "trigger_call.hpp"
+#include "server/triggers.hpp"
 
 extern "C" {
 PG_FUNCTION_INFO_V1(sc_link_session);

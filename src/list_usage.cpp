@@ -2,9 +2,9 @@
 // Sums that name nobody: a member of pg_monitor may see them without any right on the tables.
 #include "count_credits.hpp"
 #include "enforcement.hpp"
-#include "owner_query.hpp"
+#include "server/owner.hpp"
 #include "read_counts.hpp"
-#include "violation.hpp"
+#include "server/violation.hpp"
 
 extern "C" {
 #include "catalog/pg_authid.h"

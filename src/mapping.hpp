@@ -3,7 +3,7 @@
 // copies every argument of a table's triggers for each statement that writes it. Reads and writes that text alone.
 #pragma once
 
-#include "postgres_api.hpp"
+#include "server/postgres_api.hpp"
 
 namespace sc {
 

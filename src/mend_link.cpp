@@ -1,7 +1,7 @@
 // Puts the link of a stored session right where link_session could not.
 #include "mend_link.hpp"
 
-#include "owner_query.hpp"
+#include "server/owner.hpp"
 #include "session_errors.hpp"
 
 namespace sc {

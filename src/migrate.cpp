@@ -4,7 +4,7 @@
 #include "enforcement.hpp"
 #include "migrate_batch.hpp"
 #include "migrate_constraints.hpp"
-#include "pg_compat.hpp"
+#include "server/pg_compat.hpp"
 #include "read_counts.hpp"
 #include "steps.hpp"
 

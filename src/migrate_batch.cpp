@@ -25,10 +25,10 @@
 #include <algorithm>
 #include <numeric>
 
-#include "attempt.hpp"
+#include "server/subtransaction.hpp"
 #include "counter_writer.hpp"
 #include "ledger_lines.hpp"
-#include "violation.hpp"
+#include "server/violation.hpp"
 
 namespace sc {
 

@@ -1,7 +1,7 @@
 // Adds and validates constraints that attach() could not.
 #include "migrate_constraints.hpp"
 
-#include "attempt.hpp"
+#include "server/subtransaction.hpp"
 #include "count_credits.hpp"
 #include "existing.hpp"
 #include "steps.hpp"

@@ -4,9 +4,9 @@
 #include <algorithm>
 
 #include "existing.hpp"
-#include "pg_compat.hpp"
+#include "server/pg_compat.hpp"
 #include "subscription_search.hpp"
-#include "violation.hpp"
+#include "server/violation.hpp"
 
 namespace sc {
 

@@ -4,7 +4,7 @@
 #include <numeric>
 
 #include "count_credits.hpp"
-#include "owner_query.hpp"
+#include "server/owner.hpp"
 
 namespace sc {
 

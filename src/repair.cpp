@@ -11,7 +11,7 @@
 #include <algorithm>
 
 #include "migrate_list.hpp"
-#include "owner_query.hpp"
+#include "server/owner.hpp"
 
 namespace sc {
 

@@ -1,7 +1,7 @@
 // Keeps the log of repairs.
 #include "repair_log.hpp"
 
-#include "owner_query.hpp"
+#include "server/owner.hpp"
 
 namespace sc {
 

@@ -1,7 +1,7 @@
 // The log of repairs: what repair() changed, for undo_repair(). Writes its own table as that table's owner, no other.
 #pragma once
 
-#include "postgres_api.hpp"
+#include "server/postgres_api.hpp"
 
 namespace sc {
 

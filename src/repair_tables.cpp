@@ -3,7 +3,7 @@
 
 #include "existing.hpp"
 #include "migrate_links.hpp"
-#include "pg_compat.hpp"
+#include "server/pg_compat.hpp"
 #include "read_counts.hpp"
 
 namespace sc {

@@ -1,7 +1,7 @@
 // AFTER TRUNCATE trigger of the sessions: with the sessions go the credits that they held.
 #include "counter_writer.hpp"
 #include "ledger.hpp"
-#include "trigger_call.hpp"
+#include "server/triggers.hpp"
 
 extern "C" {
 PG_FUNCTION_INFO_V1(sc_reset_counters);

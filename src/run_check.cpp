@@ -4,7 +4,7 @@
 #include "enforcement.hpp"
 #include "existing.hpp"
 
-#include "attempt.hpp"
+#include "server/subtransaction.hpp"
 #include "count_credits.hpp"
 #include "steps.hpp"
 

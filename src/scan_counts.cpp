@@ -4,7 +4,7 @@
 #include <new>
 
 #include "binding.hpp"
-#include "pg_compat.hpp"
+#include "server/pg_compat.hpp"
 #include "session_row.hpp"
 #include "subscription_search.hpp"
 #include "tally.hpp"

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "subscription_search.hpp"
-#include "violation.hpp"
+#include "server/violation.hpp"
 
 namespace sc {
 

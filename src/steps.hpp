@@ -2,7 +2,7 @@
 // runs DDL; knows nothing of what the commands are for.
 #pragma once
 
-#include "postgres_api.hpp"
+#include "server/postgres_api.hpp"
 
 namespace sc {
 

@@ -1,7 +1,7 @@
 // Finds rows of the subscriptions by key or by member, straight through their indexes.
 #include "subscription_search.hpp"
 
-#include "pg_compat.hpp"
+#include "server/pg_compat.hpp"
 
 namespace sc {
 

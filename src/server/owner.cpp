@@ -1,6 +1,6 @@
 // Runs what must run as the owner of one of the user's tables. Decides nothing: what is judged stands in
 // charge_sessions and guard_counter.
-#include "owner_query.hpp"
+#include "server/owner.hpp"
 
 namespace sc {
 

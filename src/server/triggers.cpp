@@ -1,5 +1,5 @@
 // The trigger protocol: checks that a function was called as the trigger it is written for.
-#include "trigger_call.hpp"
+#include "server/triggers.hpp"
 
 extern "C" {
 #include "utils/fmgrprotos.h"

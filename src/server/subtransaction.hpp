@@ -1,7 +1,7 @@
 // Tries something that a constraint may refuse, and takes it back where one does.
 #pragma once
 
-#include "postgres_api.hpp"
+#include "server/postgres_api.hpp"
 
 namespace sc {
 

@@ -2,7 +2,7 @@
 // one is due.
 #pragma once
 
-#include "postgres_api.hpp"
+#include "server/postgres_api.hpp"
 
 namespace sc {
 

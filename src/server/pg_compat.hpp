@@ -1,7 +1,7 @@
 // The only place that asks for the server's version: one name for what differs between 15 and 19.
 #pragma once
 
-#include "postgres_api.hpp"
+#include "server/postgres_api.hpp"
 
 extern "C" {
 #if PG_VERSION_NUM >= 160000

@@ -1,7 +1,7 @@
 // The trigger protocol: checks that a function was called as the trigger it is written for.
 #pragma once
 
-#include "postgres_api.hpp"
+#include "server/postgres_api.hpp"
 
 namespace sc {
 

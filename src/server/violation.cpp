@@ -1,5 +1,5 @@
 // The register of the extension's SQLSTATEs, and the one way to raise them.
-#include "violation.hpp"
+#include "server/violation.hpp"
 
 namespace sc {
 
