@@ -3,7 +3,7 @@
 #pragma once
 
 #include "attachment.hpp"
-#include "credit_rule.hpp"
+#include "rules/credit_rule.hpp"
 
 namespace sc {
 

@@ -1,7 +1,7 @@
 // Writes counters of the subscriptions, opened once for a statement.
 #include "counter_writer.hpp"
 
-#include "credit_rule.hpp"
+#include "rules/credit_rule.hpp"
 #include "ledger.hpp"
 #include "server/owner.hpp"
 #include "server/pg_compat.hpp"

@@ -1,7 +1,7 @@
 // Writes counters of the subscriptions, opened once for a statement. Locks and writes as it is told, judges nothing.
 #pragma once
 
-#include "ledger_rule.hpp"
+#include "rules/ledger_rule.hpp"
 #include "subscription_search.hpp"
 
 namespace sc {

@@ -1,6 +1,6 @@
 // The subscriptions' own triggers: the counter is written by the extension alone, stays within 0 … total, and a
 // subscription keeps its member while sessions refer to it. The extension's own writes do not come by here.
-#include "credit_rule.hpp"
+#include "rules/credit_rule.hpp"
 #include "server/owner.hpp"
 #include "server/triggers.hpp"
 #include "server/violation.hpp"

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "binding.hpp"
-#include "ledger_rule.hpp"
+#include "rules/ledger_rule.hpp"
 
 namespace sc {
 

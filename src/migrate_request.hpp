@@ -1,7 +1,7 @@
 // What the caller of migrate() asked for, and the columns with dates that were named. Refuses; looks at no row.
 #pragma once
 
-#include "attribution.hpp"
+#include "rules/attribution_rule.hpp"
 #include "attachment.hpp"
 
 namespace sc {

@@ -8,7 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "credit_rule.hpp"
+#include "rules/credit_rule.hpp"
 
 namespace sc {
 

@@ -1,6 +1,6 @@
 // The attribution of history without a server: each rule and reason by name, and generated histories of members whose
 // truth is known. Prints TAP, and the share that was attributed correctly, wrongly and not at all.
-#include <attribution.cpp>   // the rules themselves: they need no server
+#include <rules/attribution_rule.cpp>   // the rules themselves: they need no server
 
 #include <algorithm>
 #include <cstdio>

@@ -1,7 +1,7 @@
-// The rules of credit_rule.hpp without a server, each case named after the promise that it keeps. Prints TAP.
+// The rules of rules/credit_rule.hpp without a server, each case named after the promise that it keeps. Prints TAP.
 #include <limits>
 
-#include "credit_rule.hpp"
+#include "rules/credit_rule.hpp"
 #include "sessions.hpp"
 #include "tap.hpp"
 

@@ -1,9 +1,9 @@
-// The words of ledger_rule.hpp without a server: why a credit changed hands, each case named after what a reader of the
+// The words of rules/ledger_rule.hpp without a server: why a credit changed hands, each case named after what a reader of the
 // ledger is told. Prints TAP.
 #include <cstring>
 #include <iterator>
 
-#include "ledger_rule.hpp"
+#include "rules/ledger_rule.hpp"
 #include "sessions.hpp"
 #include "tap.hpp"
 

@@ -1,7 +1,7 @@
 // Sessions and their changes, as the unit tests of the rules name them.
 #pragma once
 
-#include "credit_rule.hpp"
+#include "rules/credit_rule.hpp"
 
 namespace sc {
 

@@ -1,5 +1,5 @@
 // Attributes history: certain rules first, the DBA's choice for what they leave.
-#include "attribution.hpp"
+#include "rules/attribution_rule.hpp"
 
 namespace sc {
 

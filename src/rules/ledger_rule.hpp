@@ -1,7 +1,7 @@
 // PURE: why a credit changed hands, in the words of the ledger. Knows no table, no server and no PostgreSQL header.
 #pragma once
 
-#include "credit_rule.hpp"
+#include "rules/credit_rule.hpp"
 
 namespace sc {
 
