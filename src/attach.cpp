@@ -1,7 +1,7 @@
 // attach(): looks, plans, locks, looks again, runs the plan. Every change is a command that the caller is shown.
 #include "attach_rows.hpp"
 #include "citus.hpp"
-#include "count_credits.hpp"
+#include "catalog/counting.hpp"
 #include "server/pg_compat.hpp"
 #include "steps.hpp"
 

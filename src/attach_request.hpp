@@ -1,7 +1,7 @@
 // What the caller of attach() asked for. Refuses arguments that are wrong by themselves; looks at no table.
 #pragma once
 
-#include "mapping.hpp"
+#include "catalog/mapping.hpp"
 
 namespace sc {
 

@@ -1,7 +1,7 @@
 // Looks at the rows of the tables that attach() is given.
 #include "attach_rows.hpp"
 
-#include "count_credits.hpp"
+#include "catalog/counting.hpp"
 #include "server/pg_compat.hpp"
 
 namespace sc {

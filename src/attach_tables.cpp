@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "column_rules.hpp"
-#include "count_credits.hpp"
+#include "catalog/column_rules.hpp"
+#include "catalog/counting.hpp"
 #include "server/pg_compat.hpp"
 
 namespace sc {

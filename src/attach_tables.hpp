@@ -3,7 +3,7 @@
 #pragma once
 
 #include "attach_request.hpp"
-#include "existing.hpp"
+#include "catalog/equivalents.hpp"
 
 namespace sc {
 

@@ -1,7 +1,7 @@
 // Builds the SQL of an audit from the categories and what is there in a scope.
 #include "audit_queries.hpp"
 
-#include "enforcement.hpp"
+#include "catalog/gaps.hpp"
 
 namespace sc {
 

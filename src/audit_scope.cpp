@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
-#include "column_rules.hpp"
-#include "existing.hpp"
+#include "catalog/column_rules.hpp"
+#include "catalog/equivalents.hpp"
 #include "read_counts.hpp"
 
 namespace sc {

@@ -2,7 +2,7 @@
 // and the catalogs; looks at no row.
 #pragma once
 
-#include "count_credits.hpp"
+#include "catalog/counting.hpp"
 
 namespace sc {
 

@@ -5,7 +5,7 @@
 #include "ledger.hpp"
 #include "server/owner.hpp"
 #include "server/pg_compat.hpp"
-#include "plain_write.hpp"
+#include "catalog/plain_write.hpp"
 #include "server/violation.hpp"
 
 namespace sc {

@@ -1,8 +1,8 @@
 // detach(): takes back what attach() made, as the charge trigger lists it, and nothing else. What somebody has dropped
 // or renamed since is left alone.
-#include "attachment.hpp"
-#include "count_credits.hpp"
-#include "existing.hpp"
+#include "catalog/attachment.hpp"
+#include "catalog/counting.hpp"
+#include "catalog/equivalents.hpp"
 #include "server/pg_compat.hpp"
 #include "steps.hpp"
 

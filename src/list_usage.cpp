@@ -1,7 +1,7 @@
 // list_usage: how many credits each attachment has given out, and whether it is enforced; what the metrics are made of.
 // Sums that name nobody: a member of pg_monitor may see them without any right on the tables.
-#include "count_credits.hpp"
-#include "enforcement.hpp"
+#include "catalog/counting.hpp"
+#include "catalog/gaps.hpp"
 #include "server/owner.hpp"
 #include "read_counts.hpp"
 #include "server/violation.hpp"

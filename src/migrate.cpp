@@ -1,7 +1,7 @@
 // CALL migrate(): links the history of an attached table and sets its counters to the recount, while the application
 // runs. Member by member in batches, each in a transaction of its own; whom it cannot lock at once it treats later,
 // alone. See migrate_batch.cpp for why that is right.
-#include "enforcement.hpp"
+#include "catalog/gaps.hpp"
 #include "migrate_batch.hpp"
 #include "migrate_constraints.hpp"
 #include "server/pg_compat.hpp"

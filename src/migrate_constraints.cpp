@@ -2,8 +2,8 @@
 #include "migrate_constraints.hpp"
 
 #include "server/subtransaction.hpp"
-#include "count_credits.hpp"
-#include "existing.hpp"
+#include "catalog/counting.hpp"
+#include "catalog/equivalents.hpp"
 #include "steps.hpp"
 
 namespace sc {

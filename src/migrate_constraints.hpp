@@ -2,7 +2,7 @@
 // no row violates it any more.
 #pragma once
 
-#include "attachment.hpp"
+#include "catalog/attachment.hpp"
 
 namespace sc {
 

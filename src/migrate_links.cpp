@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "existing.hpp"
+#include "catalog/equivalents.hpp"
 #include "server/pg_compat.hpp"
 #include "subscription_search.hpp"
 #include "server/violation.hpp"

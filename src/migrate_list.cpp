@@ -1,7 +1,7 @@
 // Makes and reads the list of a migration.
 #include "migrate_list.hpp"
 
-#include "binding.hpp"
+#include "catalog/binding.hpp"
 #include "steps.hpp"
 
 namespace sc {

@@ -3,7 +3,7 @@
 // It says where to look, not what is there: whoever uses it locks and looks again. Writes nothing.
 #pragma once
 
-#include "count_credits.hpp"
+#include "catalog/counting.hpp"
 
 namespace sc {
 

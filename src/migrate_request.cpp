@@ -1,7 +1,7 @@
 // Reads the arguments of migrate(), and moments in the columns that they name.
 #include "migrate_request.hpp"
 
-#include "count_credits.hpp"
+#include "catalog/counting.hpp"
 
 extern "C" {
 #include "utils/fmgrprotos.h"

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "rules/attribution_rule.hpp"
-#include "attachment.hpp"
+#include "catalog/attachment.hpp"
 
 namespace sc {
 

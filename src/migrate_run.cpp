@@ -3,7 +3,7 @@
 
 #include <numeric>
 
-#include "count_credits.hpp"
+#include "catalog/counting.hpp"
 #include "server/owner.hpp"
 
 namespace sc {

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "existing.hpp"
+#include "catalog/equivalents.hpp"
 #include "steps.hpp"
 
 namespace sc {

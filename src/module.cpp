@@ -1,5 +1,5 @@
 // Entry of the library.
-#include "binding.hpp"
+#include "catalog/binding.hpp"
 #include "check_history.hpp"
 #include "ledger.hpp"
 #include "pending_charges.hpp"

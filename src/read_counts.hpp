@@ -2,7 +2,7 @@
 // checks share; writes nothing and takes no lock stronger than a SELECT's.
 #pragma once
 
-#include "count_credits.hpp"
+#include "catalog/counting.hpp"
 
 namespace sc {
 
@@ -42,7 +42,7 @@ void end_reading(const Reading &reading);
 using FiguresSink = void (*)(const Figures &figures, void *state);
 void read_figures(const char *query, FiguresSink sink, void *state);
 
-// Whether the row agrees with the recount: consistent_condition() of count_credits.hpp on figures.
+// Whether the row agrees with the recount: consistent_condition() of catalog/counting.hpp on figures.
 bool is_consistent(const Mapping &mapping, const Figures &figures);
 
 // What is wrong with a subscription, a clause for each fault.

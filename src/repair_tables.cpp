@@ -1,7 +1,7 @@
 // Opens the tables of a repair and describes their rows.
 #include "repair_tables.hpp"
 
-#include "existing.hpp"
+#include "catalog/equivalents.hpp"
 #include "migrate_links.hpp"
 #include "server/pg_compat.hpp"
 #include "read_counts.hpp"

@@ -2,7 +2,7 @@
 // JSON. Decides nothing and writes nothing.
 #pragma once
 
-#include "count_credits.hpp"
+#include "catalog/counting.hpp"
 #include "counter_writer.hpp"
 
 namespace sc {

@@ -1,11 +1,11 @@
 // run_check: an audit of every attachment, and of what could switch its rules off, kept as history. Reads as the
 // caller, with a reader's locks; what it writes is its own history.
 #include "check_history.hpp"
-#include "enforcement.hpp"
-#include "existing.hpp"
+#include "catalog/gaps.hpp"
+#include "catalog/equivalents.hpp"
 
 #include "server/subtransaction.hpp"
-#include "count_credits.hpp"
+#include "catalog/counting.hpp"
 #include "steps.hpp"
 
 extern "C" {

@@ -3,7 +3,7 @@
 
 #include <new>
 
-#include "binding.hpp"
+#include "catalog/binding.hpp"
 #include "server/pg_compat.hpp"
 #include "session_row.hpp"
 #include "subscription_search.hpp"

@@ -1,6 +1,6 @@
 // schedule_check and unschedule_check: hand run_check to pg_cron. Its functions are only known when they run, so they
 // are called by name; what they accept as a schedule is theirs to say.
-#include "count_credits.hpp"
+#include "catalog/counting.hpp"
 #include "steps.hpp"
 
 extern "C" {

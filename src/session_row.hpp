@@ -1,7 +1,7 @@
 // Reads a row of the sessions as the rules see it.
 #pragma once
 
-#include "binding.hpp"
+#include "catalog/binding.hpp"
 
 namespace sc {
 

@@ -2,7 +2,7 @@
 // policy is in the way, as with the server's own foreign keys. Locks and writes nothing.
 #pragma once
 
-#include "binding.hpp"
+#include "catalog/binding.hpp"
 
 namespace sc {
 

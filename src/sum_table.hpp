@@ -2,7 +2,7 @@
 // and gives them in the order of their keys. Knows how to find a sum, not what it means.
 #pragma once
 
-#include "binding.hpp"
+#include "catalog/binding.hpp"
 
 namespace sc {
 

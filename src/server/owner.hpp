@@ -1,7 +1,7 @@
 // The only place that becomes the owner of one of the user's tables, and runs the few statements that need it.
 #pragma once
 
-#include "binding.hpp"
+#include "catalog/binding.hpp"
 
 namespace sc {
 

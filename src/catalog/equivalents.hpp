@@ -2,7 +2,7 @@
 // attach() would make, whatever their names. Reads catalogs, writes nothing.
 #pragma once
 
-#include "attachment.hpp"
+#include "catalog/attachment.hpp"
 
 namespace sc {
 

@@ -1,9 +1,9 @@
 // Checks the columns and values that attach() is given.
-#include "column_rules.hpp"
+#include "catalog/column_rules.hpp"
 
 #include <algorithm>
 
-#include "binding.hpp"
+#include "catalog/binding.hpp"
 
 namespace sc {
 

@@ -1,7 +1,7 @@
 // Finds attachments: which tables carry the triggers, joined by which foreign key. Reads catalogs, writes nothing.
 #pragma once
 
-#include "mapping.hpp"
+#include "catalog/mapping.hpp"
 
 namespace sc {
 

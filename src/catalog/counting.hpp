@@ -3,7 +3,7 @@
 // built-in operators only, so whoever runs it does so with search_path pinned to pg_catalog.
 #pragma once
 
-#include "attachment.hpp"
+#include "catalog/attachment.hpp"
 
 namespace sc {
 

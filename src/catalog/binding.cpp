@@ -1,9 +1,9 @@
 // Binds a trigger to the relation it fires on.
-#include "binding.hpp"
+#include "catalog/binding.hpp"
 
-#include "existing.hpp"
+#include "catalog/equivalents.hpp"
 #include "server/pg_compat.hpp"
-#include "plain_write.hpp"
+#include "catalog/plain_write.hpp"
 
 #include <limits>
 

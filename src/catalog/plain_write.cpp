@@ -1,5 +1,5 @@
 // Decides whether a counter may be written past the server's general way of updating a row.
-#include "plain_write.hpp"
+#include "catalog/plain_write.hpp"
 
 namespace sc {
 

@@ -1,5 +1,5 @@
 // Reads and writes the argument of the triggers. Touches no table and no catalog.
-#include "mapping.hpp"
+#include "catalog/mapping.hpp"
 
 #include <algorithm>
 

@@ -2,7 +2,7 @@
 // values and comparison functions. Kept by trigger until a relation cache invalidation; reads catalogs only.
 #pragma once
 
-#include "attachment.hpp"
+#include "catalog/attachment.hpp"
 #include "rules/credit_rule.hpp"
 
 namespace sc {

@@ -1,9 +1,9 @@
 // Finds attachments: which tables carry the triggers, joined by which foreign key. Reads catalogs, writes nothing.
-#include "attachment.hpp"
+#include "catalog/attachment.hpp"
 
 #include <algorithm>
 
-#include "existing.hpp"
+#include "catalog/equivalents.hpp"
 
 namespace sc {
 

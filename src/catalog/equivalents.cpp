@@ -1,9 +1,9 @@
 // What of an attachment is there already. Whether two conditions say the same is left to the planner's own prover.
-#include "existing.hpp"
+#include "catalog/equivalents.hpp"
 
 #include <algorithm>
 
-#include "count_credits.hpp"
+#include "catalog/counting.hpp"
 #include "server/pg_compat.hpp"
 
 namespace sc {

@@ -1,5 +1,5 @@
 // The SQL text of every count: conditions, joins and the counts view. Reads catalogs for names, runs no query.
-#include "count_credits.hpp"
+#include "catalog/counting.hpp"
 
 namespace sc {
 

@@ -2,7 +2,7 @@
 // invalid. Reads catalogs, changes nothing, and raises for no state of them.
 #pragma once
 
-#include "attachment.hpp"
+#include "catalog/attachment.hpp"
 
 namespace sc {
 

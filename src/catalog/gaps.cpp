@@ -1,9 +1,9 @@
 // Looks for gaps, one function for each thing that an attachment rests on.
-#include "enforcement.hpp"
+#include "catalog/gaps.hpp"
 
-#include "column_rules.hpp"
-#include "count_credits.hpp"
-#include "existing.hpp"
+#include "catalog/column_rules.hpp"
+#include "catalog/counting.hpp"
+#include "catalog/equivalents.hpp"
 
 namespace sc {
 

@@ -1,6 +1,6 @@
 // The rows of the view session_consistency.attachments.
-#include "count_credits.hpp"
-#include "enforcement.hpp"
+#include "catalog/counting.hpp"
+#include "catalog/gaps.hpp"
 #include "steps.hpp"
 
 extern "C" {
