@@ -7,11 +7,11 @@
 // The INSERT of one row ends with that row. It is settled at once where nothing speaks against it, before the foreign
 // key's own trigger: whoever has the counter's lock needs no share lock beside it. Bookings that wait for one
 // subscription would otherwise all hold one, and each would have to write the list of all others into the row.
-#include "counter_writer.hpp"
+#include "store/counter_writer.hpp"
 #include "mend_link.hpp"
 #include "pending_charges.hpp"
 #include "session_errors.hpp"
-#include "session_row.hpp"
+#include "store/session_row.hpp"
 #include "settle_statement.hpp"
 #include "server/triggers.hpp"
 

@@ -1,10 +1,10 @@
 // Reads the ledger: explain_subscription() shows the lines of one subscription, ledger_gaps() replays them all. As the
 // caller, through ledger_lines; writes nothing. open_ledger() and the table's own trigger stand here, too.
-#include "ledger.hpp"
+#include "store/ledger.hpp"
 #include "server/pg_compat.hpp"
 #include "read_counts.hpp"
 #include "steps.hpp"
-#include "subscription_search.hpp"
+#include "store/subscription_row.hpp"
 
 extern "C" {
 PG_FUNCTION_INFO_V1(sc_explain_subscription);

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "subscription_search.hpp"
+#include "store/subscription_row.hpp"
 
 namespace sc {
 

@@ -2,7 +2,7 @@
 // until the counter of its subscription has been written. Only there where an attachment has a ledger. Writes nothing.
 #pragma once
 
-#include "ledger.hpp"
+#include "store/ledger.hpp"
 #include "sum_table.hpp"
 
 namespace sc {

@@ -2,7 +2,7 @@
 // each member up once. What changes meanwhile is judged at the statement's end, on the newest row.
 #pragma once
 
-#include "subscription_search.hpp"
+#include "store/subscription_row.hpp"
 
 namespace sc {
 

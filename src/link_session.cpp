@@ -2,8 +2,8 @@
 // trigger may still change it, and ON CONFLICT may drop it.
 #include "link_cache.hpp"
 #include "pending_charges.hpp"
-#include "session_row.hpp"
-#include "subscription_search.hpp"
+#include "store/session_row.hpp"
+#include "store/subscription_row.hpp"
 #include "server/triggers.hpp"
 
 extern "C" {

@@ -2,7 +2,7 @@
 // there was nothing to link to.
 #pragma once
 
-#include "session_row.hpp"
+#include "store/session_row.hpp"
 
 namespace sc {
 

@@ -26,7 +26,7 @@
 #include <numeric>
 
 #include "server/subtransaction.hpp"
-#include "counter_writer.hpp"
+#include "store/counter_writer.hpp"
 #include "ledger_lines.hpp"
 #include "server/violation.hpp"
 

@@ -5,7 +5,7 @@
 
 #include "catalog/equivalents.hpp"
 #include "server/pg_compat.hpp"
-#include "subscription_search.hpp"
+#include "store/subscription_row.hpp"
 #include "server/violation.hpp"
 
 namespace sc {

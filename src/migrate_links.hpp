@@ -6,7 +6,7 @@
 
 #include "migrate_list.hpp"
 #include "migrate_request.hpp"
-#include "session_row.hpp"
+#include "store/session_row.hpp"
 
 namespace sc {
 

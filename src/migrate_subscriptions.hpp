@@ -2,7 +2,7 @@
 #pragma once
 
 #include "migrate_links.hpp"
-#include "subscription_search.hpp"
+#include "store/subscription_row.hpp"
 
 namespace sc {
 

@@ -1,7 +1,7 @@
 // Entry of the library.
 #include "catalog/binding.hpp"
 #include "check_history.hpp"
-#include "ledger.hpp"
+#include "store/ledger.hpp"
 #include "pending_charges.hpp"
 
 extern "C" {

@@ -2,7 +2,7 @@
 #include "pending_charges.hpp"
 
 #include "link_cache.hpp"
-#include "subscription_search.hpp"
+#include "store/subscription_row.hpp"
 
 namespace sc {
 

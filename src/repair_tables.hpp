@@ -3,7 +3,7 @@
 #pragma once
 
 #include "catalog/counting.hpp"
-#include "counter_writer.hpp"
+#include "store/counter_writer.hpp"
 
 namespace sc {
 

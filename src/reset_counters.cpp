@@ -1,6 +1,6 @@
 // AFTER TRUNCATE trigger of the sessions: with the sessions go the credits that they held.
-#include "counter_writer.hpp"
-#include "ledger.hpp"
+#include "store/counter_writer.hpp"
+#include "store/ledger.hpp"
 #include "server/triggers.hpp"
 
 extern "C" {

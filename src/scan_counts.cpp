@@ -5,8 +5,8 @@
 
 #include "catalog/binding.hpp"
 #include "server/pg_compat.hpp"
-#include "session_row.hpp"
-#include "subscription_search.hpp"
+#include "store/session_row.hpp"
+#include "store/subscription_row.hpp"
 #include "tally.hpp"
 
 namespace sc {

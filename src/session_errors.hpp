@@ -1,7 +1,7 @@
 // The errors of a write to the sessions: what each says, and to whom it shows the figures.
 #pragma once
 
-#include "subscription_search.hpp"
+#include "store/subscription_row.hpp"
 #include "server/violation.hpp"
 
 namespace sc {

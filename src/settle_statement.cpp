@@ -1,7 +1,7 @@
 // The end of a statement that wrote sessions.
 #include "settle_statement.hpp"
 
-#include "counter_writer.hpp"
+#include "store/counter_writer.hpp"
 #include "explain_statement.hpp"
 #include "link_cache.hpp"
 #include "session_errors.hpp"

@@ -3,7 +3,7 @@
 
 #include <bit>
 
-#include "subscription_search.hpp"
+#include "store/subscription_row.hpp"
 
 namespace sc {
 

@@ -1,5 +1,5 @@
 // Writes session_consistency.ledger.
-#include "ledger.hpp"
+#include "store/ledger.hpp"
 
 #include <algorithm>
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "rules/ledger_rule.hpp"
-#include "subscription_search.hpp"
+#include "store/subscription_row.hpp"
 
 namespace sc {
 

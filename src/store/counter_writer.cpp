@@ -1,8 +1,8 @@
 // Writes counters of the subscriptions, opened once for a statement.
-#include "counter_writer.hpp"
+#include "store/counter_writer.hpp"
 
 #include "rules/credit_rule.hpp"
-#include "ledger.hpp"
+#include "store/ledger.hpp"
 #include "server/owner.hpp"
 #include "server/pg_compat.hpp"
 #include "catalog/plain_write.hpp"

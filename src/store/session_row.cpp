@@ -1,5 +1,5 @@
 // Reads a row of the sessions as the rules see it.
-#include "session_row.hpp"
+#include "store/session_row.hpp"
 
 namespace sc {
 

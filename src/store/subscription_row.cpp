@@ -1,5 +1,5 @@
 // Finds rows of the subscriptions by key or by member, straight through their indexes.
-#include "subscription_search.hpp"
+#include "store/subscription_row.hpp"
 
 #include "server/pg_compat.hpp"
 
