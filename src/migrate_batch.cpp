@@ -27,7 +27,7 @@
 
 #include "server/subtransaction.hpp"
 #include "store/counter_writer.hpp"
-#include "ledger_lines.hpp"
+#include "write/statement_ledger.hpp"
 #include "server/violation.hpp"
 
 namespace sc {

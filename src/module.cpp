@@ -2,7 +2,7 @@
 #include "catalog/binding.hpp"
 #include "check_history.hpp"
 #include "store/ledger.hpp"
-#include "pending_charges.hpp"
+#include "write/statements.hpp"
 
 extern "C" {
 #ifdef PG_MODULE_MAGIC_EXT

@@ -2,7 +2,7 @@
 // lock is held: no other transaction's line comes between. Every function takes nullptr: then there is no ledger.
 #pragma once
 
-#include "ledger_lines.hpp"
+#include "write/statement_ledger.hpp"
 
 namespace sc {
 

@@ -1,10 +1,10 @@
 // The end of a statement that wrote sessions.
-#include "settle_statement.hpp"
+#include "write/settle_statement.hpp"
 
 #include "store/counter_writer.hpp"
-#include "explain_statement.hpp"
-#include "link_cache.hpp"
-#include "session_errors.hpp"
+#include "write/explain_statement.hpp"
+#include "write/link_cache.hpp"
+#include "write/session_errors.hpp"
 
 namespace sc {
 

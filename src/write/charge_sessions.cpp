@@ -8,11 +8,11 @@
 // key's own trigger: whoever has the counter's lock needs no share lock beside it. Bookings that wait for one
 // subscription would otherwise all hold one, and each would have to write the list of all others into the row.
 #include "store/counter_writer.hpp"
-#include "mend_link.hpp"
-#include "pending_charges.hpp"
-#include "session_errors.hpp"
+#include "write/mend_link.hpp"
+#include "write/statements.hpp"
+#include "write/session_errors.hpp"
 #include "store/session_row.hpp"
-#include "settle_statement.hpp"
+#include "write/settle_statement.hpp"
 #include "server/triggers.hpp"
 
 extern "C" {

@@ -1,5 +1,5 @@
 // The errors of a write to the sessions.
-#include "session_errors.hpp"
+#include "write/session_errors.hpp"
 
 namespace sc {
 

@@ -1,5 +1,5 @@
 // Writes the ledger's lines of a statement.
-#include "explain_statement.hpp"
+#include "write/explain_statement.hpp"
 
 namespace sc {
 

@@ -1,5 +1,5 @@
 // Remembers, while one command runs, which active subscription a member has.
-#include "link_cache.hpp"
+#include "write/link_cache.hpp"
 
 extern "C" {
 #include "access/xact.h"

@@ -1,5 +1,5 @@
 // The sums of one statement by subscription.
-#include "sum_table.hpp"
+#include "write/sum_table.hpp"
 
 #include <bit>
 

@@ -1,7 +1,7 @@
 // The end of a statement that wrote sessions: by key, each subscription is locked, judged and written once.
 #pragma once
 
-#include "pending_charges.hpp"
+#include "write/statements.hpp"
 
 namespace sc {
 

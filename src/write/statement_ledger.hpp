@@ -3,7 +3,7 @@
 #pragma once
 
 #include "store/ledger.hpp"
-#include "sum_table.hpp"
+#include "write/sum_table.hpp"
 
 namespace sc {
 
@@ -40,7 +40,7 @@ std::span<Line> lines_of(LineList *lines, const Sum *sum);
 const char *name_session(const SessionShape &shape, TupleTableSlot *row, MemoryContext context);
 const char *name_session(const SessionShape &shape, const Datum *key);   // of every column of the primary key
 
-// Lines of a nested statement whose credits are carried to the enclosing one, see pending_charges.hpp.
+// Lines of a nested statement whose credits are carried to the enclosing one, see write/statements.hpp.
 void carry_lines(const SubscriptionShape &shape, const Sum &sum, std::span<Line> lines);
 
 // These lines and the carried ones of their subscription, which are carried no more.

@@ -2,7 +2,7 @@
 // The state of the backend lives here, and is forgotten when a (sub)transaction aborts. Judges nothing.
 #pragma once
 
-#include "ledger_lines.hpp"
+#include "write/statement_ledger.hpp"
 
 namespace sc {
 
@@ -11,7 +11,7 @@ struct Statement;
 // The statement of that trigger depth that writes sessions of these subscriptions; nullptr: none so far.
 Statement *find_statement(int depth, Oid subscriptions);
 
-// Opens one. marker is the row whose event has queued the statement's end, see charge_sessions.cpp.
+// Opens one. marker is the row whose event has queued the statement's end, see write/charge_sessions.cpp.
 Statement *open_statement(int depth, const Binding &binding, Oid relation, const ItemPointerData &marker);
 bool is_marker(const Statement &statement, Oid relation, const ItemPointerData &row);
 

@@ -1,8 +1,8 @@
 // Puts the link of a stored session right where link_session could not.
-#include "mend_link.hpp"
+#include "write/mend_link.hpp"
 
 #include "server/owner.hpp"
-#include "session_errors.hpp"
+#include "write/session_errors.hpp"
 
 namespace sc {
 

@@ -1,5 +1,5 @@
 // What the statements in progress will write to the ledger.
-#include "ledger_lines.hpp"
+#include "write/statement_ledger.hpp"
 
 #include <algorithm>
 

@@ -1,7 +1,7 @@
 // What the statements in progress will change, until each of them ends.
-#include "pending_charges.hpp"
+#include "write/statements.hpp"
 
-#include "link_cache.hpp"
+#include "write/link_cache.hpp"
 #include "store/subscription_row.hpp"
 
 namespace sc {

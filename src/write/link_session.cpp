@@ -1,7 +1,7 @@
 // BEFORE ROW trigger of the sessions: fills in a missing link, clears a needless one. Never refuses a row: another
 // trigger may still change it, and ON CONFLICT may drop it.
-#include "link_cache.hpp"
-#include "pending_charges.hpp"
+#include "write/link_cache.hpp"
+#include "write/statements.hpp"
 #include "store/session_row.hpp"
 #include "store/subscription_row.hpp"
 #include "server/triggers.hpp"
