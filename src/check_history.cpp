@@ -2,7 +2,7 @@
 #include "check_history.hpp"
 
 #include "server/owner.hpp"
-#include "steps.hpp"
+#include "attach/steps.hpp"
 
 extern "C" {
 #include "commands/async.h"

@@ -3,7 +3,7 @@
 #include "store/ledger.hpp"
 #include "server/pg_compat.hpp"
 #include "read_counts.hpp"
-#include "steps.hpp"
+#include "attach/steps.hpp"
 #include "store/subscription_row.hpp"
 
 extern "C" {

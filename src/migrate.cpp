@@ -6,7 +6,7 @@
 #include "migrate_constraints.hpp"
 #include "server/pg_compat.hpp"
 #include "read_counts.hpp"
-#include "steps.hpp"
+#include "attach/steps.hpp"
 
 extern "C" {
 PG_FUNCTION_INFO_V1(sc_migrate);

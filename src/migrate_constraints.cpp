@@ -4,7 +4,7 @@
 #include "server/subtransaction.hpp"
 #include "catalog/counting.hpp"
 #include "catalog/equivalents.hpp"
-#include "steps.hpp"
+#include "attach/steps.hpp"
 
 namespace sc {
 

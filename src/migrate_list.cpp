@@ -2,7 +2,7 @@
 #include "migrate_list.hpp"
 
 #include "catalog/binding.hpp"
-#include "steps.hpp"
+#include "attach/steps.hpp"
 
 namespace sc {
 

@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "catalog/equivalents.hpp"
-#include "steps.hpp"
+#include "attach/steps.hpp"
 
 namespace sc {
 

@@ -6,7 +6,7 @@
 
 #include "server/subtransaction.hpp"
 #include "catalog/counting.hpp"
-#include "steps.hpp"
+#include "attach/steps.hpp"
 
 extern "C" {
 #include "utils/timestamp.h"

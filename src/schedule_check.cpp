@@ -1,7 +1,7 @@
 // schedule_check and unschedule_check: hand run_check to pg_cron. Its functions are only known when they run, so they
 // are called by name; what they accept as a schedule is theirs to say.
 #include "catalog/counting.hpp"
-#include "steps.hpp"
+#include "attach/steps.hpp"
 
 extern "C" {
 #include "commands/dbcommands.h"

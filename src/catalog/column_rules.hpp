@@ -1,7 +1,7 @@
 // What the columns and values of an attachment must be. Refuses; changes nothing.
 #pragma once
 
-#include "attach_request.hpp"
+#include "attach/request.hpp"
 
 namespace sc {
 

@@ -28,7 +28,7 @@ struct Mapping {
     const char *remaining_column;      // nullptr: absent or generated; else maintained beside used
     Guard guard;
     bool ledger;                       // every change of a credit is written to the ledger
-    Names made;                        // what attach() made, for detach(): "kind:name", see attach.cpp
+    Names made;                        // what attach() made, for detach(): "kind:name", see attach/attach.cpp
 };
 static_assert(Pod<Mapping>);
 

@@ -1,5 +1,5 @@
 // Judges the distribution of two tables under Citus.
-#include "citus.hpp"
+#include "attach/citus.hpp"
 
 namespace sc {
 

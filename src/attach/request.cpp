@@ -1,5 +1,5 @@
 // Reads the arguments of attach().
-#include "attach_request.hpp"
+#include "attach/request.hpp"
 
 namespace sc {
 

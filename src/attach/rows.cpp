@@ -1,5 +1,5 @@
 // Looks at the rows of the tables that attach() is given.
-#include "attach_rows.hpp"
+#include "attach/rows.hpp"
 
 #include "catalog/counting.hpp"
 #include "server/pg_compat.hpp"

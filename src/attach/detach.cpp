@@ -4,7 +4,7 @@
 #include "catalog/counting.hpp"
 #include "catalog/equivalents.hpp"
 #include "server/pg_compat.hpp"
-#include "steps.hpp"
+#include "attach/steps.hpp"
 
 extern "C" {
 PG_FUNCTION_INFO_V1(sc_detach);

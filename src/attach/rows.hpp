@@ -1,7 +1,7 @@
 // What attach() has to know of the rows before it takes its locks, so that no table is scanned under them.
 #pragma once
 
-#include "attach_tables.hpp"
+#include "attach/tables.hpp"
 
 namespace sc {
 

@@ -2,7 +2,7 @@
 // nothing, looks at no row, and keeps no lock, so that attach() can take its strongest locks first.
 #pragma once
 
-#include "attach_request.hpp"
+#include "attach/request.hpp"
 #include "catalog/equivalents.hpp"
 
 namespace sc {

@@ -1,6 +1,6 @@
 // Judges the two tables that attach() is given, in the order: what kind of relation, whose, attached already, columns,
 // values, key.
-#include "attach_tables.hpp"
+#include "attach/tables.hpp"
 
 #include <algorithm>
 

@@ -1,5 +1,5 @@
 // Runs and returns the commands of attach() and detach().
-#include "steps.hpp"
+#include "attach/steps.hpp"
 
 namespace sc {
 

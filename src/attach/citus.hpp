@@ -2,7 +2,7 @@
 // subscriptions. Reads Citus' catalogs; sets nothing.
 #pragma once
 
-#include "attach_tables.hpp"
+#include "attach/tables.hpp"
 
 namespace sc {
 

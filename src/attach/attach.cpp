@@ -1,9 +1,9 @@
 // attach(): looks, plans, locks, looks again, runs the plan. Every change is a command that the caller is shown.
-#include "attach_rows.hpp"
-#include "citus.hpp"
+#include "attach/rows.hpp"
+#include "attach/citus.hpp"
 #include "catalog/counting.hpp"
 #include "server/pg_compat.hpp"
-#include "steps.hpp"
+#include "attach/steps.hpp"
 
 extern "C" {
 PG_FUNCTION_INFO_V1(sc_attach);
