@@ -3,7 +3,7 @@
 #include "catalog/counting.hpp"
 #include "catalog/gaps.hpp"
 #include "server/owner.hpp"
-#include "read_counts.hpp"
+#include "check/read_counts.hpp"
 #include "server/violation.hpp"
 
 extern "C" {

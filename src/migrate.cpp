@@ -5,7 +5,7 @@
 #include "migrate_batch.hpp"
 #include "migrate_constraints.hpp"
 #include "server/pg_compat.hpp"
-#include "read_counts.hpp"
+#include "check/read_counts.hpp"
 #include "attach/steps.hpp"
 
 extern "C" {

@@ -4,7 +4,7 @@
 #include "catalog/equivalents.hpp"
 #include "migrate_links.hpp"
 #include "server/pg_compat.hpp"
-#include "read_counts.hpp"
+#include "check/read_counts.hpp"
 
 namespace sc {
 

@@ -1,8 +1,8 @@
-// The hash table of tally.hpp against a sorted map over the same keys. Prints TAP.
+// The hash table of check/tally.hpp against a sorted map over the same keys. Prints TAP.
 #include <cstdlib>
 #include <map>
 
-#include "tally.hpp"
+#include "check/tally.hpp"
 #include "tap.hpp"
 
 using namespace sc;

@@ -2,7 +2,7 @@
 // partition trees of them, whose keys are integers or uuids. Everything else is counted by a query.
 #pragma once
 
-#include "read_counts.hpp"
+#include "check/read_counts.hpp"
 
 namespace sc {
 

@@ -2,7 +2,7 @@
 // caller, through ledger_lines; writes nothing. open_ledger() and the table's own trigger stand here, too.
 #include "store/ledger.hpp"
 #include "server/pg_compat.hpp"
-#include "read_counts.hpp"
+#include "check/read_counts.hpp"
 #include "attach/steps.hpp"
 #include "store/subscription_row.hpp"
 

@@ -1,5 +1,5 @@
 // check_session_integrity: one member's active subscription against its sessions, as a JSON object.
-#include "read_counts.hpp"
+#include "check/read_counts.hpp"
 #include "server/violation.hpp"
 
 namespace sc {

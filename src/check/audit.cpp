@@ -1,7 +1,7 @@
 // audit and audit_findings: what is wrong with two tables, before and after they are attached. Read-only: every query
 // runs as the caller, in one snapshot.
-#include "audit_queries.hpp"
-#include "read_counts.hpp"
+#include "check/audit_queries.hpp"
+#include "check/read_counts.hpp"
 
 namespace sc {
 

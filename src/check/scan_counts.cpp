@@ -1,5 +1,5 @@
 // Recounts every subscription by reading each table once.
-#include "scan_counts.hpp"
+#include "check/scan_counts.hpp"
 
 #include <new>
 
@@ -7,7 +7,7 @@
 #include "server/pg_compat.hpp"
 #include "store/session_row.hpp"
 #include "store/subscription_row.hpp"
-#include "tally.hpp"
+#include "check/tally.hpp"
 
 namespace sc {
 

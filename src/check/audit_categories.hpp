@@ -1,11 +1,11 @@
 // What an audit can find: each category with its words for people and its SQL. Data, and no more than that.
 #pragma once
 
-#include "audit_scope.hpp"
+#include "check/audit_scope.hpp"
 
 namespace sc {
 
-// Which rows a category is about, and with that which columns its SQL may name; audit.cpp builds them.
+// Which rows a category is about, and with that which columns its SQL may name; check/audit.cpp builds them.
 //   session      one of the sessions: member, subscription (its link), owner (the member of the subscription that the
 //                link leads to), and the flags member_gone, linked, found, own, consuming, has_subscription (of a
 //                session without a link)

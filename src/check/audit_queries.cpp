@@ -1,5 +1,5 @@
 // Builds the SQL of an audit from the categories and what is there in a scope.
-#include "audit_queries.hpp"
+#include "check/audit_queries.hpp"
 
 #include "catalog/gaps.hpp"
 

@@ -1,11 +1,11 @@
 // Turns the arguments of audit() into a scope: mapping, keys, members table, and what is missing.
-#include "audit_scope.hpp"
+#include "check/audit_scope.hpp"
 
 #include <algorithm>
 
 #include "catalog/column_rules.hpp"
 #include "catalog/equivalents.hpp"
-#include "read_counts.hpp"
+#include "check/read_counts.hpp"
 
 namespace sc {
 

@@ -1,5 +1,5 @@
 // check_counts: recounts every subscription and returns the ones that are wrong. Finds faults by sets, not by row.
-#include "scan_counts.hpp"
+#include "check/scan_counts.hpp"
 
 namespace sc {
 

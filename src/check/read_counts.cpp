@@ -1,5 +1,5 @@
 // Reads the figures of subscriptions for the checks.
-#include "read_counts.hpp"
+#include "check/read_counts.hpp"
 
 namespace sc {
 

@@ -1,5 +1,5 @@
 // The categories of an audit.
-#include "audit_categories.hpp"
+#include "check/audit_categories.hpp"
 
 namespace sc {
 

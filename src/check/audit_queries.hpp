@@ -2,7 +2,7 @@
 // whoever runs it does so with search_path pinned to pg_catalog.
 #pragma once
 
-#include "audit_categories.hpp"
+#include "check/audit_categories.hpp"
 
 namespace sc {
 
