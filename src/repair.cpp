@@ -10,7 +10,7 @@
 
 #include <algorithm>
 
-#include "migrate_list.hpp"
+#include "migrate/list.hpp"
 #include "server/owner.hpp"
 
 namespace sc {

@@ -2,7 +2,7 @@
 #include "repair_tables.hpp"
 
 #include "catalog/equivalents.hpp"
-#include "migrate_links.hpp"
+#include "migrate/sessions.hpp"
 #include "server/pg_compat.hpp"
 #include "check/read_counts.hpp"
 

@@ -3,7 +3,7 @@
 #include "repair_log.hpp"
 #include "repair_tables.hpp"
 
-#include "migrate_links.hpp"
+#include "migrate/sessions.hpp"
 
 namespace sc {
 

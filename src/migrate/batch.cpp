@@ -20,7 +20,7 @@
 // that is active by now may take sessions all the same; others wait for the next migration. One that went to another
 // member since is found by its counter at the end. A locked subscription can neither expire nor go, and keeps its
 // member.
-#include "migrate_batch.hpp"
+#include "migrate/batch.hpp"
 
 #include <algorithm>
 #include <numeric>

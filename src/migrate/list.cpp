@@ -1,5 +1,5 @@
 // Makes and reads the list of a migration.
-#include "migrate_list.hpp"
+#include "migrate/list.hpp"
 
 #include "catalog/binding.hpp"
 #include "attach/steps.hpp"

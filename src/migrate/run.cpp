@@ -1,5 +1,5 @@
 // Keeps and tells the progress of a migration.
-#include "migrate_run.hpp"
+#include "migrate/run.hpp"
 
 #include <numeric>
 

@@ -1,5 +1,5 @@
 // Reads the arguments of migrate(), and moments in the columns that they name.
-#include "migrate_request.hpp"
+#include "migrate/request.hpp"
 
 #include "catalog/counting.hpp"
 

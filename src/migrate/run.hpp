@@ -2,7 +2,7 @@
 // at the end. Looks at no table of the user's.
 #pragma once
 
-#include "migrate_request.hpp"
+#include "migrate/request.hpp"
 
 namespace sc {
 

@@ -1,5 +1,5 @@
 // Locks listed sessions and writes their links.
-#include "migrate_links.hpp"
+#include "migrate/sessions.hpp"
 
 #include <algorithm>
 

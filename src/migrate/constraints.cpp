@@ -1,5 +1,5 @@
 // Adds and validates constraints that attach() could not.
-#include "migrate_constraints.hpp"
+#include "migrate/constraints.hpp"
 
 #include "server/subtransaction.hpp"
 #include "catalog/counting.hpp"

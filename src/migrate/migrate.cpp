@@ -1,9 +1,9 @@
 // CALL migrate(): links the history of an attached table and sets its counters to the recount, while the application
 // runs. Member by member in batches, each in a transaction of its own; whom it cannot lock at once it treats later,
-// alone. See migrate_batch.cpp for why that is right.
+// alone. See migrate/batch.cpp for why that is right.
 #include "catalog/gaps.hpp"
-#include "migrate_batch.hpp"
-#include "migrate_constraints.hpp"
+#include "migrate/batch.hpp"
+#include "migrate/constraints.hpp"
 #include "server/pg_compat.hpp"
 #include "check/read_counts.hpp"
 #include "attach/steps.hpp"

@@ -1,5 +1,5 @@
 // Locks subscriptions and counts what is linked to them.
-#include "migrate_subscriptions.hpp"
+#include "migrate/subscriptions.hpp"
 
 #include <algorithm>
 

@@ -4,8 +4,8 @@
 // the link leads somewhere and its member cannot change; and the counters are set to the recount in this transaction.
 #pragma once
 
-#include "migrate_list.hpp"
-#include "migrate_request.hpp"
+#include "migrate/list.hpp"
+#include "migrate/request.hpp"
 #include "store/session_row.hpp"
 
 namespace sc {

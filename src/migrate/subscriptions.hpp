@@ -1,7 +1,7 @@
 // Locks the subscriptions of a batch's members and counts what is linked to them. Writes nothing.
 #pragma once
 
-#include "migrate_links.hpp"
+#include "migrate/sessions.hpp"
 #include "store/subscription_row.hpp"
 
 namespace sc {

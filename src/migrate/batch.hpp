@@ -1,8 +1,8 @@
 // Treats members: links their history and sets their counters to the recount, in the transaction at hand.
 #pragma once
 
-#include "migrate_run.hpp"
-#include "migrate_subscriptions.hpp"
+#include "migrate/run.hpp"
+#include "migrate/subscriptions.hpp"
 
 namespace sc {
 
