@@ -1,6 +1,6 @@
 // Entry of the library.
 #include "catalog/binding.hpp"
-#include "check_history.hpp"
+#include "watch/history.hpp"
 #include "store/ledger.hpp"
 #include "write/statements.hpp"
 

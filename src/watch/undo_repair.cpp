@@ -1,7 +1,7 @@
 // undo_repair: puts back the state before a repair, where the row is still as the repair left it and no constraint is
 // in the way. Locks the row, compares, writes; decides nothing else.
-#include "repair_log.hpp"
-#include "repair_tables.hpp"
+#include "watch/repair_log.hpp"
+#include "watch/repair_tables.hpp"
 
 #include "migrate/sessions.hpp"
 

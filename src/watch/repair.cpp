@@ -5,8 +5,8 @@
 // and holds their rows' locks until its transaction ends. The recount's snapshot is taken when the subscription is
 // locked: what was charged has been committed, and is counted; what is not charged yet is not committed, is not
 // counted, and will be charged as a difference to the recount.
-#include "repair_log.hpp"
-#include "repair_tables.hpp"
+#include "watch/repair_log.hpp"
+#include "watch/repair_tables.hpp"
 
 #include <algorithm>
 

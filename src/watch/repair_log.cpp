@@ -1,5 +1,5 @@
 // Keeps the log of repairs.
-#include "repair_log.hpp"
+#include "watch/repair_log.hpp"
 
 #include "server/owner.hpp"
 

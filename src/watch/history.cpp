@@ -1,5 +1,5 @@
 // Keeps the history of checks.
-#include "check_history.hpp"
+#include "watch/history.hpp"
 
 #include "server/owner.hpp"
 #include "attach/steps.hpp"

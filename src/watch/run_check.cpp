@@ -1,6 +1,6 @@
 // run_check: an audit of every attachment, and of what could switch its rules off, kept as history. Reads as the
 // caller, with a reader's locks; what it writes is its own history.
-#include "check_history.hpp"
+#include "watch/history.hpp"
 #include "catalog/gaps.hpp"
 #include "catalog/equivalents.hpp"
 

@@ -1,5 +1,5 @@
 // Opens the tables of a repair and describes their rows.
-#include "repair_tables.hpp"
+#include "watch/repair_tables.hpp"
 
 #include "catalog/equivalents.hpp"
 #include "migrate/sessions.hpp"
