@@ -20,8 +20,9 @@ SHLIB_EXPORTS = src/exports.txt
 DATA        := $(sort $(wildcard sql/$(EXTENSION)--*.sql))
 
 # One test after the other in one database, where the extension is; each in a schema of its own.
-REGRESS      := $(patsubst sql/%.sql,%,$(filter-out $(DATA),$(sort $(wildcard sql/*.sql))))
+REGRESS      := $(patsubst sql/%.sql,%,$(sort $(wildcard sql/*/*.sql)))
 REGRESS_OPTS  = --load-extension=$(EXTENSION)
+REGRESS_PREP  = result-folders
 ISOLATION    := $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
 ISOLATION_OPTS = --load-extension=$(EXTENSION) --inputdir=test $(if $(filter 15,$(MAJORVERSION)),,--expecteddir=test)
 PROVE_TESTS  := $(sort $(wildcard test/t/*.pl))
@@ -55,6 +56,9 @@ $(UNIT): %.test: %.cpp $(wildcard src/*.hpp src/*/*.hpp test/unit/*.hpp)
 # The flags of one compilation, for CMakeLists.txt.
 show-flags:
 	@: $(info $(CXXFLAGS) $(filter-out -MMD -MP,$(CPPFLAGS)))
-.PHONY: unitcheck show-flags
+
+# pg_regress makes the folder of the results, and none below it.
+result-folders: ; mkdir -p $(addprefix results/,$(sort $(dir $(REGRESS))))
+.PHONY: unitcheck show-flags result-folders
 
 endif

@@ -1,5 +1,5 @@
-// The words of rules/ledger_rule.hpp without a server: why a credit changed hands, each case named after what a reader of the
-// ledger is told. Prints TAP.
+// The words of rules/ledger_rule.hpp without a server: why a credit changed hands, each case named after what a reader
+// of the ledger is told. Prints TAP.
 #include <cstring>
 #include <iterator>
 
