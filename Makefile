@@ -58,7 +58,7 @@ show-flags:
 	@: $(info $(CXXFLAGS) $(filter-out -MMD -MP,$(CPPFLAGS)))
 
 # pg_regress makes the folder of the results, and none below it.
-result-folders: ; mkdir -p $(addprefix results/,$(sort $(dir $(REGRESS))))
+result-folders: ; mkdir -p results $(addprefix results/,$(sort $(dir $(REGRESS))))
 .PHONY: unitcheck show-flags result-folders
 
 endif
