@@ -45,7 +45,7 @@ CREATE FUNCTION session_consistency.attach(
     completed_statuses text[] DEFAULT '{completed}',
     subscription_member_column name DEFAULT 'member_id',
     subscription_status_column name DEFAULT 'status',
-    active_status text DEFAULT 'active',
+    active_statuses text[] DEFAULT '{active}',
     total_column name DEFAULT 'total_sessions_snapshot',
     used_column name DEFAULT 'used_sessions',
     remaining_column name DEFAULT 'remaining_sessions',
@@ -56,10 +56,10 @@ CREATE FUNCTION session_consistency.attach(
     dry_run boolean DEFAULT false)
     RETURNS TABLE (step integer, action text, command text)
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'sc_attach';
-COMMENT ON FUNCTION session_consistency.attach(regclass, regclass, name, name, name, name, text[], text[], text[], name, name, text, name, name, name, name, text, boolean, boolean, boolean) IS
+COMMENT ON FUNCTION session_consistency.attach(regclass, regclass, name, name, name, name, text[], text[], text[], name, name, text[], name, name, name, name, text, boolean, boolean, boolean) IS
 'Attaches a table of sessions to the table of their subscriptions: makes what is missing (the link column and the counter, the foreign key, CHECK (0 <= used <= total), a unique index on active subscriptions and, where it makes that one and none begins with the member, a plain index on the member for the counts view, an index on the link, the counts view, the triggers), reuses what does the same already, and returns one row for each step with the exact command that ran.
 
-Arguments. Of the sessions: member_column; subscription_column, the link, added when missing; type_column, NULL where every session consumes a credit; status_column; consuming_types, scheduled_statuses, completed_statuses. Of the subscriptions: subscription_member_column; subscription_status_column and active_status; total_column, NULL in a row means unlimited; used_column, the counter, added when missing; remaining_column, maintained where it is a plain column, left alone where it is generated, NULL or absent where there is none. counts_view: the name of the view, in the schema of the subscriptions; NULL: <subscriptions>_session_counts. guard: what happens to a counter that anyone else writes: reject (an error), ignore (the maintained value stays), off. ledger: every credit that is taken or given back is written to session_consistency.ledger, which opens with a line for each subscription. link_check: also a CHECK that a consuming session is linked. dry_run: only return the steps; running them by hand in their order has the same effect.
+Arguments. Of the sessions: member_column; subscription_column, the link, added when missing; type_column, NULL where every session consumes a credit; status_column; consuming_types, scheduled_statuses, completed_statuses. Of the subscriptions: subscription_member_column; subscription_status_column and active_statuses; total_column, NULL in a row means unlimited; used_column, the counter, added when missing; remaining_column, maintained where it is a plain column, left alone where it is generated, NULL or absent where there is none. counts_view: the name of the view, in the schema of the subscriptions; NULL: <subscriptions>_session_counts. guard: what happens to a counter that anyone else writes: reject (an error), ignore (the maintained value stays), off. ledger: every credit that is taken or given back is written to session_consistency.ledger, which opens with a line for each subscription. link_check: also a CHECK that a consuming session is linked. dry_run: only return the steps; running them by hand in their order has the same effect.
 
 The caller must own both tables. One transaction; locks the sessions before the subscriptions, ACCESS EXCLUSIVE only where a column or a CHECK is added, else SHARE ROW EXCLUSIVE. On tables with rows, constraints are NOT VALID for migrate() to validate (before PostgreSQL 18 not the foreign key of a partitioned table), and a CHECK that rows violate is left out with a NOTICE.
 
@@ -91,7 +91,7 @@ CREATE FUNCTION session_consistency.list_attachments()
         completed_statuses text[],
         subscription_member_column name,
         subscription_status_column name,
-        active_status text,
+        active_statuses text[],
         total_column name,
         used_column name,
         remaining_column name,
@@ -108,7 +108,7 @@ COMMENT ON FUNCTION session_consistency.list_attachments() IS
 CREATE VIEW session_consistency.attachments AS
     SELECT sessions, subscriptions, member_column, subscription_column, type_column, status_column, consuming_types,
         scheduled_statuses, completed_statuses, subscription_member_column, subscription_status_column,
-        active_status, total_column, used_column, remaining_column, counts_view, guard, ledger, link_check, enforced,
+        active_statuses, total_column, used_column, remaining_column, counts_view, guard, ledger, link_check, enforced,
         gaps
     FROM session_consistency.list_attachments();
 GRANT SELECT ON session_consistency.attachments TO PUBLIC;
@@ -136,8 +136,8 @@ COMMENT ON COLUMN session_consistency.attachments.subscription_member_column IS
 'Column of the subscriptions: whose subscription it is.';
 COMMENT ON COLUMN session_consistency.attachments.subscription_status_column IS
 'Column of the subscriptions: the status.';
-COMMENT ON COLUMN session_consistency.attachments.active_status IS
-'The status of a subscription that may be booked on.';
+COMMENT ON COLUMN session_consistency.attachments.active_statuses IS
+'The statuses of a subscription that may be booked on.';
 COMMENT ON COLUMN session_consistency.attachments.total_column IS
 'Column of the subscriptions: how many credits it has; NULL in a row means unlimited.';
 COMMENT ON COLUMN session_consistency.attachments.used_column IS
@@ -339,7 +339,7 @@ CREATE FUNCTION session_consistency.audit(
     completed_statuses text[] DEFAULT '{completed}',
     subscription_member_column name DEFAULT 'member_id',
     subscription_status_column name DEFAULT 'status',
-    active_status text DEFAULT 'active',
+    active_statuses text[] DEFAULT '{active}',
     total_column name DEFAULT 'total_sessions_snapshot',
     used_column name DEFAULT 'used_sessions',
     remaining_column name DEFAULT 'remaining_sessions',
@@ -354,7 +354,7 @@ CREATE FUNCTION session_consistency.audit(
     RETURNS SETOF record
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'sc_audit';
 COMMENT ON FUNCTION session_consistency.audit(
-    regclass, regclass, name, name, name, name, text[], text[], text[], name, name, text, name, name, name, regclass, name) IS
+    regclass, regclass, name, name, name, name, text[], text[], text[], name, name, text[], name, name, name, regclass, name) IS
 'Says what is wrong with two tables, before anything is attached and after: one row for each category, also where it has no finding. Reads only, in one snapshot, and works on a standby.
 
 affected is the number of findings, samples the first five as a JSON array of {member_id, subscription_id, session_id, expected, actual}; severity is critical, high, medium or low. The arguments are those of attach(), with the same defaults; the link, used and remaining columns may be missing. Where the sessions are attached, subscriptions may be left out, and an argument left at its default stands for the attachment''s own value. members is the members table, else found by a foreign key of the subscriptions'' member column, or of the sessions''; without one, an orphaned session cannot be told. valid_from_column is the column of the subscriptions, a date or a timestamp, that says when one begins; without it, a future subscription cannot be told.
@@ -379,7 +379,7 @@ CREATE FUNCTION session_consistency.audit_findings(
     completed_statuses text[] DEFAULT '{completed}',
     subscription_member_column name DEFAULT 'member_id',
     subscription_status_column name DEFAULT 'status',
-    active_status text DEFAULT 'active',
+    active_statuses text[] DEFAULT '{active}',
     total_column name DEFAULT 'total_sessions_snapshot',
     used_column name DEFAULT 'used_sessions',
     remaining_column name DEFAULT 'remaining_sessions',
@@ -396,7 +396,7 @@ CREATE FUNCTION session_consistency.audit_findings(
     RETURNS SETOF record
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'sc_audit_findings';
 COMMENT ON FUNCTION session_consistency.audit_findings(
-    regclass, regclass, name, name, name, name, text[], text[], text[], name, name, text, name, name, name, regclass, name) IS
+    regclass, regclass, name, name, name, name, text[], text[], text[], name, name, text[], name, name, name, regclass, name) IS
 'Names every finding of audit(), which describes the categories, the arguments and the errors: one row each, in the order of the categories, then of the keys. Reads only.
 
 session_id is the session''s primary key as text: of a key that is the member and one more column that one alone, of any other key of several columns the row of them. repair_sql puts the finding right where there is one right answer, and is NULL where a person must decide: it clears the link of a session that consumes nothing, and sets a counter to the recount where that is within the total. Before anything is attached it is an UPDATE of that one row, which does nothing once the row is no longer as found; where the tables are attached it calls repair(), unless the arguments differ from the attachment.';

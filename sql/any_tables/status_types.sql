@@ -21,7 +21,7 @@ BEGIN
     EXECUTE format('INSERT INTO %I VALUES (10, 1, %L, 2), (11, 1, %L, 2)', subscriptions, active, expired);
     PERFORM session_consistency.attach(sessions, subscriptions, consuming_types => ARRAY[paid],
         scheduled_statuses => ARRAY[scheduled],
-                                       completed_statuses => ARRAY[completed], active_status => active);
+                                       completed_statuses => ARRAY[completed], active_statuses => ARRAY[active]);
     step := 'booked';
     happened := outcome(format('INSERT INTO %I VALUES (1, 1, %L, %L), (2, 1, %L, %L), (3, 1, %L, %L), (4, 1, %L, %L),
                                                       (5, 1, NULL, %L), (6, 1, %L, NULL)',

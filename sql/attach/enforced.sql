@@ -39,7 +39,7 @@ SELECT replace(:'definition', 'FOR EACH ROW', 'FOR EACH ROW WHEN (NEW.id > 0)') 
 :look
 BEGIN;
 DROP TRIGGER "00_session_consistency_guard" ON member_subscriptions;
-SELECT replace(:'definition', 'guard=reject', 'guard=off') \gexec
+SELECT replace(:'definition', '{format=1', '{format=1,guard=off') \gexec
 :look
 
 -- The foreign key: gone, one too many, its own triggers disabled.

@@ -18,7 +18,7 @@ SELECT step, action, command FROM session_consistency.attach('attach_names."from
     member_column => 'Member Id', subscription_column => 'Pack "id"', type_column => 'typ\e', status_column => 'select',
     consuming_types => '{it''s,"a,b","{}","NULL"}'::text[] || 'back\slash'::text, scheduled_statuses => '{"to do"}',
     completed_statuses => '{"done, at last","=\""}', subscription_member_column => 'Member Id',
-    subscription_status_column => 'order', active_status => 'it''s "on"', total_column => 'Σ', used_column => 'σ',
+    subscription_status_column => 'order', active_statuses => ARRAY['it''s "on"'], total_column => 'Σ', used_column => 'σ',
     counts_view => 'The "counts"');
 SET search_path = :test;
 \x

@@ -31,7 +31,7 @@ SELECT try('NULL, ''member_subscriptions''');
 SELECT try('''training_sessions'', NULL');
 SELECT try(:'tables' || format(', %s => NULL', a)) FROM unnest('{member_column,subscription_column,status_column,
     consuming_types,scheduled_statuses,completed_statuses,subscription_member_column,subscription_status_column,
-    active_status,total_column,used_column,guard,ledger,link_check,dry_run}'::text[]) a;
+    active_statuses,total_column,used_column,guard,ledger,link_check,dry_run}'::text[]) a;
 
 -- Tables that do not exist, or are one.
 SELECT try('''nowhere'', ''member_subscriptions''');
@@ -57,8 +57,8 @@ SELECT try(:'tables' || ', completed_statuses => ''{completed,in_progress}''');
 SELECT try(:'tables' || ', consuming_types => ''{member,bonus}''');
 SELECT try(:'tables' || ', scheduled_statuses => ''{planned}''');
 SELECT try(:'tables' || ', completed_statuses => ''{completed,""}''');
-SELECT try(:'tables' || ', active_status => ''running''');
-SELECT try(:'tables' || ', active_status => ''''');
+SELECT try(:'tables' || ', active_statuses => ''{running}''');
+SELECT try(:'tables' || ', active_statuses => ''{}''');
 SELECT try('''lessons'', ''member_subscriptions'', consuming_types => ''{member,blocked}''');
 SELECT try('''lessons'', ''member_subscriptions'', consuming_types => ''{contractual}''');
 SELECT try('''lessons'', ''member_subscriptions'', consuming_types => ''{member}'', completed_statuses => ''{"much too long"}''');

@@ -58,7 +58,7 @@ INSERT INTO "Gym's %s"."Packs '%I'" VALUES
 INSERT INTO "Gym's %s"."Sessions; DROP" VALUES
     (1, 'Ada '' %s \', 'p''1 \ %s', 1, 'it''s done'), (2, 'Ben', 'p''1 \ %s', 2, 'it''s done'),
     (3, 'Ada '' %s \', 'p''1 \ %s', 3, 'it''s done'), (4, 'Cleo', NULL, 1, 'open');
-\set audit '$call$''"Gym''''s %s"."Sessions; DROP"'', ''"Gym''''s %s"."Packs ''''%I''''"'', ''Who'', ''Pack'', ''Kind ''''k'''''', ''State'', ''{1,2}'', ''{open}'', ''{it''''s done}'', ''Owner'', ''Is "it"?'', ''it''''s on'', ''Total %'', ''Used %1$s'', ''Rest %''$call$'
+\set audit '$call$''"Gym''''s %s"."Sessions; DROP"'', ''"Gym''''s %s"."Packs ''''%I''''"'', ''Who'', ''Pack'', ''Kind ''''k'''''', ''State'', ''{1,2}'', ''{open}'', ''{it''''s done}'', ''Owner'', ''Is "it"?'', ''{it''''s on}'', ''Total %'', ''Used %1$s'', ''Rest %''$call$'
 SELECT * FROM found(:audit);
 SELECT repair(:audit);
 SELECT * FROM found(:audit);

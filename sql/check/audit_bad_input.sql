@@ -40,13 +40,13 @@ SELECT * FROM refused($$'training_sessions', 'member_subscriptions', members => 
 
 -- NULL and empty arguments; a type, a remaining, a members or a valid_from column may be NULL.
 SELECT argument, state, message FROM unnest('{member_column, subscription_column, status_column, consuming_types,
-    scheduled_statuses, completed_statuses, subscription_member_column, subscription_status_column, active_status,
+    scheduled_statuses, completed_statuses, subscription_member_column, subscription_status_column, active_statuses,
     total_column, used_column}'::text[]) argument,
     LATERAL refused(format($$'training_sessions', 'member_subscriptions', %s => NULL$$, argument));
 SELECT argument, state, message
 FROM unnest('{type_column, remaining_column, members, valid_from_column}'::text[]) argument,
     LATERAL refused(format($$'training_sessions', 'member_subscriptions', %s => NULL$$, argument));
-SELECT argument, state, message FROM unnest('{consuming_types, scheduled_statuses, completed_statuses, active_status,
+SELECT argument, state, message FROM unnest('{consuming_types, scheduled_statuses, completed_statuses, active_statuses,
     member_column, type_column}'::text[]) argument,
     LATERAL refused(format($$'training_sessions', 'member_subscriptions', %s => %L$$, argument,
                            CASE WHEN argument ~ '_(types|statuses)$' THEN '{}' ELSE '' END));
@@ -68,7 +68,7 @@ SELECT state FROM refused($$'training_sessions', 'member_subscriptions', member_
 -- Values.
 SELECT state FROM refused($$'training_sessions', 'member_subscriptions', consuming_types => '{member,unheard_of}'$$);
 SELECT state FROM refused($$'training_sessions', 'member_subscriptions', completed_statuses => '{scheduled}'$$);
-SELECT state FROM refused($$'training_sessions', 'member_subscriptions', active_status => 'unheard_of'$$);
+SELECT state FROM refused($$'training_sessions', 'member_subscriptions', active_statuses => '{unheard_of}'$$);
 
 -- The findings are refused in the same words.
 SELECT session_consistency.audit_findings('training_sessions', 'a_view');

@@ -27,7 +27,7 @@ INSERT INTO "the packs" ("no.", customer, "it's", size, remaining_sessions) VALU
 SELECT count(*) > 0 AS attached FROM session_consistency.attach(
     '"the visits"', '"the packs"', member_column => 'customer', subscription_column => 'counted', type_column => NULL,
     status_column => 'it''s', scheduled_statuses => '{1}', completed_statuses => '{2,3}',
-    subscription_member_column => 'customer', subscription_status_column => 'it''s', active_status => 'on',
+    subscription_member_column => 'customer', subscription_status_column => 'it''s', active_statuses => '{on}',
     total_column => 'size', used_column => 'used up');
 INSERT INTO "the visits" (id, customer, "it's") VALUES
     (1, 'eve''s', 1), (2, 'eve''s', 2), (3, 'eve''s', 4), (4, E'a\\b', 3);

@@ -19,7 +19,7 @@ INSERT INTO "the packs" ("no.", customer, size, "it's") VALUES
 SELECT count(*) > 0 AS attached FROM session_consistency.attach(
     '"the visits"', '"the packs"', member_column => 'customer', subscription_column => 'counted',
     type_column => 'kind', status_column => 'it''s', scheduled_statuses => '{1}', completed_statuses => '{2,3}',
-    subscription_member_column => 'customer', subscription_status_column => 'it''s', active_status => 'on',
+    subscription_member_column => 'customer', subscription_status_column => 'it''s', active_statuses => '{on}',
     total_column => 'size', used_column => 'used up');
 UPDATE "the packs" SET size = size;
 INSERT INTO "the visits" (id, customer, "it's") VALUES (1, 'eve''s', 1), (2, E'a\\b', 2), (3, E'a\\b', 4);

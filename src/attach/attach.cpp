@@ -137,7 +137,7 @@ void plan_active_index(Plan &plan)
     const char *name = choose_index_name(plan, plan.request->subscriptions, mapping.subscription_member_column);
     add_step(plan.steps, "create index",
              psprintf("CREATE UNIQUE INDEX %s ON %s (%s) WHERE %s", quote_identifier(name), plan.subscriptions,
-                      quote_identifier(mapping.subscription_member_column), active_condition(mapping)));
+                      quote_identifier(mapping.subscription_member_column), active_condition(mapping, nullptr)));
     add_made(plan, "active_index", name);
 }
 

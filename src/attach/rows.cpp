@@ -36,7 +36,7 @@ const char *ambiguous_member_query(const Request &request, const Mapping &mappin
 {
     const char *member = quote_identifier(mapping.subscription_member_column);
     return psprintf("SELECT %s FROM %s WHERE %s AND %s IS NOT NULL GROUP BY %s HAVING count(*) > 1 LIMIT 1", member,
-                    qualified_name(request.subscriptions), active_condition(mapping), member, member);
+                    qualified_name(request.subscriptions), active_condition(mapping, nullptr), member, member);
 }
 
 const char *dangling_link_query(const Request &request, const Facts &facts)
@@ -138,8 +138,8 @@ Rows inspect_rows(const Request &request, const Facts &facts)
         ereport(ERROR, errcode(ERRCODE_UNIQUE_VIOLATION),
                 errmsg("a member has more than one active subscription in table \"%s\"",
                        get_rel_name(request.subscriptions)),
-                errdetail("Key (%s)=(%s) has several with status \"%s\".", facts.mapping.subscription_member_column,
-                          obstacles.ambiguous_member, facts.mapping.active_status),
+                errdetail("Key (%s)=(%s) has several where %s.", facts.mapping.subscription_member_column,
+                          obstacles.ambiguous_member, active_condition(facts.mapping, nullptr)),
                 errhint("session_consistency.audit() lists them. Decide which one stays active, then attach again."));
     if (obstacles.dangling_link != nullptr)
         ereport(ERROR, errcode(ERRCODE_FOREIGN_KEY_VIOLATION),

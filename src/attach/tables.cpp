@@ -340,18 +340,18 @@ void find_missing(Facts &facts, const Request &request, const Tables &tables)
         missing.used_column || !is_checked(tables.subscriptions, counter_condition(mapping), false);
     const AttrNumber owner = get_attnum(request.subscriptions, mapping.subscription_member_column);
     missing.active_index =
-        !OidIsValid(find_active_index(tables.subscriptions, owner, active_condition(mapping)));
+        !OidIsValid(find_active_index(tables.subscriptions, owner, active_condition(mapping, nullptr)));
     missing.member_index = missing.active_index && !OidIsValid(find_member_index(tables.subscriptions, owner));
     missing.link_index = missing.link_column ||
                          !OidIsValid(find_link_index(tables.sessions, link, member, linked_condition(mapping)));
-    missing.link_check = request.link_check &&
+    missing.link_check = request.mapping.link_check &&
                          (missing.link_column || !is_checked(tables.sessions, link_check_condition(mapping), false));
 }
 
 const char *settle_view_name(const Request &request)
 {
-    const char *name = request.counts_view != nullptr
-                           ? request.counts_view
+    const char *name = request.mapping.counts_view != nullptr
+                           ? request.mapping.counts_view
                            : makeObjectName(get_rel_name(request.subscriptions), nullptr, "session_counts");
     if (OidIsValid(get_relname_relid(name, get_rel_namespace(request.subscriptions))))
         ereport(ERROR, errcode(ERRCODE_DUPLICATE_TABLE), errmsg("relation \"%s\" already exists", name),
@@ -370,9 +370,10 @@ Facts inspect_tables(const Request &request)
     check_relations(tables);
     check_sessions_free(request.sessions);
     check_subscriptions_free(request.subscriptions);
-    settle_remaining_column(request, facts.mapping);
-    check_columns(request, facts.mapping);
-    check_values(request, facts.mapping);
+    const Pair pair{request.sessions, request.subscriptions};
+    settle_remaining_column(pair, facts.mapping);
+    check_columns(pair, facts.mapping);
+    check_values(pair, facts.mapping);
     settle_key(facts, request, tables);
     facts.partitioned = tables.sessions->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
     if (facts.partitioned)

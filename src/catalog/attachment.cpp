@@ -128,13 +128,13 @@ List *collect(Relation triggers, SysScanDesc scan, Oid charge)
         if (trigger->tgfoid != charge || OidIsValid(trigger->tgparentid) || trigger->tgisinternal)
             continue;
         // One whose arguments say nothing attaches nothing: it must not keep others from seeing their attachments.
-        const std::optional<Mapping> mapping = find_mapping(arguments_of(tuple, RelationGetDescr(triggers)));
-        if (!mapping)
+        Mapping mapping{};
+        if (read_mapping(arguments_of(tuple, RelationGetDescr(triggers)), mapping) != nullptr)
             continue;
         auto *attachment = static_cast<Attachment *>(palloc0(sizeof(Attachment)));
         attachment->sessions = trigger->tgrelid;
         attachment->charge_trigger = trigger->oid;
-        attachment->mapping = *mapping;
+        attachment->mapping = mapping;
         found = lappend(found, attachment);
     }
     return found;

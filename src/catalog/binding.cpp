@@ -5,6 +5,7 @@
 #include "server/pg_compat.hpp"
 #include "catalog/plain_write.hpp"
 
+#include <algorithm>
 #include <limits>
 
 namespace sc {
@@ -149,15 +150,9 @@ Words make_words(Relation relation, AttrNumber column, Names names)
     return words;
 }
 
-// True where the index finds the rows of a member, and leaves out at most rows that are not active.
-bool finds_active(Relation relation, Relation index, AttrNumber member, AttrNumber status, Datum active)
+// The condition "column = word".
+Node *make_equality(Relation relation, AttrNumber status, Datum word)
 {
-    if (!index->rd_index->indisvalid || index->rd_rel->relam != BTREE_AM_OID ||
-        index->rd_index->indkey.values[0] != member)
-        return false;
-    List *predicate = RelationGetIndexPredicate(index);
-    if (predicate == NIL)
-        return true;
     const Form_pg_attribute attribute = column_of(relation, status);
     const Oid base = getBaseType(attribute->atttypid);
     TypeCacheEntry *entry = lookup_type_cache(base, TYPECACHE_EQ_OPR);
@@ -174,11 +169,24 @@ bool finds_active(Relation relation, Relation index, AttrNumber member, AttrNumb
     if (compared != attribute->atttypid)
         column = reinterpret_cast<Node *>(makeRelabelType(reinterpret_cast<Expr *>(column), compared, -1,
                                                           attribute->attcollation, COERCE_IMPLICIT_CAST));
-    Const *value = makeConst(compared, -1, attribute->attcollation, length, active, false, by_value);
+    Const *value = makeConst(compared, -1, attribute->attcollation, length, word, false, by_value);
     Expr *clause = make_opclause(entry->eq_opr, BOOLOID, false, reinterpret_cast<Expr *>(column),
                                  reinterpret_cast<Expr *>(value), InvalidOid, attribute->attcollation);
     set_opfuncid(reinterpret_cast<OpExpr *>(clause));
-    return predicate_implied_by(predicate, list_make1(clause), false);
+    return reinterpret_cast<Node *>(clause);
+}
+
+// True where the index finds the rows of a member, and leaves out at most rows that are not active.
+bool finds_active(Relation relation, Relation index, AttrNumber member, AttrNumber status,
+                  const Words &active)
+{
+    if (!index->rd_index->indisvalid || index->rd_rel->relam != BTREE_AM_OID ||
+        index->rd_index->indkey.values[0] != member)
+        return false;
+    List *predicate = RelationGetIndexPredicate(index);
+    return predicate == NIL || std::all_of(active.values.begin(), active.values.end(), [=](Datum word) {
+        return predicate_implied_by(predicate, list_make1(make_equality(relation, status, word)), false);
+    });
 }
 
 // Looks for the index that finds a member's active subscriptions: rather one that allows only one, rather a partial
@@ -189,7 +197,7 @@ void choose_member_index(SubscriptionShape *shape, Relation relation)
     ListCell *cell;
     foreach (cell, RelationGetIndexList(relation)) {
         Relation index = index_open(lfirst_oid(cell), AccessShareLock);
-        if (finds_active(relation, index, shape->member, shape->status, shape->active.values[0])) {
+        if (finds_active(relation, index, shape->member, shape->status, shape->active)) {
             const Form_pg_index form = index->rd_index;
             const bool unique = form->indisunique && form->indimmediate && form->indnkeyatts == 1;
             const int rank = 1 + (RelationGetIndexPredicate(index) != NIL ? 1 : 0) + (unique ? 2 : 0);
@@ -220,8 +228,7 @@ SubscriptionShape make_subscription_shape(Relation relation, const Mapping &mapp
         shape.remaining_type = counter_type(relation, shape.remaining);
     }
     shape.member_key = make_key_type(relation, shape.member);
-    const char *const active[] = {mapping.active_status};
-    shape.active = make_words(relation, shape.status, Names(active));
+    shape.active = make_words(relation, shape.status, mapping.active_statuses);
     shape.plain = writes_plainly(shape, relation);
     return shape;
 }
@@ -379,10 +386,10 @@ Binding *build(Relation relation, const Trigger *trigger, Fill_binding fill)
                                                   ALLOCSET_SMALL_SIZES);
     MemoryContext caller = MemoryContextSwitchTo(context);
     auto *binding = static_cast<Binding *>(palloc0(sizeof(Binding)));
-    const Mapping mapping = parse_mapping(std::span<char *const>(trigger->tgargs, trigger->tgnargs));
+    const Mapping mapping = parse_mapping(*trigger);
     binding->trigger = trigger->tgoid;
     binding->context = context;
-    binding->guard = mapping.guard;
+    binding->guard = guard_of(mapping);
     fill(binding, relation, mapping);
     binding->valid = true;
     MemoryContextSwitchTo(caller);

@@ -9,56 +9,33 @@ namespace sc {
 
 namespace {
 
-enum class Kind : uint8_t { key, word, counter };
-
-// What each column of the mapping must be.
-struct ColumnRule {
-    const char *Mapping::*member;
-    const char *argument;
-    bool on_sessions;
-    Kind kind;
-    bool may_be_missing;     // attach() then adds it
-};
-constexpr std::array column_rules{
-    ColumnRule{&Mapping::member_column, "member_column", true, Kind::key, false},
-    ColumnRule{&Mapping::subscription_column, "subscription_column", true, Kind::key, true},
-    ColumnRule{&Mapping::type_column, "type_column", true, Kind::word, false},
-    ColumnRule{&Mapping::status_column, "status_column", true, Kind::word, false},
-    ColumnRule{&Mapping::subscription_member_column, "subscription_member_column", false, Kind::key, false},
-    ColumnRule{&Mapping::subscription_status_column, "subscription_status_column", false, Kind::word, false},
-    ColumnRule{&Mapping::total_column, "total_column", false, Kind::counter, false},
-    ColumnRule{&Mapping::used_column, "used_column", false, Kind::counter, true},
-    ColumnRule{&Mapping::remaining_column, "remaining_column", false, Kind::counter, true},
-};
-
 bool is_text(Oid type)
 {
     return type == TEXTOID || type == VARCHAROID;
 }
 
-bool fits(Kind kind, Oid type, Oid base)
+bool fits(FieldKind kind, Oid type, Oid base)
 {
     switch (kind) {
-    case Kind::word:
+    case FieldKind::word:
         // The server compares no domain over an enum: it finds no operator.
         return is_integer(base) || is_text(base) || type_is_enum(type);
-    case Kind::counter:
+    case FieldKind::counter:
         return is_integer(base);
-    case Kind::key:
-        break;
+    default:
+        return true;
     }
-    return true;
 }
 
-const char *fitting_types(Kind kind)
+const char *fitting_types(FieldKind kind)
 {
-    return kind == Kind::counter ? "smallint, integer, bigint or a domain over one of them"
-                                 : "an enum, or text, varchar, an integer type or a domain over one of them";
+    return kind == FieldKind::counter ? "smallint, integer, bigint or a domain over one of them"
+                                      : "an enum, or text, varchar, an integer type or a domain over one of them";
 }
 
-Oid table_of(const Request &request, const ColumnRule &rule)
+Oid table_of(const Pair &pair, const Field &field)
 {
-    return rule.on_sessions ? request.sessions : request.subscriptions;
+    return field.side == Side::sessions ? pair.sessions : pair.subscriptions;
 }
 
 [[noreturn]] void raise_missing(Oid table, const char *column, const char *argument)
@@ -70,44 +47,45 @@ Oid table_of(const Request &request, const ColumnRule &rule)
     pg_unreachable();
 }
 
-void check_column(Oid table, const char *name, const ColumnRule &rule)
+void check_column(Oid table, const char *name, const Field &field)
 {
     const std::optional<Column> column = find_column(table, name);
-    if (!column && rule.may_be_missing && name[0] != '\0')
+    if (!column && has(field, added))
         return;
     if (!column)
-        raise_missing(table, name, rule.argument);
+        raise_missing(table, name, field.name);
     if (column->number < 0)
         ereport(ERROR, errcode(ERRCODE_INVALID_COLUMN_REFERENCE),
                 errmsg("\"%s\" is a system column", name),
                 errdetail("The server writes it, and nobody else can."),
-                errhint("Name another column in the argument \"%s\" of attach().", rule.argument));
+                errhint("Name another column in the argument \"%s\" of attach().", field.name));
     if (column->generated)
         ereport(ERROR, errcode(ERRCODE_GENERATED_ALWAYS),
                 errmsg("column \"%s\" of table \"%s\" is generated", name, get_rel_name(table)),
-                errdetail("The argument \"%s\" of attach() needs a plain column.", rule.argument),
+                errdetail("The argument \"%s\" of attach() needs a plain column.", field.name),
                 errhint("Name a column that statements write, or drop what generates it."));
-    if (!fits(rule.kind, column->type, column->base))
+    if (!fits(field.kind, column->type, column->base))
         ereport(ERROR, errcode(ERRCODE_DATATYPE_MISMATCH),
                 errmsg("column \"%s\" of table \"%s\" has type %s", name, get_rel_name(table),
                        format_type_be(column->type)),
-                errdetail("The argument \"%s\" of attach() needs %s.", rule.argument, fitting_types(rule.kind)),
+                errdetail("The argument \"%s\" of attach() needs %s.", field.name, fitting_types(field.kind)),
                 errhint("Name another column in that argument, or change its type."));
 }
 
-void check_named_once(const Mapping &mapping, const ColumnRule &rule, Oid table)
+// Each column that the mapping names is named by one field.
+void check_named_once(const Pair &pair, const Mapping &mapping, const Field &field)
 {
-    const char *name = mapping.*rule.member;
-    for (const ColumnRule &other : column_rules) {
-        if (&other == &rule)
+    const char *name = mapping.*field.text;
+    for (const Field &other : mapping_fields) {
+        if (&other == &field)
             return;
-        const char *other_name = mapping.*other.member;
-        if (other.on_sessions == rule.on_sessions && other_name != nullptr && strcmp(other_name, name) == 0)
-            ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                    errmsg("column \"%s\" is named by both \"%s\" and \"%s\"", name, other.argument,
-                           rule.argument),
-                    errdetail("Both are columns of table \"%s\".", get_rel_name(table)),
-                    errhint("Each argument of attach() needs a column of its own."));
+        if (!is_column(other) || other.side != field.side || mapping.*other.text == nullptr ||
+            strcmp(mapping.*other.text, name) != 0)
+            continue;
+        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                errmsg("column \"%s\" is named by both \"%s\" and \"%s\"", name, other.name, field.name),
+                errdetail("Both are columns of table \"%s\".", get_rel_name(table_of(pair, field))),
+                errhint("Each argument of attach() needs a column of its own."));
     }
 }
 
@@ -158,16 +136,27 @@ Names accept_values(Names values, const char *argument, Oid table, const char *c
     return Names(accepted, values.size());
 }
 
-// No value of the list from first on stands anywhere before it.
-void check_listed_once(Names earlier, Names values, const char *what)
+// No value stands twice among the lists of one column.
+void check_listed_once(const Mapping &mapping, const Field &list)
 {
-    for (auto value = values.begin(); value != values.end(); ++value) {
-        const auto same = [=](const char *other) { return strcmp(other, *value) == 0; };
-        if (std::any_of(earlier.begin(), earlier.end(), same) || std::any_of(values.begin(), value, same))
-            ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                    errmsg("%s \"%s\" is listed twice", what, *value),
-                    errdetail("One mention would contradict or repeat the other."),
-                    errhint("A type is listed once; a status is either scheduled or completed."));
+    const Names values = mapping.*list.list;
+    const auto refuse = [](const char *value, const Field &first, const Field &second) {
+        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                errmsg("value \"%s\" of \"%s\" is listed twice", value, second.name),
+                errdetail("\"%s\" lists it already.", first.name),
+                errhint("One mention would contradict or repeat the other: leave one of them."));
+    };
+    for (const Field &other : mapping_fields) {
+        const bool itself = &other == &list;
+        if (other.kind != FieldKind::list || other.words_of != list.words_of)
+            continue;
+        const Names earlier = mapping.*other.list;
+        for (auto value = values.begin(); value != values.end(); ++value)
+            if (std::any_of(earlier.begin(), itself ? earlier.begin() + (value - values.begin()) : earlier.end(),
+                            [value](const char *known) { return strcmp(known, *value) == 0; }))
+                refuse(*value, other, list);
+        if (itself)
+            return;
     }
 }
 
@@ -190,42 +179,37 @@ std::optional<Column> find_column(Oid relation, const char *name)
     return column;
 }
 
-void settle_remaining_column(const Request &request, Mapping &mapping)
+void settle_remaining_column(const Pair &pair, Mapping &mapping)
 {
     if (mapping.remaining_column == nullptr)
         return;
-    const std::optional<Column> column = find_column(request.subscriptions, mapping.remaining_column);
-    if (!column && strcmp(mapping.remaining_column, default_remaining_column) != 0)
-        raise_missing(request.subscriptions, mapping.remaining_column, "remaining_column");
+    const Field &field = *find_field("remaining_column");
+    const std::optional<Column> column = find_column(pair.subscriptions, mapping.remaining_column);
+    if (!column && !is_same(mapping, default_mapping(), field))
+        raise_missing(pair.subscriptions, mapping.remaining_column, field.name);
     if (!column || column->generated)
         mapping.remaining_column = nullptr;
 }
 
-void check_columns(const Request &request, const Mapping &mapping)
+void check_columns(const Pair &pair, const Mapping &mapping)
 {
-    for (const ColumnRule &rule : column_rules) {
-        const char *name = mapping.*rule.member;
-        if (name == nullptr)
+    for (const Field &field : mapping_fields) {
+        if (!is_column(field) || mapping.*field.text == nullptr)
             continue;
-        check_column(table_of(request, rule), name, rule);
-        check_named_once(mapping, rule, table_of(request, rule));
+        check_column(table_of(pair, field), mapping.*field.text, field);
+        check_named_once(pair, mapping, field);
     }
 }
 
-void check_values(const Request &request, Mapping &mapping)
+void check_values(const Pair &pair, Mapping &mapping)
 {
-    if (mapping.type_column != nullptr)
-        mapping.consuming_types =
-            accept_values(mapping.consuming_types, "consuming_types", request.sessions, mapping.type_column);
-    mapping.scheduled_statuses =
-        accept_values(mapping.scheduled_statuses, "scheduled_statuses", request.sessions, mapping.status_column);
-    mapping.completed_statuses =
-        accept_values(mapping.completed_statuses, "completed_statuses", request.sessions, mapping.status_column);
-    mapping.active_status = accept_value(mapping.active_status, "active_status", request.subscriptions,
-                                         mapping.subscription_status_column);
-    check_listed_once({}, mapping.consuming_types, "type");
-    check_listed_once({}, mapping.scheduled_statuses, "status");
-    check_listed_once(mapping.scheduled_statuses, mapping.completed_statuses, "status");
+    for (const Field &field : mapping_fields) {
+        if (field.words_of == nullptr)
+            continue;
+        if (const char *column = mapping.*field.words_of)
+            mapping.*field.list = accept_values(mapping.*field.list, field.name, table_of(pair, field), column);
+        check_listed_once(mapping, field);
+    }
 }
 
 void check_joined(Oid first, const char *first_column, Oid second, const char *second_column)

@@ -1,7 +1,7 @@
 // What the columns and values of an attachment must be. Refuses; changes nothing.
 #pragma once
 
-#include "attach/request.hpp"
+#include "catalog/mapping.hpp"
 
 namespace sc {
 
@@ -17,14 +17,21 @@ static_assert(Pod<Column>);
 
 std::optional<Column> find_column(Oid relation, const char *name);
 
+// The two tables of an attachment, or of what may become one.
+struct Pair {
+    Oid sessions;
+    Oid subscriptions;
+};
+static_assert(Pod<Pair>);
+
 // Leaves remaining_column in the mapping only where it is a plain column, which must then be maintained.
-void settle_remaining_column(const Request &request, Mapping &mapping);
+void settle_remaining_column(const Pair &pair, Mapping &mapping);
 
 // Every column that the mapping names: there, not generated, of a fitting type, named once.
-void check_columns(const Request &request, const Mapping &mapping);
+void check_columns(const Pair &pair, const Mapping &mapping);
 
 // Every listed value is one that its column accepts; the mapping then has it as the column writes it.
-void check_values(const Request &request, Mapping &mapping);
+void check_values(const Pair &pair, Mapping &mapping);
 
 // Two columns that are compared with each other: same base type (integers of any width, text with varchar), same
 // collation.

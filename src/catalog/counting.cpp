@@ -37,16 +37,9 @@ AttrNumber require_column(Oid table, const char *column)
 
 void require_columns(const Attachment &attachment)
 {
-    const Mapping &mapping = attachment.mapping;
-    require_column(attachment.sessions, mapping.status_column);
-    if (mapping.type_column != nullptr)
-        require_column(attachment.sessions, mapping.type_column);
-    require_column(attachment.subscriptions, mapping.subscription_member_column);
-    require_column(attachment.subscriptions, mapping.subscription_status_column);
-    require_column(attachment.subscriptions, mapping.total_column);
-    require_column(attachment.subscriptions, mapping.used_column);
-    if (mapping.remaining_column != nullptr)
-        require_column(attachment.subscriptions, mapping.remaining_column);
+    for (const Field &field : mapping_fields)
+        if (const char *column = is_column(field) ? attachment.mapping.*field.text : nullptr)
+            require_column(field.side == Side::sessions ? attachment.sessions : attachment.subscriptions, column);
 }
 
 }  // namespace
@@ -111,6 +104,11 @@ const char *counted_condition(const Mapping &mapping, const char *alias)
     if (mapping.type_column == nullptr)
         return held;
     return psprintf("%s AND %s", consuming_condition(mapping, alias), held);
+}
+
+const char *active_condition(const Mapping &mapping, const char *alias)
+{
+    return one_of(quoted_column(alias, mapping.subscription_status_column), std::array{mapping.active_statuses});
 }
 
 const char *join_condition(const Counting &counting, const char *session_alias, const char *subscription_alias)

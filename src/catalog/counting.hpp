@@ -27,6 +27,9 @@ const char *scheduled_condition(const Mapping &mapping, const char *alias);   //
 const char *completed_condition(const Mapping &mapping, const char *alias);   // by status alone
 const char *counted_condition(const Mapping &mapping, const char *alias);     // consuming, scheduled or completed
 
+// The subscription may be booked on.
+const char *active_condition(const Mapping &mapping, const char *alias);
+
 // "t.link = s.id", with the members where the key is composite.
 const char *join_condition(const Counting &counting, const char *session_alias, const char *subscription_alias);
 

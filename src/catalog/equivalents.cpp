@@ -242,12 +242,6 @@ const char *counter_condition(const Mapping &mapping)
     return psprintf("%s >= 0 AND %s <= %s", used, used, quote_identifier(mapping.total_column));
 }
 
-const char *active_condition(const Mapping &mapping)
-{
-    return psprintf("%s = %s", quote_identifier(mapping.subscription_status_column),
-                    quote_literal_cstr(mapping.active_status));
-}
-
 const char *linked_condition(const Mapping &mapping)
 {
     return psprintf("%s IS NOT NULL", quote_identifier(mapping.subscription_column));

@@ -55,7 +55,6 @@ Oids partition_tree(Oid relation, LOCKMODE lock);
 
 // The conditions that attach() enforces, as text.
 const char *counter_condition(const Mapping &mapping);       // 0 <= used <= total
-const char *active_condition(const Mapping &mapping);        // on subscriptions
 const char *linked_condition(const Mapping &mapping);        // link IS NOT NULL
 const char *link_check_condition(const Mapping &mapping);    // consuming => linked
 

@@ -77,17 +77,13 @@ bool look_at_columns(Inspection &inspection)
 {
     const Mapping &mapping = inspection.attachment->mapping;
     const int before = list_length(inspection.gaps);
-    const auto look = [&](Relation table, const char *column) {
+    for (const Field &field : mapping_fields) {
+        Relation table = field.side == Side::sessions ? inspection.sessions : inspection.subscriptions;
+        const char *column = is_column(field) ? mapping.*field.text : nullptr;
         if (column != nullptr && table != nullptr && get_attnum(RelationGetRelid(table), column) <= 0)
             add_gap(inspection, psprintf("column \"%s\" of table %s is gone", column,
                                          qualified_name(RelationGetRelid(table))));
-    };
-    for (const char *column : {mapping.member_column, mapping.subscription_column, mapping.type_column,
-                               mapping.status_column})
-        look(inspection.sessions, column);
-    for (const char *column : {mapping.subscription_member_column, mapping.subscription_status_column,
-                               mapping.total_column, mapping.used_column, mapping.remaining_column})
-        look(inspection.subscriptions, column);
+    }
     return list_length(inspection.gaps) == before;
 }
 
@@ -148,15 +144,19 @@ bool is_word_of(Oid relation, const char *column_name, const char *word)
            strspn(word + (word[0] == '-' ? 1 : 0), "0123456789") == strlen(word + (word[0] == '-' ? 1 : 0));
 }
 
-bool look_at_words(Inspection &inspection, Oid table, const char *column, Names words)
+bool look_at_words(Inspection &inspection, Oid table, Side side)
 {
+    const Mapping &mapping = inspection.attachment->mapping;
     bool all = true;
-    for (const char *word : words)
-        if (column != nullptr && !is_word_of(table, column, word)) {
-            add_gap(inspection, psprintf("column \"%s\" of table %s does not accept \"%s\"", column,
-                                         qualified_name(table), word));
-            all = false;
-        }
+    for (const Field &field : mapping_fields) {
+        const char *column = field.side == side && field.words_of != nullptr ? mapping.*field.words_of : nullptr;
+        for (const char *word : column == nullptr ? Names{} : mapping.*field.list)
+            if (!is_word_of(table, column, word)) {
+                add_gap(inspection, psprintf("column \"%s\" of table %s does not accept \"%s\"", column,
+                                             qualified_name(table), word));
+                all = false;
+            }
+    }
     return all;
 }
 
@@ -172,13 +172,13 @@ void look_at_subscriptions(Inspection &inspection)
                                      qualified_name(inspection.attachment->sessions), name));
     if (!is_checked(inspection.subscriptions, counter_condition(mapping), true))
         add_gap(inspection, psprintf("table %s has no validated CHECK (%s)", name, counter_condition(mapping)));
-    if (look_at_words(inspection, table, mapping.subscription_status_column, Names(&mapping.active_status, 1)) &&
+    if (look_at_words(inspection, table, Side::subscriptions) &&
         !OidIsValid(find_active_index(inspection.subscriptions,
                                       get_attnum(table, mapping.subscription_member_column),
-                                      active_condition(mapping))))
+                                      active_condition(mapping, nullptr))))
         add_gap(inspection, psprintf("table %s has no valid unique index on (%s) WHERE %s", name,
                                      quote_identifier(mapping.subscription_member_column),
-                                     active_condition(mapping)));
+                                     active_condition(mapping, nullptr)));
 }
 
 void look_at_sessions(Inspection &inspection)
@@ -193,10 +193,7 @@ void look_at_sessions(Inspection &inspection)
     if (!OidIsValid(find_link_index(inspection.sessions, link, by_member ? member : 0, linked_condition(mapping))))
         add_gap(inspection, psprintf("table %s has no valid index on (%s)", qualified_name(table),
                                      quote_identifier(mapping.subscription_column)));
-    look_at_words(inspection, table, mapping.status_column, mapping.scheduled_statuses);
-    look_at_words(inspection, table, mapping.status_column, mapping.completed_statuses);
-    const bool parsable = look_at_words(inspection, table, mapping.type_column, mapping.consuming_types);
-    if (parsable && find_made(mapping.made, "link_check") != nullptr &&
+    if (look_at_words(inspection, table, Side::sessions) && mapping.link_check &&
         !is_checked(inspection.sessions, link_check_condition(mapping), true))
         add_gap(inspection, psprintf("table %s has no validated CHECK (%s)", qualified_name(table),
                                      link_check_condition(mapping)));

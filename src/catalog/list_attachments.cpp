@@ -11,72 +11,67 @@ namespace sc {
 
 namespace {
 
-constexpr int row_width = 21;
-
-// One row, filled from left to right in the order of the view's columns.
-struct Row {
-    Datum values[row_width];
-    bool nulls[row_width];
-    int width;
+struct Cell {
+    Datum value;
+    bool is_null;
 };
-static_assert(Pod<Row>);
+static_assert(Pod<Cell>);
 
-void put(Row &row, Datum value)
+Cell relation_cell(Oid relation)
 {
-    row.values[row.width++] = value;
+    return {ObjectIdGetDatum(relation), !OidIsValid(relation)};
 }
 
-void put_relation(Row &row, Oid relation)
-{
-    row.nulls[row.width] = !OidIsValid(relation);
-    put(row, ObjectIdGetDatum(relation));
-}
-
-void put_name(Row &row, const char *name)
-{
-    row.nulls[row.width] = name == nullptr;
-    put(row, name == nullptr ? Datum{0} : DirectFunctionCall1(namein, CStringGetDatum(name)));
-}
-
-void put_list(Row &row, Names names)
+Cell list_cell(Names names)
 {
     auto *items = static_cast<Datum *>(palloc(sizeof(Datum) * Max(names.size(), size_t{1})));
     for (size_t i = 0; i < names.size(); i++)
         items[i] = CStringGetTextDatum(names[i]);
-    put(row, PointerGetDatum(construct_array(items, names.size(), TEXTOID, -1, false, TYPALIGN_INT)));
+    return {PointerGetDatum(construct_array(items, names.size(), TEXTOID, -1, false, TYPALIGN_INT)), false};
 }
 
-void put_mapping(Row &row, const Mapping &mapping)
+Cell field_cell(const Mapping &mapping, const Field &field)
 {
-    put_name(row, mapping.member_column);
-    put_name(row, mapping.subscription_column);
-    put_name(row, mapping.type_column);
-    put_name(row, mapping.status_column);
-    put_list(row, mapping.consuming_types);
-    put_list(row, mapping.scheduled_statuses);
-    put_list(row, mapping.completed_statuses);
-    put_name(row, mapping.subscription_member_column);
-    put_name(row, mapping.subscription_status_column);
-    put(row, CStringGetTextDatum(mapping.active_status));
-    put_name(row, mapping.total_column);
-    put_name(row, mapping.used_column);
-    put_name(row, mapping.remaining_column);
+    if (field.kind == FieldKind::list)
+        return list_cell(mapping.*field.list);
+    if (field.kind == FieldKind::flag)
+        return {BoolGetDatum(mapping.*field.flag), false};
+    const char *text = mapping.*field.text;
+    if (text == nullptr)
+        return {Datum{0}, true};
+    return {field.kind == FieldKind::choice ? CStringGetTextDatum(text)
+                                            : DirectFunctionCall1(namein, CStringGetDatum(text)),
+            false};
 }
 
-Row row_of(const Attachment &attachment)
+// The columns that are no fields of the mapping, and the view, of which the oid is shown instead of the name.
+Cell find_cell(const Attachment &attachment, Names gaps, const char *column)
 {
-    Row row{};
-    put_relation(row, attachment.sessions);
-    put_relation(row, attachment.subscriptions);
-    put_mapping(row, attachment.mapping);
-    put_relation(row, find_counts_view(attachment));
-    put(row, CStringGetTextDatum(guard_word(attachment.mapping.guard)));
-    put(row, BoolGetDatum(attachment.mapping.ledger));
-    put(row, BoolGetDatum(find_made(attachment.mapping.made, "link_check") != nullptr));
+    if (strcmp(column, "sessions") == 0)
+        return relation_cell(attachment.sessions);
+    if (strcmp(column, "subscriptions") == 0)
+        return relation_cell(attachment.subscriptions);
+    if (strcmp(column, "counts_view") == 0)
+        return relation_cell(find_counts_view(attachment));
+    if (strcmp(column, "enforced") == 0)
+        return {BoolGetDatum(gaps.empty()), false};
+    if (strcmp(column, "gaps") == 0)
+        return list_cell(gaps);
+    return field_cell(attachment.mapping, *find_field(column));
+}
+
+void store_attachment(const Attachment &attachment, const ReturnSetInfo *result)
+{
+    const int width = result->setDesc->natts;
+    auto *values = static_cast<Datum *>(palloc(sizeof(Datum) * width));
+    auto *nulls = static_cast<bool *>(palloc(sizeof(bool) * width));
     const Names gaps = find_gaps(attachment);
-    put(row, BoolGetDatum(gaps.empty()));
-    put_list(row, gaps);
-    return row;
+    for (int i = 0; i < width; i++) {
+        const Cell cell = find_cell(attachment, gaps, NameStr(TupleDescAttr(result->setDesc, i)->attname));
+        values[i] = cell.value;
+        nulls[i] = cell.is_null;
+    }
+    tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 
 }  // namespace
@@ -86,13 +81,10 @@ Row row_of(const Attachment &attachment)
 extern "C" Datum sc_list_attachments(PG_FUNCTION_ARGS)
 {
     InitMaterializedSRF(fcinfo, 0);
-    auto *result = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo);
+    const auto *result = reinterpret_cast<const ReturnSetInfo *>(fcinfo->resultinfo);
     const int level = sc::enter_pinned_path();
-    for (const sc::Attachment &attachment : sc::find_attachments(InvalidOid)) {
-        sc::Row row = sc::row_of(attachment);
-        Assert(row.width == sc::row_width);
-        tuplestore_putvalues(result->setResult, result->setDesc, row.values, row.nulls);
-    }
+    for (const sc::Attachment &attachment : sc::find_attachments(InvalidOid))
+        sc::store_attachment(attachment, result);
     sc::leave_pinned_path(level);
     PG_RETURN_NULL();
 }

@@ -1,4 +1,4 @@
-// Reads and writes the argument of the triggers. Touches no table and no catalog.
+// Reads and writes the argument of the triggers by the table of fields.
 #include "catalog/mapping.hpp"
 
 #include <algorithm>
@@ -11,58 +11,13 @@ namespace sc {
 
 namespace {
 
-struct GuardWord {
-    Guard guard;
-    const char *word;
-};
-constexpr std::array guard_words{
-    GuardWord{Guard::reject, "reject"},
-    GuardWord{Guard::ignore, "ignore"},
-    GuardWord{Guard::off, "off"},
-};
+// The first item of a trigger's argument. A later version that gives a key another meaning, or another default, takes
+// the next number.
+constexpr const char *format_item = "format=1";
 
-// The scalar and list arguments by the name that attach() gives them; an empty value stands for NULL.
-struct ScalarField {
-    const char *name;
-    const char *Mapping::*member;
-    bool nullable;
-};
-constexpr std::array scalar_fields{
-    ScalarField{"member_column", &Mapping::member_column, false},
-    ScalarField{"subscription_column", &Mapping::subscription_column, false},
-    ScalarField{"type_column", &Mapping::type_column, true},
-    ScalarField{"status_column", &Mapping::status_column, false},
-    ScalarField{"subscription_member_column", &Mapping::subscription_member_column, false},
-    ScalarField{"subscription_status_column", &Mapping::subscription_status_column, false},
-    ScalarField{"active_status", &Mapping::active_status, false},
-    ScalarField{"total_column", &Mapping::total_column, false},
-    ScalarField{"used_column", &Mapping::used_column, false},
-    ScalarField{"remaining_column", &Mapping::remaining_column, true},
-};
-
-struct ListField {
-    const char *name;
-    Names Mapping::*member;
-};
-constexpr std::array list_fields{
-    ListField{"consuming_types", &Mapping::consuming_types},
-    ListField{"scheduled_statuses", &Mapping::scheduled_statuses},
-    ListField{"completed_statuses", &Mapping::completed_statuses},
-};
-
-// The value behind "name=", or nullptr where the item is another one.
-const char *value_of(const char *item, const char *name)
+bool same_text(const char *left, const char *right)
 {
-    const size_t length = strlen(name);
-    return strncmp(item, name, length) == 0 && item[length] == '=' ? item + length + 1 : nullptr;
-}
-
-const char *find_value(Names items, const char *name)
-{
-    for (const char *item : items)
-        if (const char *value = value_of(item, name))
-            return value;
-    return nullptr;
+    return left == nullptr || right == nullptr ? left == right : strcmp(left, right) == 0;
 }
 
 // One element of a list literal, up to the comma or brace that ends it: quoted, or bare and not NULL.
@@ -84,7 +39,8 @@ const char *read_element(const char *&at)
     return at == start || pg_strcasecmp(value.data, "NULL") == 0 ? nullptr : value.data;
 }
 
-// A list as format_names() writes it; std::nullopt for anything else.
+}  // namespace
+
 std::optional<Names> read_names(const char *literal)
 {
     const char *at = literal;
@@ -103,86 +59,6 @@ std::optional<Names> read_names(const char *literal)
     return at[1] == '\0' ? std::optional(Names(names, count)) : std::nullopt;
 }
 
-std::optional<Guard> read_guard(const char *word)
-{
-    for (const GuardWord &known : guard_words)
-        if (strcmp(known.word, word) == 0)
-            return known.guard;
-    return std::nullopt;
-}
-
-std::optional<bool> read_flag(const char *word)
-{
-    if (strcmp(word, "true") == 0 || strcmp(word, "false") == 0)
-        return word[0] == 't';
-    return std::nullopt;
-}
-
-// The items of the one argument; none where it is something else.
-Names items_of(std::span<char *const> arguments)
-{
-    return arguments.size() == 1 ? read_names(arguments[0]).value_or(Names{}) : Names{};
-}
-
-// Reads the items into the mapping; returns the name of one that is missing or wrong, nullptr where all is well.
-const char *read_items(Names items, Mapping &mapping)
-{
-    for (const ScalarField &field : scalar_fields) {
-        const char *value = find_value(items, field.name);
-        if (value == nullptr || (value[0] == '\0' && !field.nullable))
-            return field.name;
-        mapping.*field.member = value[0] == '\0' ? nullptr : pstrdup(value);
-    }
-    for (const ListField &field : list_fields) {
-        const char *value = find_value(items, field.name);
-        const std::optional<Names> names = value == nullptr ? std::nullopt : read_names(value);
-        if (!names)
-            return field.name;
-        mapping.*field.member = *names;
-    }
-    const char *word = find_value(items, "guard");
-    const std::optional<Guard> guard = word == nullptr ? std::nullopt : read_guard(word);
-    if (!guard)
-        return "guard";
-    mapping.guard = *guard;
-    const char *flag = find_value(items, "ledger");
-    const std::optional<bool> ledger = flag == nullptr ? std::nullopt : read_flag(flag);
-    if (!ledger)
-        return "ledger";
-    mapping.ledger = *ledger;
-    const char *made = find_value(items, "made");
-    const std::optional<Names> names = made == nullptr ? Names{} : read_names(made);
-    if (!names)
-        return "made";
-    mapping.made = *names;
-    return nullptr;
-}
-
-}  // namespace
-
-Guard parse_guard(const char *word)
-{
-    const std::optional<Guard> guard = read_guard(word);
-    if (!guard)
-        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("guard mode \"%s\" does not exist", word),
-                errdetail("The modes are reject, ignore and off."),
-                errhint("Take reject, unless the application still writes the counters itself."));
-    return *guard;
-}
-
-const char *guard_word(Guard guard)
-{
-    return guard_words[static_cast<size_t>(guard)].word;
-}
-
-Names parse_names(const char *literal)
-{
-    const std::optional<Names> names = read_names(literal);
-    if (!names)
-        ereport(ERROR, errcode(ERRCODE_INVALID_TEXT_REPRESENTATION), errmsg("\"%s\" is no list of names", literal));
-    return *names;
-}
-
 const char *format_names(Names names)
 {
     auto *items = static_cast<Datum *>(palloc(sizeof(Datum) * Max(names.size(), size_t{1})));
@@ -194,56 +70,162 @@ const char *format_names(Names names)
     return OidOutputFunctionCall(output, PointerGetDatum(array));
 }
 
-Mapping parse_mapping(std::span<char *const> arguments)
-{
-    Mapping mapping{};
-    if (const char *wrong = read_items(items_of(arguments), mapping))
-        ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                errmsg("the argument of a trigger of session_consistency says no \"%s\" that it can read", wrong),
-                errhint("Triggers are made by session_consistency.attach(); detach and attach again."));
-    return mapping;
-}
-
-std::optional<Mapping> find_mapping(std::span<char *const> arguments)
-{
-    Mapping mapping{};
-    return read_items(items_of(arguments), mapping) == nullptr ? std::optional(mapping) : std::nullopt;
-}
-
 namespace {
 
-Names list_items(const Mapping &mapping, bool made)
+// Sets a field to a value in the form of a trigger's argument, where an empty one stands for NULL. False where the
+// field cannot have it.
+bool set_field(Mapping &mapping, const Field &field, const char *value)
 {
-    auto **items =
-        static_cast<const char **>(palloc(sizeof(char *) * (scalar_fields.size() + list_fields.size() + 3)));
-    size_t count = 0;
-    for (const ScalarField &field : scalar_fields) {
-        const char *value = mapping.*field.member;
-        items[count++] = psprintf("%s=%s", field.name, value == nullptr ? "" : value);
+    switch (field.kind) {
+    case FieldKind::list: {
+        const std::optional<Names> names = read_names(value);
+        mapping.*field.list = names.value_or(Names{});
+        return names.has_value();
     }
-    for (const ListField &field : list_fields)
-        items[count++] = psprintf("%s=%s", field.name, format_names(mapping.*field.member));
-    items[count++] = psprintf("guard=%s", guard_word(mapping.guard));
-    items[count++] = mapping.ledger ? "ledger=true" : "ledger=false";
-    if (made)
-        items[count++] = psprintf("made=%s", format_names(mapping.made));
-    return Names(items, count);
+    case FieldKind::flag:
+        mapping.*field.flag = value[0] == 't';
+        return strcmp(value, "true") == 0 || strcmp(value, "false") == 0;
+    case FieldKind::choice:
+        mapping.*field.text = value;
+        return std::any_of(field.choices.begin(), field.choices.end(),
+                           [value](const char *choice) { return strcmp(choice, value) == 0; });
+    default:
+        mapping.*field.text = value[0] == '\0' ? nullptr : value;
+        return value[0] != '\0' || has(field, nullable);
+    }
+}
+
+const char *field_value(const Mapping &mapping, const Field &field)
+{
+    switch (field.kind) {
+    case FieldKind::list:
+        return format_names(mapping.*field.list);
+    case FieldKind::flag:
+        return mapping.*field.flag ? "true" : "false";
+    default:
+        return mapping.*field.text == nullptr ? "" : mapping.*field.text;
+    }
+}
+
+void set_default(Mapping &mapping, const Field &field)
+{
+    set_field(mapping, field, field.fallback == nullptr ? "" : field.fallback);
+}
+
+// Takes one "name=value" into the mapping; what is wrong with it as a sentence, or nullptr. A field whose value cannot
+// be read keeps its default.
+const char *read_item(const char *item, Mapping &mapping)
+{
+    const char *equals = strchr(item, '=');
+    const Field *field = equals == nullptr ? nullptr : find_field(pnstrdup(item, equals - item));
+    if (field == nullptr)
+        return psprintf("It says \"%s\", which this version of session_consistency does not know.", item);
+    if (set_field(mapping, *field, pstrdup(equals + 1)))
+        return nullptr;
+    set_default(mapping, *field);
+    return psprintf("It says \"%s\", which is no value of that argument.", item);
 }
 
 }  // namespace
 
-const char *format_mapping(const Mapping &mapping, bool made)
+const Field *find_field(const char *name)
 {
-    return format_names(list_items(mapping, made));
+    const auto *found = std::find_if(mapping_fields.begin(), mapping_fields.end(),
+                                     [name](const Field &field) { return strcmp(field.name, name) == 0; });
+    return found == mapping_fields.end() ? nullptr : found;
+}
+
+Mapping default_mapping()
+{
+    Mapping mapping{};
+    for (const Field &field : mapping_fields)
+        set_default(mapping, field);
+    return mapping;
+}
+
+bool is_same(const Mapping &left, const Mapping &right, const Field &field)
+{
+    switch (field.kind) {
+    case FieldKind::list: {
+        const Names names = left.*field.list;
+        const Names others = right.*field.list;
+        return std::equal(names.begin(), names.end(), others.begin(), others.end(), same_text);
+    }
+    case FieldKind::flag:
+        return left.*field.flag == right.*field.flag;
+    default:
+        return same_text(left.*field.text, right.*field.text);
+    }
+}
+
+void copy_field(Mapping &target, const Mapping &source, const Field &field)
+{
+    switch (field.kind) {
+    case FieldKind::list:
+        target.*field.list = source.*field.list;
+        break;
+    case FieldKind::flag:
+        target.*field.flag = source.*field.flag;
+        break;
+    default:
+        target.*field.text = source.*field.text;
+    }
+}
+
+const char *format_mapping(const Mapping &mapping, bool charges)
+{
+    const Mapping defaults = default_mapping();
+    std::array<const char *, mapping_fields.size() + 1> items{format_item};
+    size_t count = 1;
+    for (const Field &field : mapping_fields)
+        if ((charges || !has(field, charge_alone)) && !is_same(mapping, defaults, field))
+            items[count++] = psprintf("%s=%s", field.name, field_value(mapping, field));
+    return format_names(Names(items.data(), count));
+}
+
+const char *read_mapping(std::span<char *const> arguments, Mapping &mapping)
+{
+    mapping = default_mapping();
+    const std::optional<Names> items = arguments.size() == 1 ? read_names(arguments[0]) : std::nullopt;
+    if (!items)
+        return "It is no list of names and values.";
+    const char *fault = nullptr;
+    if (items->empty() || strcmp(items->front(), format_item) != 0)
+        fault = psprintf("It does not begin with \"%s\", the format that this version of session_consistency reads.",
+                         format_item);
+    for (const char *item : *items) {
+        const char *wrong = strncmp(item, "format=", strlen("format=")) == 0 ? nullptr : read_item(item, mapping);
+        fault = fault == nullptr ? wrong : fault;
+    }
+    return fault;
+}
+
+Mapping parse_mapping(const Trigger &trigger)
+{
+    Mapping mapping{};
+    if (const char *fault = read_mapping(std::span<char *const>(trigger.tgargs, trigger.tgnargs), mapping))
+        ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                errmsg("the argument of trigger \"%s\" cannot be read", trigger.tgname),
+                errdetail_internal("%s", fault),
+                errhint("session_consistency.detach() works all the same; session_consistency.attach() then makes "
+                        "the trigger anew."));
+    return mapping;
 }
 
 bool says_the_same(std::span<char *const> arguments, const Mapping &mapping)
 {
-    const Names items = items_of(arguments);
-    const Names expected = list_items(mapping, false);
-    return items.size() >= expected.size() &&
-           std::equal(expected.begin(), expected.end(), items.begin(),
-                      [](const char *left, const char *right) { return strcmp(left, right) == 0; });
+    Mapping said{};
+    return read_mapping(arguments, said) == nullptr &&
+           std::all_of(mapping_fields.begin(), mapping_fields.end(), [&](const Field &field) {
+               return has(field, charge_alone) || is_same(said, mapping, field);
+           });
+}
+
+Guard guard_of(const Mapping &mapping)
+{
+    const auto *word = std::find_if(guard_words.begin(), guard_words.end(),
+                                    [&](const char *known) { return strcmp(known, mapping.guard) == 0; });
+    return static_cast<Guard>(word - guard_words.begin());
 }
 
 }  // namespace sc

@@ -1,6 +1,6 @@
-// What an attachment says about the user's tables: the arguments of attach(), carried by the triggers as a list of
-// "name=value" so that they are visible in \d and travel with pg_dump. It is one argument of each trigger: the server
-// copies every argument of a table's triggers for each statement that writes it. Reads and writes that text alone.
+// What an attachment says about the user's tables, and the one table of its fields: the arguments of attach() and
+// audit(), the argument of the triggers and the columns of the view attachments are all read and written by it. A new
+// argument of attach() is a line there, a member here and its declaration in SQL. Knows no table and no catalog.
 #pragma once
 
 #include "server/postgres_api.hpp"
@@ -22,34 +22,151 @@ struct Mapping {
     Names completed_statuses;
     const char *subscription_member_column;
     const char *subscription_status_column;
-    const char *active_status;
+    Names active_statuses;
     const char *total_column;
     const char *used_column;
     const char *remaining_column;      // nullptr: absent or generated; else maintained beside used
-    Guard guard;
+    const char *counts_view;           // nullptr: the default name
+    const char *guard;                 // one of guard_words
     bool ledger;                       // every change of a credit is written to the ledger
+    bool link_check;                   // also a CHECK that what consumes is linked
     Names made;                        // what attach() made, for detach(): "kind:name", see attach/attach.cpp
 };
 static_assert(Pod<Mapping>);
 
-// Reads the arguments of a trigger; 55000 when one is missing or unknown.
-Mapping parse_mapping(std::span<char *const> arguments);
+enum class FieldKind : uint8_t {
+    key,        // a column that is compared with another: a member, the link
+    word,       // a column of words: a type, a status
+    counter,    // a column of whole numbers
+    name,       // of something else than a column
+    choice,     // one of some words
+    list,       // of words of a column
+    flag,
+};
 
-// The same for whoever looks at triggers that anybody may have made: std::nullopt where the arguments say no mapping.
-std::optional<Mapping> find_mapping(std::span<char *const> arguments);
+// Whose columns a field is about.
+enum class Side : uint8_t { neither, sessions, subscriptions };
 
-// The trigger argument that says the same; "made" only where made is true.
-const char *format_mapping(const Mapping &mapping, bool made);
+// Qualities of a field, to be combined.
+constexpr uint8_t nullable = 1;        // the argument may be NULL
+constexpr uint8_t added = 2;           // attach() adds the column where it is missing
+constexpr uint8_t charge_alone = 4;    // only the charge trigger carries it: no other one needs it to do its work
 
-// The trigger's arguments say the same as the mapping, apart from what was made.
+struct Field {
+    const char *name;                  // of the argument and of the column of attachments
+    FieldKind kind;
+    Side side;
+    const char *fallback;              // the default as a trigger's argument has it; nullptr: NULL
+    uint8_t qualities;
+    const char *Mapping::*text;        // where its value is: of a list and of a flag the next two
+    Names Mapping::*list;
+    bool Mapping::*flag;
+    const char *Mapping::*words_of;    // the column whose values a list holds
+    Names choices;
+};
+static_assert(Pod<Field>);
+
+constexpr Field column_field(const char *name, FieldKind kind, Side side, const char *Mapping::*member,
+                             const char *fallback, uint8_t qualities = 0)
+{
+    return {name, kind, side, fallback, qualities, member, nullptr, nullptr, nullptr, {}};
+}
+
+constexpr Field list_field(const char *name, Side side, Names Mapping::*member, const char *Mapping::*words_of,
+                           const char *fallback, uint8_t qualities = 0)
+{
+    return {name, FieldKind::list, side, fallback, qualities, nullptr, member, nullptr, words_of, {}};
+}
+
+constexpr Field flag_field(const char *name, bool Mapping::*member, const char *fallback, uint8_t qualities = 0)
+{
+    return {name, FieldKind::flag, Side::neither, fallback, qualities, nullptr, nullptr, member, nullptr, {}};
+}
+
+constexpr Field name_field(const char *name, const char *Mapping::*member, const char *fallback, uint8_t qualities = 0)
+{
+    return {name, FieldKind::name, Side::neither, fallback, qualities, member, nullptr, nullptr, nullptr, {}};
+}
+
+constexpr Field choice_field(const char *name, const char *Mapping::*member, Names choices, const char *fallback)
+{
+    return {name, FieldKind::choice, Side::neither, fallback, 0, member, nullptr, nullptr, nullptr, choices};
+}
+
+// In the order of Guard.
+inline constexpr std::array guard_words{"reject", "ignore", "off"};
+
+inline constexpr std::array mapping_fields{
+    column_field("member_column", FieldKind::key, Side::sessions, &Mapping::member_column, "member_id"),
+    column_field("subscription_column", FieldKind::key, Side::sessions, &Mapping::subscription_column,
+                 "subscription_id", added),
+    column_field("type_column", FieldKind::word, Side::sessions, &Mapping::type_column, "session_type", nullable),
+    column_field("status_column", FieldKind::word, Side::sessions, &Mapping::status_column, "status"),
+    list_field("consuming_types", Side::sessions, &Mapping::consuming_types, &Mapping::type_column,
+               "{member,makeup,contractual}"),
+    list_field("scheduled_statuses", Side::sessions, &Mapping::scheduled_statuses, &Mapping::status_column,
+               "{scheduled,in_progress}"),
+    list_field("completed_statuses", Side::sessions, &Mapping::completed_statuses, &Mapping::status_column,
+               "{completed}"),
+    column_field("subscription_member_column", FieldKind::key, Side::subscriptions,
+                 &Mapping::subscription_member_column, "member_id"),
+    column_field("subscription_status_column", FieldKind::word, Side::subscriptions,
+                 &Mapping::subscription_status_column, "status"),
+    list_field("active_statuses", Side::subscriptions, &Mapping::active_statuses,
+               &Mapping::subscription_status_column, "{active}"),
+    column_field("total_column", FieldKind::counter, Side::subscriptions, &Mapping::total_column,
+                 "total_sessions_snapshot"),
+    column_field("used_column", FieldKind::counter, Side::subscriptions, &Mapping::used_column, "used_sessions", added),
+    column_field("remaining_column", FieldKind::counter, Side::subscriptions, &Mapping::remaining_column,
+                 "remaining_sessions", nullable),
+    name_field("counts_view", &Mapping::counts_view, nullptr, nullable | charge_alone),
+    choice_field("guard", &Mapping::guard, guard_words, "reject"),
+    flag_field("ledger", &Mapping::ledger, "false"),
+    flag_field("link_check", &Mapping::link_check, "false", charge_alone),
+    list_field("made", Side::neither, &Mapping::made, nullptr, "{}", charge_alone),
+};
+
+constexpr bool is_column(const Field &field)
+{
+    return field.kind == FieldKind::key || field.kind == FieldKind::word || field.kind == FieldKind::counter;
+}
+
+constexpr bool has(const Field &field, uint8_t quality)
+{
+    return (field.qualities & quality) != 0;
+}
+
+// The field of that name, nullptr where there is none.
+const Field *find_field(const char *name);
+
+// What attach() is told where it is told nothing.
+Mapping default_mapping();
+
+// Both mappings have the same value there.
+bool is_same(const Mapping &left, const Mapping &right, const Field &field);
+
+void copy_field(Mapping &target, const Mapping &source, const Field &field);
+
+// The argument of the triggers: a list of "name=value" of what differs from the defaults, after the number of its
+// format, so that it is short in \d and travels with pg_dump. It is one argument of each trigger: the server copies
+// every argument of a table's triggers for each statement that writes it. charges: that of the charge trigger.
+const char *format_mapping(const Mapping &mapping, bool charges);
+
+// Reads the arguments of a trigger, and where something in them cannot be read, the rest of it. What cannot be read
+// is returned as a sentence, nullptr where all is well.
+const char *read_mapping(std::span<char *const> arguments, Mapping &mapping);
+
+// The same for a trigger that fires: 55000 where something cannot be read.
+Mapping parse_mapping(const Trigger &trigger);
+
+// The trigger's arguments say the same as the mapping, apart from what the charge trigger carries alone.
 bool says_the_same(std::span<char *const> arguments, const Mapping &mapping);
 
-// The words of guard's modes; 22023 with a hint for any other.
-Guard parse_guard(const char *word);
-const char *guard_word(Guard guard);
+Guard guard_of(const Mapping &mapping);
 
-// Lists of names as array literals, the form in which a trigger's argument carries them; 22P02 for anything else.
-Names parse_names(const char *literal);
+// Lists of names as array literals, the form in which a trigger's argument carries them; std::nullopt for anything
+// else.
+std::optional<Names> read_names(const char *literal);
 const char *format_names(Names names);
 
 }  // namespace sc

@@ -232,13 +232,6 @@ Found find_sessions(const AuditScope &scope)
                  .repair = clear_link(scope)};
 }
 
-const char *active_condition(const AuditScope &scope, const char *alias)
-{
-    const Mapping &mapping = scope.counting.mapping;
-    return psprintf("%s = %s", quoted_column(alias, mapping.subscription_status_column),
-                    quote_literal_cstr(mapping.active_status));
-}
-
 Found find_members_of_several(const AuditScope &scope)
 {
     const char *member = quoted_column("s", scope.counting.mapping.subscription_member_column);
@@ -246,7 +239,7 @@ Found find_members_of_several(const AuditScope &scope)
                                       " count(*) AS active FROM %s AS s WHERE %s AND %s IS NOT NULL"
                                       " GROUP BY %s HAVING count(*) > 1",
                                       first_of(Family::member), member, qualified_name(scope.counting.subscriptions),
-                                      active_condition(scope, "s"), member, member),
+                                      active_condition(scope.counting.mapping, "s"), member, member),
                  .session_id = "NULL::text",
                  .order = "member",
                  .repair = "NULL"};
@@ -290,7 +283,7 @@ void append_packs(StringInfo text, const AuditScope &scope)
                      " %s AS known, coalesce(linked.sessions, 0) AS counted, loose.sessions AS of_member,"
                      " (%s) IS TRUE AS active, %s AS valid_from FROM %s AS s",
                      member, quoted_column("s", counting.subscription_id), total, used, remaining, known,
-                     active_condition(scope, "s"),
+                     active_condition(scope.counting.mapping, "s"),
                      scope.valid_from_column == nullptr ? "NULL::date" : quoted_column("s", scope.valid_from_column),
                      qualified_name(counting.subscriptions));
     appendStringInfo(text, " LEFT JOIN linked ON linked.link = %s", quoted_column("s", counting.subscription_id));

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "catalog/arguments.hpp"
 #include "catalog/column_rules.hpp"
 #include "catalog/equivalents.hpp"
 #include "check/read_counts.hpp"
@@ -11,125 +12,25 @@ namespace sc {
 
 namespace {
 
-enum class Kind : uint8_t { name, text, list };
-
-// The arguments that attach() has too, by position and with their defaults: where the tables are attached, an argument
-// left at its default stands for the attachment's own value.
-struct ScalarArgument {
-    int position;
-    Kind kind;
-    const char *name;
-    const char *Mapping::*field;
-    const char *fallback;
-    bool nullable;
-};
-constexpr std::array scalar_arguments{
-    ScalarArgument{2, Kind::name, "member_column", &Mapping::member_column, "member_id", false},
-    ScalarArgument{3, Kind::name, "subscription_column", &Mapping::subscription_column, "subscription_id", false},
-    ScalarArgument{4, Kind::name, "type_column", &Mapping::type_column, "session_type", true},
-    ScalarArgument{5, Kind::name, "status_column", &Mapping::status_column, "status", false},
-    ScalarArgument{9, Kind::name, "subscription_member_column", &Mapping::subscription_member_column, "member_id",
-                   false},
-    ScalarArgument{10, Kind::name, "subscription_status_column", &Mapping::subscription_status_column, "status",
-                   false},
-    ScalarArgument{11, Kind::text, "active_status", &Mapping::active_status, "active", false},
-    ScalarArgument{12, Kind::name, "total_column", &Mapping::total_column, "total_sessions_snapshot", false},
-    ScalarArgument{13, Kind::name, "used_column", &Mapping::used_column, "used_sessions", false},
-    ScalarArgument{14, Kind::name, "remaining_column", &Mapping::remaining_column, "remaining_sessions", true},
-};
-
-struct ListArgument {
-    int position;
-    const char *name;
-    Names Mapping::*field;
-    const char *fallback;
-};
-constexpr std::array list_arguments{
-    ListArgument{6, "consuming_types", &Mapping::consuming_types, "{member,makeup,contractual}"},
-    ListArgument{7, "scheduled_statuses", &Mapping::scheduled_statuses, "{scheduled,in_progress}"},
-    ListArgument{8, "completed_statuses", &Mapping::completed_statuses, "{completed}"},
-};
-constexpr int members_position = 15;
-constexpr int valid_from_position = 16;
-
-[[noreturn]] void raise_null(const char *argument)
-{
-    ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("argument \"%s\" must not be null", argument));
-    pg_unreachable();
-}
-
 bool same_text(const char *left, const char *right)
 {
     return left == nullptr || right == nullptr ? left == right : strcmp(left, right) == 0;
 }
 
-bool same_names(Names left, Names right)
+bool is_same_mapping(const Mapping &left, const Mapping &right)
 {
-    return std::equal(left.begin(), left.end(), right.begin(), right.end(), same_text);
+    return std::all_of(mapping_fields.begin(), mapping_fields.end(),
+                       [&](const Field &field) { return is_same(left, right, field); });
 }
 
-const char *scalar_value(FunctionCallInfo fcinfo, const ScalarArgument &argument)
+bool is_null(const Arguments &arguments, const char *name)
 {
-    if (PG_ARGISNULL(argument.position))
-        return nullptr;
-    if (argument.kind == Kind::text)
-        return text_to_cstring(PG_GETARG_TEXT_PP(argument.position));
-    return pstrdup(NameStr(*PG_GETARG_NAME(argument.position)));
+    return arguments.call->args[*find_argument(arguments, name)].isnull;
 }
 
-Names list_value(FunctionCallInfo fcinfo, const ListArgument &argument)
+Oid table_argument(const Arguments &arguments, const char *argument)
 {
-    if (PG_ARGISNULL(argument.position))
-        raise_null(argument.name);
-    ArrayType *array = PG_GETARG_ARRAYTYPE_P(argument.position);
-    if (ARR_NDIM(array) != 1)
-        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                errmsg("argument \"%s\" must be a list of at least one value", argument.name));
-    if (array_contains_nulls(array))
-        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                errmsg("argument \"%s\" must not contain a null value", argument.name));
-    return parse_names(OidOutputFunctionCall(F_ARRAY_OUT, PointerGetDatum(array)));
-}
-
-Mapping read_mapping(FunctionCallInfo fcinfo, const Attachment *attachment)
-{
-    Mapping mapping{};
-    for (const ScalarArgument &argument : scalar_arguments) {
-        const char *value = scalar_value(fcinfo, argument);
-        if (attachment != nullptr && same_text(value, argument.fallback))
-            value = attachment->mapping.*argument.field;
-        else if (value == nullptr && !argument.nullable)
-            raise_null(argument.name);
-        if (value != nullptr && value[0] == '\0')
-            ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                    errmsg("argument \"%s\" must not be empty", argument.name));
-        mapping.*argument.field = value;
-    }
-    for (const ListArgument &argument : list_arguments) {
-        Names value = list_value(fcinfo, argument);
-        if (attachment != nullptr && same_names(value, parse_names(argument.fallback)))
-            value = attachment->mapping.*argument.field;
-        mapping.*argument.field = value;
-    }
-    return mapping;
-}
-
-bool is_same(const Mapping &left, const Mapping &right)
-{
-    return std::all_of(scalar_arguments.begin(), scalar_arguments.end(),
-                       [&](const ScalarArgument &argument) {
-                           return same_text(left.*argument.field, right.*argument.field);
-                       }) &&
-           std::all_of(list_arguments.begin(), list_arguments.end(), [&](const ListArgument &argument) {
-               return same_names(left.*argument.field, right.*argument.field);
-           });
-}
-
-Oid table_argument(FunctionCallInfo fcinfo, int position, const char *argument)
-{
-    if (PG_ARGISNULL(position))
-        raise_null(argument);
-    const Oid table = PG_GETARG_OID(position);
+    const Oid table = DatumGetObjectId(require_argument(arguments, argument));
     LockRelationOid(table, AccessShareLock);
     const char *name = get_rel_name(table);
     if (name == nullptr)
@@ -207,12 +108,11 @@ std::optional<Reference> find_reference(Oid table, const char *column, Oid wante
     return found;
 }
 
-void find_members(FunctionCallInfo fcinfo, AuditScope &scope)
+void find_members(const Arguments &arguments, AuditScope &scope)
 {
     const Counting &counting = scope.counting;
     const Mapping &mapping = counting.mapping;
-    const Oid wanted =
-        PG_ARGISNULL(members_position) ? InvalidOid : table_argument(fcinfo, members_position, "members");
+    const Oid wanted = is_null(arguments, "members") ? InvalidOid : table_argument(arguments, "members");
     std::optional<Reference> found = find_reference(counting.subscriptions, mapping.subscription_member_column, wanted);
     if (!found)
         found = find_reference(counting.sessions, mapping.member_column, wanted);
@@ -233,12 +133,12 @@ void find_members(FunctionCallInfo fcinfo, AuditScope &scope)
     scope.members_key = found->key;
 }
 
-void find_valid_from(FunctionCallInfo fcinfo, AuditScope &scope)
+void find_valid_from(const Arguments &arguments, AuditScope &scope)
 {
-    if (PG_ARGISNULL(valid_from_position))
+    if (is_null(arguments, "valid_from_column"))
         return;
     const char *table = get_rel_name(scope.counting.subscriptions);
-    const char *name = pstrdup(NameStr(*PG_GETARG_NAME(valid_from_position)));
+    const char *name = pstrdup(NameStr(*DatumGetName(require_argument(arguments, "valid_from_column"))));
     const std::optional<Column> column = find_column(scope.counting.subscriptions, name);
     if (!column)
         ereport(ERROR, errcode(ERRCODE_UNDEFINED_COLUMN),
@@ -264,16 +164,11 @@ bool is_nullable(Oid table, AttrNumber number)
 // What attach() refuses is refused here too; what it would add may be missing.
 void check_mapping(const Counting &counting)
 {
-    const Request request{.sessions = counting.sessions,
-                          .subscriptions = counting.subscriptions,
-                          .mapping = counting.mapping,
-                          .counts_view = nullptr,
-                          .link_check = false,
-                          .dry_run = true};
+    const Pair pair{counting.sessions, counting.subscriptions};
     Mapping settled = counting.mapping;
-    settle_remaining_column(request, settled);
-    check_columns(request, settled);
-    check_values(request, settled);
+    settle_remaining_column(pair, settled);
+    check_columns(pair, settled);
+    check_values(pair, settled);
     check_joined(counting.sessions, settled.member_column, counting.subscriptions,
                  settled.subscription_member_column);
 }
@@ -317,20 +212,21 @@ Oid attached_subscriptions(const Attachment &attachment)
 
 AuditScope read_audit_scope(FunctionCallInfo fcinfo)
 {
+    const Arguments arguments = arguments_of(fcinfo);
     AuditScope scope{};
     Counting &counting = scope.counting;
-    counting.sessions = table_argument(fcinfo, 0, "sessions");
+    counting.sessions = table_argument(arguments, "sessions");
     const std::span<const Attachment> attachments = find_attachments(counting.sessions);
     const Attachment *attachment = attachments.empty() ? nullptr : &attachments.front();
-    if (attachment != nullptr && PG_ARGISNULL(1)) {
+    if (attachment != nullptr && is_null(arguments, "subscriptions")) {
         counting.subscriptions = attached_subscriptions(*attachment);
     } else {
-        if (PG_ARGISNULL(1))
+        if (is_null(arguments, "subscriptions"))
             ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
                     errmsg("argument \"subscriptions\" must not be null"),
                     errdetail("Table \"%s\" is not attached.", get_rel_name(counting.sessions)),
                     errhint("Name the subscriptions table."));
-        counting.subscriptions = table_argument(fcinfo, 1, "subscriptions");
+        counting.subscriptions = table_argument(arguments, "subscriptions");
         if (attachment != nullptr && OidIsValid(attachment->subscriptions) &&
             attachment->subscriptions != counting.subscriptions)
             attachment = nullptr;
@@ -340,12 +236,12 @@ AuditScope read_audit_scope(FunctionCallInfo fcinfo)
                 errmsg("sessions and subscriptions must be two tables"));
     LockRelationOid(counting.subscriptions, AccessShareLock);
     scope.attachment = attachment;
-    counting.mapping = read_mapping(fcinfo, attachment);
-    scope.own_mapping = attachment != nullptr && is_same(counting.mapping, attachment->mapping);
+    counting.mapping = read_fields(arguments, attachment == nullptr ? nullptr : &attachment->mapping);
+    scope.own_mapping = attachment != nullptr && is_same_mapping(counting.mapping, attachment->mapping);
     check_mapping(counting);
     find_columns(scope);
-    find_members(fcinfo, scope);
-    find_valid_from(fcinfo, scope);
+    find_members(arguments, scope);
+    find_valid_from(arguments, scope);
     require_every_row(counting.sessions);
     require_every_row(counting.subscriptions);
     return scope;

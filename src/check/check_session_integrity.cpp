@@ -50,11 +50,11 @@ void check_member(const Counting &counting, const char *member)
 const char *active_subscriptions_query(const Counting &counting, const char *member)
 {
     const Mapping &mapping = counting.mapping;
-    return psprintf("SELECT %s FROM %s AS s CROSS JOIN %s WHERE %s = %s AND %s = %s ORDER BY %s",
+    return psprintf("SELECT %s FROM %s AS s CROSS JOIN %s WHERE %s = %s AND %s ORDER BY %s",
                     figures_list(counting, "c.completed", "c.scheduled"), qualified_name(counting.subscriptions),
                     counts_of_subscription(counting), quoted_column("s", mapping.subscription_member_column),
-                    quote_literal_cstr(member), quoted_column("s", mapping.subscription_status_column),
-                    quote_literal_cstr(mapping.active_status), quoted_column("s", counting.subscription_id));
+                    quote_literal_cstr(member), active_condition(mapping, "s"),
+                    quoted_column("s", counting.subscription_id));
 }
 
 Answer read_active(const Counting &counting, const char *member)

@@ -182,8 +182,7 @@ bool same_value(TupleTableSlot *before, TupleTableSlot *after, AttrNumber column
 // the shard.
 void judge_members(const Guarded &guarded, TupleTableSlot *after)
 {
-    const Mapping mapping =
-        parse_mapping(std::span<char *const>(guarded.trigger->tgargs, guarded.trigger->tgnargs));
+    const Mapping mapping = parse_mapping(*guarded.trigger);
     const TriggerDesc *triggers = copy_triggers(guarded.relation);
     for (int i = 0; i < triggers->numtriggers; i++) {
         const Trigger &trigger = triggers->triggers[i];

@@ -1,0 +1,30 @@
+// Reads the arguments of the extension's SQL functions by their names, as the catalog has them, so that no position is
+// written down twice. What the functions say of a mapping goes by the table of its fields.
+#pragma once
+
+#include "catalog/mapping.hpp"
+
+namespace sc {
+
+// One call of an SQL function.
+struct Arguments {
+    FunctionCallInfo call;
+    const char *function;
+    Names names;             // of what goes in, by position
+};
+static_assert(Pod<Arguments>);
+
+Arguments arguments_of(FunctionCallInfo fcinfo);
+
+// The position of an argument that the function has; nothing where it has none of that name.
+std::optional<int> find_argument(const Arguments &arguments, const char *name);
+
+// The value of an argument that the function has; 22004 where it is NULL.
+Datum require_argument(const Arguments &arguments, const char *name);
+
+// What the function's arguments say of a mapping; a field that is no argument of the function has its default. With an
+// attachment's own mapping, an argument that is left at its default stands for what that one says. 22004 for NULL where
+// a value is needed, 22023 for one that the field cannot have.
+Mapping read_fields(const Arguments &arguments, const Mapping *own);
+
+}  // namespace sc
