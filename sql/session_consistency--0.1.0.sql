@@ -72,7 +72,7 @@ CREATE FUNCTION session_consistency.detach(
     RETURNS TABLE (step integer, action text, command text)
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'sc_detach';
 COMMENT ON FUNCTION session_consistency.detach(regclass, boolean, boolean) IS
-'Takes back what attach() made for these sessions and nothing that was there before: the triggers, the view, the constraints and indexes; with drop_added_columns also the columns that attach() added, and with them their data. Returns one row for each step with the exact command that ran; with dry_run only returns them. What somebody has dropped or renamed since is left alone. Works where the foreign key is gone.
+'Takes back what attach() made for these sessions and nothing that was there before: the triggers, the view, the constraints and indexes; with drop_added_columns also the columns that attach() added, and with them their data. Returns one row for each step with the exact command that ran; with dry_run only returns them. What somebody has dropped or renamed since is left alone. Works where the foreign key or a trigger is gone, and where a trigger''s argument cannot be read.
 
 The caller must own both tables. One transaction; locks both tables in ACCESS EXCLUSIVE mode, the sessions first.
 
@@ -113,7 +113,7 @@ CREATE VIEW session_consistency.attachments AS
     FROM session_consistency.list_attachments();
 GRANT SELECT ON session_consistency.attachments TO PUBLIC;
 COMMENT ON VIEW session_consistency.attachments IS
-'One row for each attachment of this database, read from the triggers and foreign keys themselves.';
+'One row for each attachment of this database, read from the triggers and foreign keys themselves. Where the argument of its charge trigger cannot be read, all but the tables and the gap is NULL.';
 COMMENT ON COLUMN session_consistency.attachments.sessions IS
 'The attached table of sessions.';
 COMMENT ON COLUMN session_consistency.attachments.subscriptions IS
@@ -179,7 +179,7 @@ COMMENT ON FUNCTION session_consistency.check_counts(regclass) IS
 
 Argument: sessions, the attached table of the sessions; NULL: every attachment.
 
-Columns, counts in sessions: attachment (the table of the sessions), subscription_id and member_id (as text), total (NULL: unlimited), completed and scheduled (the recount), remaining (total - used), used (as stored), expected_used (completed + scheduled), drift (used - expected_used), message (what is wrong, with the figures).
+Columns, counts in sessions: attachment (the table of the sessions), subscription_id and member_id (as text), total (NULL: unlimited), completed and scheduled (the recount), remaining (total - used), used (as stored), expected_used (completed + scheduled), drift (used - expected_used), message (what is wrong, with the figures). An attachment that cannot be read has one row with nothing but attachment and message.
 
 Reads with the caller''s own rights, all attachments in one snapshot, locks like a SELECT, and works on a standby and in a READ ONLY transaction.
 

@@ -21,21 +21,22 @@ struct Plan {
 };
 static_assert(Pod<Plan>);
 
-// The subscriptions of an attachment whose foreign key is gone: the one table that is guarded with its mapping.
-Attachment complete(const Attachment &found)
+// The attachment of the table, or what is left of one, by the functions that the triggers call: whatever they say, and
+// whether the foreign key is there. Its subscriptions are InvalidOid only where they are dropped.
+Attachment find_attachment(Oid sessions)
 {
-    Attachment attachment = found;
-    if (OidIsValid(attachment.subscriptions))
-        return attachment;
-    const Oids guarded = find_guarded_tables(attachment.mapping, attachment.sessions);
-    if (guarded.size() > 1)
+    const std::span<const Attachment> found = find_attachments(sessions);
+    const std::optional<Attachment> remnant = found.empty() ? find_remnant(sessions) : found.front();
+    Attachment attachment = remnant ? *remnant : require_attachment(sessions);
+    const Oids candidates = find_subscriptions(attachment);
+    if (candidates.size() > 1)
         ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                errmsg("the subscriptions of table \"%s\" cannot be told", get_rel_name(attachment.sessions)),
+                errmsg("the subscriptions of table \"%s\" cannot be told", get_rel_name(sessions)),
                 errdetail("Its foreign key is gone, and tables \"%s\" and \"%s\" are guarded alike.",
-                          get_rel_name(guarded[0]), get_rel_name(guarded[1])),
+                          get_rel_name(candidates[0]), get_rel_name(candidates[1])),
                 errhint("Add a foreign key on column \"%s\" first; it may be NOT VALID.",
                         attachment.mapping.subscription_column));
-    attachment.subscriptions = guarded.empty() ? InvalidOid : guarded.front();
+    attachment.subscriptions = candidates.empty() ? InvalidOid : candidates.front();
     return attachment;
 }
 
@@ -162,6 +163,11 @@ constexpr std::array planners{plan_view, plan_triggers, plan_foreign_key, plan_c
 
 Steps plan_steps(const Attachment &attachment, bool drop_added_columns)
 {
+    if (attachment.fault != nullptr && attachment.mapping.made.empty())
+        ereport(NOTICE, errmsg("of the attachment of table \"%s\" only the triggers are known",
+                               get_rel_name(attachment.sessions)),
+                errdetail_internal("%c%s.", pg_toupper(attachment.fault[0]), attachment.fault + 1),
+                errhint("The columns, constraints, indexes and the view that attach() made stay: drop them by hand."));
     Plan plan{&attachment, drop_added_columns, {}};
     for (const auto planner : planners)
         planner(plan);
@@ -180,11 +186,11 @@ void refuse_nulls(FunctionCallInfo fcinfo)
 // The attachment as it is once nobody else can change it.
 Attachment lock_attachment(Oid sessions)
 {
-    const Attachment before = complete(require_attachment(sessions));
+    const Attachment before = find_attachment(sessions);
     check_owner(before.sessions);
     check_owner(before.subscriptions);
     lock_tables(before);
-    const Attachment attachment = complete(require_attachment(sessions));
+    const Attachment attachment = find_attachment(sessions);
     if (attachment.subscriptions != before.subscriptions)
         ereport(ERROR, errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
                 errmsg("table \"%s\" changed while detach() waited for its locks", get_rel_name(sessions)),
@@ -205,7 +211,7 @@ extern "C" Datum sc_detach(PG_FUNCTION_ARGS)
     const bool dry_run = PG_GETARG_BOOL(2);
     sc::Attachment attachment{};
     if (dry_run) {
-        attachment = sc::complete(sc::require_attachment(sessions));
+        attachment = sc::find_attachment(sessions);
         sc::check_owner(attachment.sessions);
         sc::check_owner(attachment.subscriptions);
     } else {

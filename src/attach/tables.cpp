@@ -145,11 +145,8 @@ void check_sessions_free(Oid relation)
 void check_subscriptions_free(Oid subscriptions)
 {
     for (const Attachment &attachment : find_attachments(InvalidOid)) {
-        const Oids lost = OidIsValid(attachment.subscriptions)
-                              ? Oids{}
-                              : find_guarded_tables(attachment.mapping, attachment.sessions);
-        if (attachment.subscriptions == subscriptions ||
-            std::find(lost.begin(), lost.end(), subscriptions) != lost.end())
+        const Oids candidates = find_subscriptions(attachment);
+        if (std::find(candidates.begin(), candidates.end(), subscriptions) != candidates.end())
             raise_attached(get_rel_name(subscriptions), psprintf("It holds the subscriptions of table \"%s\".",
                                                                  get_rel_name(attachment.sessions)));
     }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "catalog/counting.hpp"
 #include "catalog/equivalents.hpp"
 
 namespace sc {
@@ -118,6 +119,30 @@ Oid subscriptions_by_key(Oid sessions, const Mapping &mapping)
     return joins ? keys.front().references : InvalidOid;
 }
 
+// The one table that a foreign key of the sessions leads to and that has triggers of subscriptions, whatever any of
+// them says; InvalidOid where there is none, or several.
+Oid guarded_by_key(Oid sessions)
+{
+    Oid only = InvalidOid;
+    for (const ForeignKey &key : foreign_keys_of(sessions)) {
+        const auto triggers = find_own_triggers(key.references);
+        const bool guarded = std::any_of(triggers.begin(), triggers.end(),
+                                         [](const OwnTrigger &trigger) { return !trigger.rule->on_sessions; });
+        if (!guarded || key.references == only)
+            continue;
+        if (OidIsValid(only))
+            return InvalidOid;
+        only = key.references;
+    }
+    return only;
+}
+
+Oid subscriptions_by_key(const Attachment &attachment)
+{
+    return attachment.fault == nullptr ? subscriptions_by_key(attachment.sessions, attachment.mapping)
+                                       : guarded_by_key(attachment.sessions);
+}
+
 // Collects the attachments among the triggers of a scan; their subscriptions are looked up afterwards.
 List *collect(Relation triggers, SysScanDesc scan, Oid charge)
 {
@@ -127,14 +152,13 @@ List *collect(Relation triggers, SysScanDesc scan, Oid charge)
         const auto *trigger = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple));
         if (trigger->tgfoid != charge || OidIsValid(trigger->tgparentid) || trigger->tgisinternal)
             continue;
-        // One whose arguments say nothing attaches nothing: it must not keep others from seeing their attachments.
-        Mapping mapping{};
-        if (read_mapping(arguments_of(tuple, RelationGetDescr(triggers)), mapping) != nullptr)
-            continue;
         auto *attachment = static_cast<Attachment *>(palloc0(sizeof(Attachment)));
         attachment->sessions = trigger->tgrelid;
         attachment->charge_trigger = trigger->oid;
-        attachment->mapping = mapping;
+        const char *fault = read_mapping(arguments_of(tuple, RelationGetDescr(triggers)), attachment->mapping);
+        if (fault != nullptr)
+            attachment->fault = psprintf("trigger \"%s\" of table %s %s", NameStr(trigger->tgname),
+                                         qualified_name(trigger->tgrelid), fault);
         found = lappend(found, attachment);
     }
     return found;
@@ -178,7 +202,7 @@ bool belongs_to_another(Oid subscriptions, Oid sessions)
     ListCell *cell;
     foreach (cell, collect_attachments(InvalidOid)) {
         const auto *other = static_cast<const Attachment *>(lfirst(cell));
-        if (other->sessions != sessions && subscriptions_by_key(other->sessions, other->mapping) == subscriptions)
+        if (other->sessions != sessions && subscriptions_by_key(*other) == subscriptions)
             return true;
     }
     return false;
@@ -263,11 +287,19 @@ std::span<const Attachment> find_attachments(Oid sessions)
     ListCell *cell;
     foreach (cell, found) {
         attachments[count] = *static_cast<const Attachment *>(lfirst(cell));
-        attachments[count].subscriptions =
-            subscriptions_by_key(attachments[count].sessions, attachments[count].mapping);
+        attachments[count].subscriptions = subscriptions_by_key(attachments[count]);
         count++;
     }
     return std::span<const Attachment>(attachments, count);
+}
+
+void require_readable(const Attachment &attachment)
+{
+    if (attachment.fault != nullptr)
+        ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                errmsg("the attachment of table \"%s\" cannot be read", get_rel_name(attachment.sessions)),
+                errdetail_internal("%c%s.", pg_toupper(attachment.fault[0]), attachment.fault + 1),
+                errhint("session_consistency.detach() takes it back all the same; then attach again."));
 }
 
 const Attachment &require_attachment(Oid sessions)
@@ -280,29 +312,50 @@ const Attachment &require_attachment(Oid sessions)
         ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
                 errmsg("table \"%s\" is not attached", name),
                 errhint("session_consistency.attachments lists what is; session_consistency.attach() attaches it."));
+    require_readable(found.front());
     return found.front();
 }
 
-Oids find_guarded_tables(const Mapping &mapping, Oid sessions)
+std::optional<Attachment> find_remnant(Oid sessions)
 {
-    const Oid guard = trigger_function(function::guard);
-    Relation triggers = table_open(TriggerRelationId, AccessShareLock);
-    SysScanDesc scan = systable_beginscan(triggers, InvalidOid, false, nullptr, 0, nullptr);
-    List *guarded = NIL;
-    HeapTuple tuple;
-    while (HeapTupleIsValid(tuple = systable_getnext(scan))) {
-        const auto *trigger = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple));
-        if (trigger->tgfoid == guard && says_the_same(arguments_of(tuple, RelationGetDescr(triggers)), mapping))
-            guarded = list_append_unique_oid(guarded, trigger->tgrelid);
-    }
-    systable_endscan(scan);
-    table_close(triggers, AccessShareLock);
+    const auto triggers = find_own_triggers(sessions);
+    if (std::none_of(triggers.begin(), triggers.end(), [](const OwnTrigger &trigger) {
+            return trigger.rule->on_sessions && !trigger.cloned;
+        }))
+        return std::nullopt;
+    return Attachment{
+        .sessions = sessions,
+        .subscriptions = guarded_by_key(sessions),
+        .charge_trigger = InvalidOid,
+        .fault = psprintf("table %s has no trigger that calls %s()", qualified_name(sessions), function::charge),
+        .mapping = default_mapping()};
+}
 
-    auto *tables = static_cast<Oid *>(palloc(sizeof(Oid) * Max(list_length(guarded), 1)));
+Oids find_subscriptions(const Attachment &attachment)
+{
+    List *found = NIL;
+    if (OidIsValid(attachment.subscriptions)) {
+        found = list_make1_oid(attachment.subscriptions);
+    } else {
+        const Oid guard = trigger_function(function::guard);
+        Relation triggers = table_open(TriggerRelationId, AccessShareLock);
+        SysScanDesc scan = systable_beginscan(triggers, InvalidOid, false, nullptr, 0, nullptr);
+        HeapTuple tuple;
+        while (HeapTupleIsValid(tuple = systable_getnext(scan))) {
+            const auto *trigger = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple));
+            if (trigger->tgfoid == guard &&
+                (attachment.fault != nullptr ||
+                 says_the_same(arguments_of(tuple, RelationGetDescr(triggers)), attachment.mapping)))
+                found = list_append_unique_oid(found, trigger->tgrelid);
+        }
+        systable_endscan(scan);
+        table_close(triggers, AccessShareLock);
+    }
+    auto *tables = static_cast<Oid *>(palloc(sizeof(Oid) * Max(list_length(found), 1)));
     size_t count = 0;
     ListCell *cell;
-    foreach (cell, guarded)
-        if (!belongs_to_another(lfirst_oid(cell), sessions))
+    foreach (cell, found)
+        if (OidIsValid(attachment.subscriptions) || !belongs_to_another(lfirst_oid(cell), attachment.sessions))
             tables[count++] = lfirst_oid(cell);
     return Oids(tables, count);
 }

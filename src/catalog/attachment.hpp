@@ -92,22 +92,27 @@ struct Attachment {
     Oid sessions;
     Oid subscriptions;           // InvalidOid where the foreign key is gone
     Oid charge_trigger;
-    Mapping mapping;
+    const char *fault;           // why the trigger's argument cannot be read, a clause; nullptr: it can
+    Mapping mapping;             // with a fault: as far as it can be read
 };
 static_assert(Pod<Attachment>);
 
 using Oids = std::span<const Oid>;
 
-// Every attachment of the database, or the one of a table (none: an empty span), ordered by name.
-// Partitions are not attachments of their own.
+// Every attachment of the database, or the one of a table (none: an empty span), ordered by name; also those that
+// cannot be read. Partitions are not attachments of their own.
 std::span<const Attachment> find_attachments(Oid sessions);
 
-// The attachment of a table; 55000 with a hint where it is not attached.
+// The attachment of a table; 55000 with a hint where it is not attached, or cannot be read.
 const Attachment &require_attachment(Oid sessions);
+void require_readable(const Attachment &attachment);
 
-// The tables that may be the subscriptions of an attachment whose foreign key is gone: they carry a guard with the
-// same mapping, and no other attachment's foreign key leads to them.
-Oids find_guarded_tables(const Mapping &mapping, Oid sessions);
+// What is left of an attachment whose charge trigger is gone; nothing where no other trigger is left either.
+std::optional<Attachment> find_remnant(Oid sessions);
+
+// The tables that may be the subscriptions of an attachment: the one that its foreign key leads to; where the key is
+// gone, all that carry a guard with the same mapping and that no other attachment's key leads to.
+Oids find_subscriptions(const Attachment &attachment);
 
 // The value of the first "kind:value" among what was made; nullptr where attach() made none.
 const char *find_made(Names made, const char *kind);

@@ -77,7 +77,7 @@ Oid find_index(Relation relation, Test accepts)
 
 }  // namespace
 
-std::span<const ForeignKey> foreign_keys_on(Oid relation, AttrNumber column)
+std::span<const ForeignKey> foreign_keys_of(Oid relation)
 {
     ScanKeyData scan_key;
     ScanKeyInit(&scan_key, Anum_pg_constraint_conrelid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relation));
@@ -91,16 +91,23 @@ std::span<const ForeignKey> foreign_keys_on(Oid relation, AttrNumber column)
     while (HeapTupleIsValid(tuple = systable_getnext(scan))) {
         if (reinterpret_cast<Form_pg_constraint>(GETSTRUCT(tuple))->contype != CONSTRAINT_FOREIGN)
             continue;
-        const ForeignKey key = read_foreign_key(tuple);
-        if (std::find(key.columns.begin(), key.columns.end(), column) == key.columns.end())
-            continue;
         if (count == capacity)
             keys = static_cast<ForeignKey *>(repalloc(keys, sizeof(ForeignKey) * (capacity *= 2)));
-        keys[count++] = key;
+        keys[count++] = read_foreign_key(tuple);
     }
     systable_endscan(scan);
     table_close(constraints, AccessShareLock);
     return std::span<const ForeignKey>(keys, count);
+}
+
+std::span<const ForeignKey> foreign_keys_on(Oid relation, AttrNumber column)
+{
+    const std::span<const ForeignKey> keys = foreign_keys_of(relation);
+    auto *holding = static_cast<ForeignKey *>(palloc(sizeof(ForeignKey) * Max(keys.size(), size_t{1})));
+    const auto *end = std::copy_if(keys.begin(), keys.end(), holding, [column](const ForeignKey &key) {
+        return std::find(key.columns.begin(), key.columns.end(), column) != key.columns.end();
+    });
+    return std::span<const ForeignKey>(holding, end - holding);
 }
 
 Columns primary_key_of(Relation relation, bool *deferrable)

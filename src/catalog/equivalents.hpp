@@ -25,7 +25,8 @@ struct ForeignKey {
 };
 static_assert(Pod<ForeignKey>);
 
-// Every foreign key of the relation that holds the column.
+// Every foreign key of the relation, and those that hold the column.
+std::span<const ForeignKey> foreign_keys_of(Oid relation);
 std::span<const ForeignKey> foreign_keys_on(Oid relation, AttrNumber column);
 
 // The columns of a relation's primary key in the key's order, none where there is no primary key.

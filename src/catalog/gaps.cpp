@@ -223,6 +223,10 @@ void look_at_ledger(Inspection &inspection)
 
 void look_at_everything(Inspection &inspection)
 {
+    if (const char *fault = inspection.attachment->fault) {
+        add_gap(inspection, fault);
+        return;
+    }
     look_at_triggers(inspection);
     look_at_ledger(inspection);
     if (!look_at_columns(inspection))

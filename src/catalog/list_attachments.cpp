@@ -57,6 +57,8 @@ Cell find_cell(const Attachment &attachment, Names gaps, const char *column)
         return {BoolGetDatum(gaps.empty()), false};
     if (strcmp(column, "gaps") == 0)
         return list_cell(gaps);
+    if (attachment.fault != nullptr)
+        return {Datum{0}, true};
     return field_cell(attachment.mapping, *find_field(column));
 }
 

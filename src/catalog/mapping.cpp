@@ -112,18 +112,18 @@ void set_default(Mapping &mapping, const Field &field)
     set_field(mapping, field, field.fallback == nullptr ? "" : field.fallback);
 }
 
-// Takes one "name=value" into the mapping; what is wrong with it as a sentence, or nullptr. A field whose value cannot
+// Takes one "name=value" into the mapping; what is wrong with it as a predicate, or nullptr. A field whose value cannot
 // be read keeps its default.
 const char *read_item(const char *item, Mapping &mapping)
 {
     const char *equals = strchr(item, '=');
     const Field *field = equals == nullptr ? nullptr : find_field(pnstrdup(item, equals - item));
     if (field == nullptr)
-        return psprintf("It says \"%s\", which this version of session_consistency does not know.", item);
+        return psprintf("says \"%s\", which this version of session_consistency does not know", item);
     if (set_field(mapping, *field, pstrdup(equals + 1)))
         return nullptr;
     set_default(mapping, *field);
-    return psprintf("It says \"%s\", which is no value of that argument.", item);
+    return psprintf("says \"%s\", which is no value of that argument", item);
 }
 
 }  // namespace
@@ -188,10 +188,10 @@ const char *read_mapping(std::span<char *const> arguments, Mapping &mapping)
     mapping = default_mapping();
     const std::optional<Names> items = arguments.size() == 1 ? read_names(arguments[0]) : std::nullopt;
     if (!items)
-        return "It is no list of names and values.";
+        return "has an argument that is no list of names and values";
     const char *fault = nullptr;
     if (items->empty() || strcmp(items->front(), format_item) != 0)
-        fault = psprintf("It does not begin with \"%s\", the format that this version of session_consistency reads.",
+        fault = psprintf("does not begin with \"%s\", the format that this version of session_consistency reads",
                          format_item);
     for (const char *item : *items) {
         const char *wrong = strncmp(item, "format=", strlen("format=")) == 0 ? nullptr : read_item(item, mapping);
@@ -206,7 +206,7 @@ Mapping parse_mapping(const Trigger &trigger)
     if (const char *fault = read_mapping(std::span<char *const>(trigger.tgargs, trigger.tgnargs), mapping))
         ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
                 errmsg("the argument of trigger \"%s\" cannot be read", trigger.tgname),
-                errdetail_internal("%s", fault),
+                errdetail_internal("It %s.", fault),
                 errhint("session_consistency.detach() works all the same; session_consistency.attach() then makes "
                         "the trigger anew."));
     return mapping;

@@ -153,7 +153,7 @@ void copy_field(Mapping &target, const Mapping &source, const Field &field);
 const char *format_mapping(const Mapping &mapping, bool charges);
 
 // Reads the arguments of a trigger, and where something in them cannot be read, the rest of it. What cannot be read
-// is returned as a sentence, nullptr where all is well.
+// is returned as what the trigger does wrong, "says …"; nullptr where all is well.
 const char *read_mapping(std::span<char *const> arguments, Mapping &mapping);
 
 // The same for a trigger that fires: 55000 where something cannot be read.

@@ -197,15 +197,14 @@ void find_columns(AuditScope &scope)
 // The subscriptions of an attachment, also where the foreign key that says so is gone.
 Oid attached_subscriptions(const Attachment &attachment)
 {
-    if (OidIsValid(attachment.subscriptions))
-        return attachment.subscriptions;
-    const Oids guarded = find_guarded_tables(attachment.mapping, attachment.sessions);
-    if (guarded.size() != 1)
+    require_readable(attachment);
+    const Oids candidates = find_subscriptions(attachment);
+    if (candidates.size() != 1)
         ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
                 errmsg("nothing tells any more which subscriptions table \"%s\" is attached to",
                        get_rel_name(attachment.sessions)),
                 errdetail("The foreign key of its link column is gone."), errhint("Name the subscriptions table."));
-    return guarded.front();
+    return candidates.front();
 }
 
 }  // namespace
@@ -236,8 +235,9 @@ AuditScope read_audit_scope(FunctionCallInfo fcinfo)
                 errmsg("sessions and subscriptions must be two tables"));
     LockRelationOid(counting.subscriptions, AccessShareLock);
     scope.attachment = attachment;
-    counting.mapping = read_fields(arguments, attachment == nullptr ? nullptr : &attachment->mapping);
-    scope.own_mapping = attachment != nullptr && is_same_mapping(counting.mapping, attachment->mapping);
+    const bool readable = attachment != nullptr && attachment->fault == nullptr;
+    counting.mapping = read_fields(arguments, readable ? &attachment->mapping : nullptr);
+    scope.own_mapping = readable && is_same_mapping(counting.mapping, attachment->mapping);
     check_mapping(counting);
     find_columns(scope);
     find_members(arguments, scope);

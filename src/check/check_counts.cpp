@@ -55,6 +55,17 @@ void store_finding(const Figures &figures, void *state)
     tuplestore_putvalues(findings->result->setResult, findings->result->setDesc, values.data(), nulls.data());
 }
 
+// A row for an attachment that cannot be read: it has no figures, and must not keep the others' from being told.
+void store_unreadable(const Attachment &attachment, const ReturnSetInfo *result)
+{
+    std::array<bool, 11> nulls;
+    nulls.fill(true);
+    std::array<Datum, 11> values{ObjectIdGetDatum(attachment.sessions)};
+    nulls[0] = nulls[10] = false;
+    values[10] = CStringGetTextDatum(psprintf("Cannot be checked: %s.", attachment.fault));
+    tuplestore_putvalues(result->setResult, result->setDesc, values.data(), nulls.data());
+}
+
 // Sums up the counted sessions once, for all subscriptions together; a status stands in one list only.
 const char *wrong_counts_query(const Counting &counting)
 {
@@ -102,5 +113,9 @@ extern "C" Datum sc_check_counts(PG_FUNCTION_ARGS)
             sc::read_figures(sc::wrong_counts_query(counting), sc::store_finding, &findings);
     }
     sc::end_reading(reading);
+    if (PG_ARGISNULL(0))
+        for (const sc::Attachment &attachment : sc::find_attachments(InvalidOid))
+            if (attachment.fault != nullptr)
+                sc::store_unreadable(attachment, reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo));
     return Datum{0};
 }

@@ -110,6 +110,8 @@ std::span<const Counting> open_countings(std::optional<Oid> sessions)
 {
     const std::span<const Attachment> found = list_attachments(sessions);
     for (const Attachment &attachment : found) {
+        if (attachment.fault != nullptr)
+            continue;
         LockRelationOid(attachment.sessions, AccessShareLock);
         if (OidIsValid(attachment.subscriptions))
             LockRelationOid(attachment.subscriptions, AccessShareLock);
@@ -119,7 +121,7 @@ std::span<const Counting> open_countings(std::optional<Oid> sessions)
     auto *countings = static_cast<Counting *>(palloc(sizeof(Counting) * Max(locked.size(), size_t{1})));
     size_t count = 0;
     for (const Attachment &attachment : locked)
-        if (contains(found, attachment.sessions))
+        if (attachment.fault == nullptr && contains(found, attachment.sessions))
             countings[count++] = counting_of(attachment);
     const std::span<const Counting> opened(countings, count);
     for (const Counting &counting : opened) {

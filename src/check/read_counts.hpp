@@ -7,7 +7,8 @@
 namespace sc {
 
 // The countings of every attachment, or of that table's, ready to be read: tables locked, and complete for the caller.
-// 42501 where row-level security may hide a row from the caller, 55000 where the table is not attached.
+// 42501 where row-level security may hide a row from the caller, 55000 where the table is not attached. Of all of them,
+// those that cannot be read are left out: it is for the caller to name them.
 std::span<const Counting> open_countings(std::optional<Oid> sessions);
 
 // 42501 where row-level security may hide rows of the table from the caller.

@@ -20,7 +20,8 @@ constexpr size_t sums = 5;
 
 bool has_columns(const Attachment &attachment)
 {
-    return get_attnum(attachment.subscriptions, attachment.mapping.total_column) > 0 &&
+    return attachment.fault == nullptr &&
+           get_attnum(attachment.subscriptions, attachment.mapping.total_column) > 0 &&
            get_attnum(attachment.subscriptions, attachment.mapping.used_column) > 0;
 }
 

@@ -24,10 +24,8 @@ static_assert(Pod<Checking>);
 
 Oid subscriptions_of(const Attachment &attachment)
 {
-    if (OidIsValid(attachment.subscriptions))
-        return attachment.subscriptions;
-    const Oids guarded = find_guarded_tables(attachment.mapping, attachment.sessions);
-    return guarded.size() == 1 ? guarded.front() : InvalidOid;
+    const Oids candidates = find_subscriptions(attachment);
+    return candidates.size() == 1 ? candidates.front() : InvalidOid;
 }
 
 void add_gap(Checking &checking, Oid sessions, Oid subscriptions, const char *gap)
