@@ -4,6 +4,7 @@
 #include "catalog/counting.hpp"
 #include "server/pg_compat.hpp"
 #include "attach/steps.hpp"
+#include "server/settings.hpp"
 
 extern "C" {
 PG_FUNCTION_INFO_V1(sc_attach);
@@ -81,16 +82,6 @@ const char *link_type(const Request &request, const char *key_column)
     if (collation == get_typcollation(type))
         return name;
     return psprintf("%s COLLATE %s", name, generate_collation_name(collation));
-}
-
-Oid owner_of(Oid relation)
-{
-    HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
-    if (!HeapTupleIsValid(tuple))
-        return InvalidOid;
-    const Oid owner = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relowner;
-    ReleaseSysCache(tuple);
-    return owner;
 }
 
 void plan_leftovers(Plan &plan)

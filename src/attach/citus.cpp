@@ -1,5 +1,6 @@
 // Judges the distribution of two tables under Citus.
 #include "attach/citus.hpp"
+#include "server/spi.hpp"
 
 namespace sc {
 
@@ -72,8 +73,7 @@ void check_distribution(const Request &request, const Facts &facts)
 {
     if (!OidIsValid(get_extension_oid("citus", true)))
         return;
-    if (SPI_connect() != SPI_OK_CONNECT)
-        elog(ERROR, "SPI_connect failed");
+    connect_spi();
     judge(request, facts, distribution_of(request.sessions), distribution_of(request.subscriptions));
     SPI_finish();
 }

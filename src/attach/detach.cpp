@@ -5,6 +5,7 @@
 #include "catalog/equivalents.hpp"
 #include "server/pg_compat.hpp"
 #include "attach/steps.hpp"
+#include "server/settings.hpp"
 
 extern "C" {
 PG_FUNCTION_INFO_V1(sc_detach);

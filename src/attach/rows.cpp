@@ -2,7 +2,9 @@
 #include "attach/rows.hpp"
 
 #include "catalog/counting.hpp"
+#include "server/owner.hpp"
 #include "server/pg_compat.hpp"
+#include "server/spi.hpp"
 
 namespace sc {
 
@@ -88,15 +90,11 @@ Rows look_at_rows(const Request &request, const Facts &facts, MemoryContext cont
 // As the caller, past the row-level security that FORCE ROW LEVEL SECURITY puts on an owner.
 Rows look_unfiltered(const Request &request, const Facts &facts, MemoryContext context, Obstacles &obstacles)
 {
-    Oid user;
-    int security_context;
-    GetUserIdAndSecContext(&user, &security_context);
-    SetUserIdAndSecContext(user, security_context | SECURITY_NOFORCE_RLS);
-    if (SPI_connect() != SPI_OK_CONNECT)
-        elog(ERROR, "SPI_connect failed");
+    const Caller caller = pass_policies();
+    connect_spi();
     const Rows rows = look_at_rows(request, facts, context, obstacles);
     SPI_finish();
-    SetUserIdAndSecContext(user, security_context);
+    leave_owner(caller);
     return rows;
 }
 

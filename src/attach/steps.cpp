@@ -1,5 +1,6 @@
 // Runs and returns the commands of attach() and detach().
 #include "attach/steps.hpp"
+#include "server/spi.hpp"
 
 namespace sc {
 
@@ -10,30 +11,9 @@ void add_step(Steps &steps, const char *action, const char *command)
     steps.list = lappend(steps.list, step);
 }
 
-int enter_pinned_path()
-{
-    const int level = NewGUCNestLevel();
-    set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
-                      false);
-    return level;
-}
-
-void leave_pinned_path(int level)
-{
-    AtEOXact_GUC(true, level);
-}
-
-void join_by_hash()
-{
-    // A nested loop that nothing can replace then looks so dear that the server would compile the query.
-    for (const char *setting : {"enable_nestloop", "jit"})
-        set_config_option(setting, "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-}
-
 void run_steps(const Steps &steps)
 {
-    if (SPI_connect() != SPI_OK_CONNECT)
-        elog(ERROR, "SPI_connect failed");
+    connect_spi();
     ListCell *cell;
     foreach (cell, steps.list) {
         const auto *step = static_cast<const Step *>(lfirst(cell));

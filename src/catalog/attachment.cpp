@@ -256,11 +256,6 @@ Oid trigger_function(const char *name)
                            PointerGetDatum(buildoidvector(nullptr, 0)), ObjectIdGetDatum(schema));
 }
 
-TriggerDesc *copy_triggers(Relation relation)
-{
-    return CopyTriggerDesc(relation->trigdesc);
-}
-
 std::optional<LinkKey> find_link_key(Relation sessions, AttrNumber link, AttrNumber member, bool *several)
 {
     const ForeignKeyCacheInfo *only = nullptr;

@@ -2,6 +2,8 @@
 #pragma once
 
 #include "catalog/mapping.hpp"
+#include "server/relations.hpp"
+#include "server/triggers.hpp"
 
 namespace sc {
 
@@ -46,31 +48,6 @@ std::span<const OwnTrigger> find_own_triggers(Oid relation);
 // The oid of one of the extension's trigger functions; InvalidOid where the extension is not installed.
 Oid trigger_function(const char *name);
 
-// A relation's triggers. The server's own description of them goes when the relation cache is invalidated, which any
-// look-up in a catalog may find out, also while the relation is locked.
-TriggerDesc *copy_triggers(Relation relation);
-
-// Removes triggers from such a copy, and sets what it says of row triggers for UPDATE anew.
-template <typename Keep>
-void filter_triggers(TriggerDesc *triggers, Keep keep)
-{
-    int count = 0;
-    bool before_row = false;
-    bool after_row = false;
-    for (int i = 0; i < triggers->numtriggers; i++) {
-        const Trigger &trigger = triggers->triggers[i];
-        if (!keep(trigger))
-            continue;
-        const bool row_update = TRIGGER_FOR_ROW(trigger.tgtype) && TRIGGER_FOR_UPDATE(trigger.tgtype);
-        before_row |= row_update && TRIGGER_FOR_BEFORE(trigger.tgtype);
-        after_row |= row_update && TRIGGER_FOR_AFTER(trigger.tgtype);
-        triggers->triggers[count++] = trigger;
-    }
-    triggers->numtriggers = count;
-    triggers->trig_update_before_row = before_row;
-    triggers->trig_update_after_row = after_row;
-}
-
 // The foreign key that joins the link column of a sessions relation (a table, a partition, a shard).
 struct LinkKey {
     Oid constraint;
@@ -96,8 +73,6 @@ struct Attachment {
     Mapping mapping;             // with a fault: as far as it can be read
 };
 static_assert(Pod<Attachment>);
-
-using Oids = std::span<const Oid>;
 
 // Every attachment of the database, or the one of a table (none: an empty span), ordered by name; also those that
 // cannot be read. Partitions are not attachments of their own.

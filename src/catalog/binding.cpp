@@ -41,7 +41,7 @@ void invalidate_all(Datum, SyscacheId, uint32)
 }
 
 // The number of a column that the trigger's arguments name, looked up in this very relation.
-AttrNumber find_column(Relation relation, const char *name)
+AttrNumber bound_column(Relation relation, const char *name)
 {
     const AttrNumber column = get_attnum(RelationGetRelid(relation), name);
     if (column <= InvalidAttrNumber)
@@ -52,16 +52,6 @@ AttrNumber find_column(Relation relation, const char *name)
                 errhint("Give the column its name back, or detach and attach again with the new name."),
                 errtable(relation));
     return column;
-}
-
-Form_pg_attribute column_of(Relation relation, AttrNumber column)
-{
-    return TupleDescAttr(RelationGetDescr(relation), column - 1);
-}
-
-Oid base_type(Relation relation, AttrNumber column)
-{
-    return getBaseType(column_of(relation, column)->atttypid);
 }
 
 // The type of a column may have been changed since attach() has looked at it.
@@ -83,71 +73,6 @@ Oid counter_type(Relation relation, AttrNumber column)
     if (!is_integer(type))
         raise_other_type(relation, column, "an integer");
     return type;
-}
-
-void copy_function(FmgrInfo *target, FmgrInfo *source, Oid type)
-{
-    if (!OidIsValid(source->fn_oid))
-        ereport(ERROR, errcode(ERRCODE_UNDEFINED_FUNCTION),
-                errmsg("type %s cannot be compared, sorted and hashed", format_type_be(type)),
-                errhint("Keys need a type with default btree and hash operator classes."));
-    fmgr_info_copy(target, source, CurrentMemoryContext);
-}
-
-}  // namespace
-
-KeyType make_key_type(Relation relation, AttrNumber column)
-{
-    KeyType key{};
-    key.type = base_type(relation, column);
-    key.collation = column_of(relation, column)->attcollation;
-    get_typlenbyval(key.type, &key.length, &key.by_value);
-    TypeCacheEntry *entry = lookup_type_cache(
-        key.type, TYPECACHE_EQ_OPR_FINFO | TYPECACHE_HASH_PROC_FINFO | TYPECACHE_CMP_PROC_FINFO);
-    copy_function(&key.equal, &entry->eq_opr_finfo, key.type);
-    copy_function(&key.hash, &entry->hash_proc_finfo, key.type);
-    copy_function(&key.compare, &entry->cmp_proc_finfo, key.type);
-    return key;
-}
-
-namespace {
-
-// An enum's label may have been renamed since the trigger's arguments were written.
-void require_label(Relation relation, AttrNumber column, const char *word)
-{
-    const Oid type = base_type(relation, column);
-    if (!type_is_enum(type) ||
-        SearchSysCacheExists2(ENUMTYPOIDNAME, ObjectIdGetDatum(type), CStringGetDatum(word)))
-        return;
-    ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-            errmsg("enum %s has no label \"%s\" any more, and session_consistency needs it", format_type_be(type),
-                   word),
-            errdetail("The triggers of the attachment name the label."),
-            errhint("Give the label its name back, or detach and attach again with the new one."),
-            errtablecol(relation, column));
-}
-
-Words make_words(Relation relation, AttrNumber column, Names names)
-{
-    Words words{};
-    const Form_pg_attribute attribute = column_of(relation, column);
-    int16 length;
-    get_typlenbyval(attribute->atttypid, &length, &words.by_value);
-    words.collation = attribute->attcollation;
-    if (!words.by_value) {
-        TypeCacheEntry *entry = lookup_type_cache(base_type(relation, column), TYPECACHE_EQ_OPR_FINFO);
-        copy_function(&words.equal, &entry->eq_opr_finfo, attribute->atttypid);
-    }
-    Oid input;
-    Oid parameter;
-    getTypeInputInfo(attribute->atttypid, &input, &parameter);
-    auto *values = static_cast<Datum *>(palloc(sizeof(Datum) * Max(names.size(), size_t{1})));
-    for (size_t i = 0; i < names.size(); i++) {
-        require_label(relation, column, names[i]);
-        values[i] = OidInputFunctionCall(input, const_cast<char *>(names[i]), parameter, attribute->atttypmod);
-    }
-    words.values = std::span<const Datum>(values, names.size());
-    return words;
 }
 
 // The condition "column = word".
@@ -217,14 +142,14 @@ SubscriptionShape make_subscription_shape(Relation relation, const Mapping &mapp
 {
     SubscriptionShape shape{};
     shape.relation = RelationGetRelid(relation);
-    shape.member = find_column(relation, mapping.subscription_member_column);
-    shape.status = find_column(relation, mapping.subscription_status_column);
-    shape.total = find_column(relation, mapping.total_column);
-    shape.used = find_column(relation, mapping.used_column);
+    shape.member = bound_column(relation, mapping.subscription_member_column);
+    shape.status = bound_column(relation, mapping.subscription_status_column);
+    shape.total = bound_column(relation, mapping.total_column);
+    shape.used = bound_column(relation, mapping.used_column);
     shape.total_type = counter_type(relation, shape.total);
     shape.used_type = counter_type(relation, shape.used);
     if (mapping.remaining_column != nullptr) {
-        shape.remaining = find_column(relation, mapping.remaining_column);
+        shape.remaining = bound_column(relation, mapping.remaining_column);
         shape.remaining_type = counter_type(relation, shape.remaining);
     }
     shape.member_key = make_key_type(relation, shape.member);
@@ -237,15 +162,15 @@ SessionShape make_session_shape(Relation relation, const Mapping &mapping)
 {
     SessionShape shape{};
     shape.relation = RelationGetRelid(relation);
-    shape.member = find_column(relation, mapping.member_column);
-    shape.link = find_column(relation, mapping.subscription_column);
-    shape.status = find_column(relation, mapping.status_column);
+    shape.member = bound_column(relation, mapping.member_column);
+    shape.link = bound_column(relation, mapping.subscription_column);
+    shape.status = bound_column(relation, mapping.status_column);
     shape.member_type = base_type(relation, shape.member);
     shape.link_type = base_type(relation, shape.link);
     get_typlenbyval(shape.member_type, &shape.member_length, &shape.member_by_value);
     get_typlenbyval(shape.link_type, &shape.link_length, &shape.link_by_value);
     if (mapping.type_column != nullptr) {
-        shape.type = find_column(relation, mapping.type_column);
+        shape.type = bound_column(relation, mapping.type_column);
         shape.consuming = make_words(relation, shape.type, mapping.consuming_types);
     }
     shape.scheduled = make_words(relation, shape.status, mapping.scheduled_statuses);
@@ -288,16 +213,6 @@ void require_plain_key(Relation relation, Oid constraint)
     ReleaseSysCache(tuple);
 }
 
-Oid owner_of(Oid relation)
-{
-    HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
-    if (!HeapTupleIsValid(tuple))
-        elog(ERROR, "cache lookup failed for relation %u", relation);
-    const Oid owner = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relowner;
-    ReleaseSysCache(tuple);
-    return owner;
-}
-
 // The counters are written as the subscriptions' owner: only for sessions that are as trusted. Whoever may merely
 // refer to the subscriptions must not reach their counters through a table and triggers of his own.
 void require_trusted(Relation relation, Relation subscriptions)
@@ -336,13 +251,6 @@ std::span<const NameColumn> make_name(Relation relation, const SessionShape &sha
     return std::span<const NameColumn>(columns, count);
 }
 
-// The table that is attached: a partition's root.
-Oid attached_table(Relation relation)
-{
-    return relation->rd_rel->relispartition ? llast_oid(get_partition_ancestors(RelationGetRelid(relation)))
-                                            : RelationGetRelid(relation);
-}
-
 // Everything about a trigger of the sessions, in the current memory context.
 void fill_sessions_binding(Binding *binding, Relation relation, const Mapping &mapping)
 {
@@ -367,7 +275,7 @@ void fill_sessions_binding(Binding *binding, Relation relation, const Mapping &m
     choose_member_index(&shape, subscriptions);
     table_close(subscriptions, AccessShareLock);
     if (mapping.ledger) {
-        shape.ledger = attached_table(relation);
+        shape.ledger = root_table(relation);
         binding->sessions.name = make_name(relation, binding->sessions);
     }
 }
@@ -418,17 +326,6 @@ const Binding &find_or_build(Relation relation, const Trigger *trigger, Fill_bin
 
 }  // namespace
 
-bool contains(const Words &words, Datum value)
-{
-    for (Datum word : words.values) {
-        if (words.by_value ? word == value
-                           : DatumGetBool(FunctionCall2Coll(const_cast<FmgrInfo *>(&words.equal), words.collation,
-                                                            word, value)))
-            return true;
-    }
-    return false;
-}
-
 const Binding &bind_sessions(Relation relation, const Trigger *trigger)
 {
     for (;;) {
@@ -445,75 +342,10 @@ const Binding &bind_subscriptions(Relation relation, const Trigger *trigger)
     return find_or_build(relation, trigger, fill_subscriptions_binding);
 }
 
-bool is_integer(Oid type)
-{
-    return type == INT2OID || type == INT4OID || type == INT8OID;
-}
-
-bool are_convertible(Oid left, Oid right)
-{
-    const auto is_text = [](Oid type) { return type == TEXTOID || type == VARCHAROID; };
-    return left == right || (is_integer(left) && is_integer(right)) || (is_text(left) && is_text(right));
-}
-
 void require_convertible(Relation sessions, AttrNumber column, Oid key_type)
 {
     if (!are_convertible(base_type(sessions, column), key_type))
         raise_other_type(sessions, column, psprintf("%s, as in the subscriptions", format_type_be(key_type)));
-}
-
-namespace {
-
-bool fits_integer(int64_t value, Oid type)
-{
-    switch (type) {
-        case INT2OID: return value >= PG_INT16_MIN && value <= PG_INT16_MAX;
-        case INT4OID: return value >= PG_INT32_MIN && value <= PG_INT32_MAX;
-        default: return true;
-    }
-}
-
-Datum integer_datum(int64_t value, Oid type)
-{
-    switch (type) {
-        case INT2OID: return Int16GetDatum(static_cast<int16>(value));
-        case INT4OID: return Int32GetDatum(static_cast<int32>(value));
-        default: return Int64GetDatum(value);
-    }
-}
-
-}  // namespace
-
-std::optional<Datum> convert_key(Datum value, Oid from, Oid to)
-{
-    if (from == to || !is_integer(to))
-        return value;
-    const int64_t number = counter_value(value, from);
-    return fits_integer(number, to) ? std::optional(integer_datum(number, to)) : std::nullopt;
-}
-
-int64_t counter_value(Datum value, Oid type)
-{
-    switch (type) {
-        case INT2OID: return DatumGetInt16(value);
-        case INT4OID: return DatumGetInt32(value);
-        default: return DatumGetInt64(value);
-    }
-}
-
-Datum counter_datum(int64_t value, Oid type, Relation relation, AttrNumber column)
-{
-    if (!fits_integer(value, type))
-        ereport(ERROR, errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-                errmsg("counter %lld is out of range for type %s", static_cast<long long>(value),
-                       format_type_be(type)),
-                errdetail("Column \"%s\" of relation \"%s\" cannot hold it.",
-                          NameStr(column_of(relation, column)->attname), RelationGetRelationName(relation)),
-                errhint("Give the column a wider type."), errtablecol(relation, column));
-    const Datum counter = integer_datum(value, type);
-    if (const Oid declared = column_of(relation, column)->atttypid; declared != type)
-        domain_check(counter, false, declared, nullptr, nullptr);
-    return counter;
 }
 
 void forget_replaced_bindings()

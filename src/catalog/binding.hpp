@@ -3,32 +3,10 @@
 #pragma once
 
 #include "catalog/attachment.hpp"
+#include "server/values.hpp"
 #include "rules/credit_rule.hpp"
 
 namespace sc {
-
-// How values of one key column are compared, hashed and sorted.
-struct KeyType {
-    Oid type;          // the base type
-    int16 length;
-    bool by_value;
-    Oid collation;
-    FmgrInfo equal;
-    FmgrInfo hash;
-    FmgrInfo compare;
-};
-static_assert(Pod<KeyType>);
-
-// A list of words in the type of the column that they are compared with.
-struct Words {
-    std::span<const Datum> values;
-    bool by_value;
-    Oid collation;
-    FmgrInfo equal;
-};
-static_assert(Pod<Words>);
-
-bool contains(const Words &words, Datum value);
 
 // The subscriptions of an attachment.
 struct SubscriptionShape {
@@ -97,29 +75,14 @@ static_assert(Pod<Binding>);
 // What the mapping names, in that relation: without the key of the link, and without what finds an active subscription.
 SubscriptionShape make_subscription_shape(Relation relation, const Mapping &mapping);
 SessionShape make_session_shape(Relation relation, const Mapping &mapping);
-KeyType make_key_type(Relation relation, AttrNumber column);
 
 // The binding of a trigger of the sessions, or of the subscriptions. 42703 where a column of the arguments is gone,
 // 55000 where not exactly one foreign key joins the link, each with a hint.
 const Binding &bind_sessions(Relation relation, const Trigger *trigger);
 const Binding &bind_subscriptions(Relation relation, const Trigger *trigger);
 
-// True for int2, int4 and int8.
-bool is_integer(Oid type);
-
-// True for base types whose values convert_key() takes from one to the other: the same, integers, text and varchar.
-bool are_convertible(Oid left, Oid right);
-
-// A key of the sessions in the subscriptions' type; std::nullopt where it does not fit, so that no row can have it.
-std::optional<Datum> convert_key(Datum value, Oid from, Oid to);
-
 // Raises 42804 where a key column of the sessions has a type that is not convertible with the subscriptions' own.
 void require_convertible(Relation sessions, AttrNumber column, Oid key_type);
-
-// Integer counters of any width, and of domains over them. 22003 where a value does not fit into its column, and 23514
-// where its domain refuses it.
-int64_t counter_value(Datum value, Oid type);
-Datum counter_datum(int64_t value, Oid type, Relation relation, AttrNumber column);
 
 // Frees what was replaced; called when a transaction ends.
 void forget_replaced_bindings();

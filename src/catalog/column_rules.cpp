@@ -162,23 +162,6 @@ void check_listed_once(const Mapping &mapping, const Field &list)
 
 }  // namespace
 
-std::optional<Column> find_column(Oid relation, const char *name)
-{
-    HeapTuple tuple = SearchSysCacheAttName(relation, name);
-    if (!HeapTupleIsValid(tuple))
-        return std::nullopt;
-    const auto *form = reinterpret_cast<Form_pg_attribute>(GETSTRUCT(tuple));
-    Column column{};
-    column.number = form->attnum;
-    column.type = form->atttypid;
-    column.base = getBaseType(form->atttypid);
-    column.typmod = form->atttypmod;
-    column.collation = form->attcollation;
-    column.generated = form->attgenerated != '\0' || form->attidentity != '\0';
-    ReleaseSysCache(tuple);
-    return column;
-}
-
 void settle_remaining_column(const Pair &pair, Mapping &mapping)
 {
     if (mapping.remaining_column == nullptr)

@@ -5,18 +5,6 @@
 
 namespace sc {
 
-struct Column {
-    AttrNumber number;
-    Oid type;
-    Oid base;            // below any domain
-    int32 typmod;
-    Oid collation;
-    bool generated;      // GENERATED ALWAYS AS, or an identity column
-};
-static_assert(Pod<Column>);
-
-std::optional<Column> find_column(Oid relation, const char *name);
-
 // The two tables of an attachment, or of what may become one.
 struct Pair {
     Oid sessions;

@@ -67,19 +67,6 @@ Counting counting_of(const Attachment &attachment)
                     .mapping = mapping};
 }
 
-const char *quoted_column(const char *alias, const char *column)
-{
-    return alias == nullptr ? quote_identifier(column) : psprintf("%s.%s", alias, quote_identifier(column));
-}
-
-const char *qualified_name(Oid table)
-{
-    const char *name = get_rel_name(table);
-    if (name == nullptr)
-        ereport(ERROR, errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation with OID %u does not exist", table));
-    return quote_qualified_identifier(get_namespace_name(get_rel_namespace(table)), name);
-}
-
 const char *consuming_condition(const Mapping &mapping, const char *alias)
 {
     if (mapping.type_column == nullptr)

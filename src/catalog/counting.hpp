@@ -37,10 +37,6 @@ const char *join_condition(const Counting &counting, const char *session_alias, 
 // never NULL for a recount that is not. It ends in what may overflow, behind what excludes an overflow.
 const char *consistent_condition(const Mapping &mapping, const char *subscription_alias, const char *recount);
 
-// "alias.column", both quoted; the table's name with its schema, quoted.
-const char *quoted_column(const char *alias, const char *column);
-const char *qualified_name(Oid table);
-
 // The lateral subquery, called c, that counts the sessions of one subscription called s: completed and scheduled.
 const char *counts_of_subscription(const Counting &counting);
 

@@ -4,6 +4,7 @@
 #include "catalog/column_rules.hpp"
 #include "catalog/counting.hpp"
 #include "catalog/equivalents.hpp"
+#include "server/own_table.hpp"
 
 namespace sc {
 
@@ -204,7 +205,7 @@ void look_at_ledger(Inspection &inspection)
 {
     if (!inspection.attachment->mapping.ledger)
         return;
-    const Oid table = get_relname_relid("ledger", get_namespace_oid("session_consistency", false));
+    const Oid table = find_own_relation("ledger");
     constexpr int16 all = TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE |
                           TRIGGER_TYPE_TRUNCATE;
     Relation ledger = table_open(table, AccessShareLock);

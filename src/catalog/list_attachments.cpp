@@ -1,7 +1,7 @@
 // The rows of the view session_consistency.attachments.
 #include "catalog/counting.hpp"
 #include "catalog/gaps.hpp"
-#include "attach/steps.hpp"
+#include "server/settings.hpp"
 
 extern "C" {
 PG_FUNCTION_INFO_V1(sc_list_attachments);

@@ -3,10 +3,6 @@
 
 #include <algorithm>
 
-extern "C" {
-#include "catalog/pg_type_d.h"
-}
-
 namespace sc {
 
 namespace {

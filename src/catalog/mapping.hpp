@@ -3,11 +3,9 @@
 // argument of attach() is a line there, a member here and its declaration in SQL. Knows no table and no catalog.
 #pragma once
 
-#include "server/postgres_api.hpp"
+#include "server/names.hpp"
 
 namespace sc {
-
-using Names = std::span<const char *const>;
 
 enum class Guard : uint8_t { reject, ignore, off };
 

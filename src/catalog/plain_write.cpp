@@ -5,11 +5,6 @@ namespace sc {
 
 namespace {
 
-Form_pg_attribute column_of(Relation relation, AttrNumber column)
-{
-    return TupleDescAttr(RelationGetDescr(relation), column - 1);
-}
-
 // A condition that a row with a counter within 0 … total meets, or that does not look at the counters, needs no check
 // when a counter is written: the rest of the row stays as it was.
 bool needs_check(const SubscriptionShape &shape, Relation relation, List *facts, const char *stored)

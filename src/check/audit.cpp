@@ -2,6 +2,8 @@
 // runs as the caller, in one snapshot.
 #include "check/audit_queries.hpp"
 #include "check/read_counts.hpp"
+#include "server/settings.hpp"
+#include "server/spi.hpp"
 
 namespace sc {
 
@@ -18,7 +20,7 @@ struct Summary {
 Reading begin_audit()
 {
     const Reading reading = begin_reading();
-    set_config_option("DateStyle", "ISO", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+    set_locally("DateStyle", "ISO");
     return reading;
 }
 
@@ -91,7 +93,7 @@ Datum run_audit(FunctionCallInfo fcinfo, Store store)
     InitMaterializedSRF(fcinfo, 0);
     const AuditScope scope = read_audit_scope(fcinfo);
     const Reading reading = begin_audit();
-    SPI_connect();
+    connect_spi();
     store(scope, reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo));
     SPI_finish();
     end_reading(reading);

@@ -1,6 +1,6 @@
 // check_session_integrity: one member's active subscription against its sessions, as a JSON object.
 #include "check/read_counts.hpp"
-#include "server/violation.hpp"
+#include "server/values.hpp"
 
 namespace sc {
 

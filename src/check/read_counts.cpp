@@ -1,5 +1,7 @@
 // Reads the figures of subscriptions for the checks.
 #include "check/read_counts.hpp"
+#include "server/settings.hpp"
+#include "server/spi.hpp"
 
 namespace sc {
 
@@ -87,11 +89,6 @@ const char *number(std::optional<int64> value)
 // A recount holds one entry for each subscription in memory; with the server's default it would sort or spill instead.
 constexpr int reading_work_mem = 64 * 1024;
 
-void set_for_reading(const char *setting, const char *value)
-{
-    set_config_option(setting, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-}
-
 }  // namespace
 
 void require_every_row(Oid table)
@@ -164,9 +161,9 @@ Reading begin_reading()
     PushCopiedSnapshot(IsolationUsesXactSnapshot() ? GetActiveSnapshot() : GetLatestSnapshot());
     GetActiveSnapshot()->curcid = command;
     const Reading reading{.guc_level = NewGUCNestLevel()};
-    set_for_reading("search_path", "pg_catalog, pg_temp");
+    set_locally("search_path", "pg_catalog, pg_temp");
     if (work_mem < reading_work_mem)
-        set_for_reading("work_mem", psprintf("%d", reading_work_mem));
+        set_locally("work_mem", psprintf("%d", reading_work_mem));
     return reading;
 }
 
@@ -191,7 +188,7 @@ void read_figures(const char *query, FiguresSink sink, void *state)
     SPIExecuteOptions options{};
     options.read_only = true;
     options.dest = &receiver.base;
-    SPI_connect();
+    connect_spi();
     const int result = SPI_execute_extended(query, &options);
     if (result != SPI_OK_SELECT)
         elog(ERROR, "counting sessions failed: %s", SPI_result_code_string(result));

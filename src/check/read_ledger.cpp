@@ -3,8 +3,9 @@
 #include "store/ledger.hpp"
 #include "server/pg_compat.hpp"
 #include "check/read_counts.hpp"
-#include "attach/steps.hpp"
+#include "server/settings.hpp"
 #include "store/subscription_row.hpp"
+#include "server/spi.hpp"
 
 extern "C" {
 PG_FUNCTION_INFO_V1(sc_explain_subscription);
@@ -23,35 +24,6 @@ namespace {
             errmsg("table \"%s\" is attached without a ledger", get_rel_name(sessions)),
             errhint("Detach it and attach it again with ledger => true."));
     pg_unreachable();
-}
-
-// Runs a query whose columns are those of the set-returning function; true where it found a row.
-bool return_query(FunctionCallInfo fcinfo, const char *query)
-{
-    auto *result = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo);
-    SPIExecuteOptions options{};
-    options.read_only = true;
-    options.dest = CreateDestReceiver(DestTuplestore);
-    SetTuplestoreDestReceiverParams(options.dest, result->setResult, result->econtext->ecxt_per_query_memory, false,
-                                    nullptr, nullptr);
-    SPI_connect();
-    const int status = SPI_execute_extended(query, &options);
-    if (status != SPI_OK_SELECT)
-        elog(ERROR, "reading the ledger failed: %s", SPI_result_code_string(status));
-    const bool found = SPI_processed > 0;
-    SPI_finish();
-    return found;
-}
-
-bool finds_row(const char *query)
-{
-    SPI_connect();
-    const int status = SPI_execute(query, true, 1);
-    if (status != SPI_OK_SELECT)
-        elog(ERROR, "\"%s\" failed: %s", query, SPI_result_code_string(status));
-    const bool found = SPI_processed > 0;
-    SPI_finish();
-    return found;
 }
 
 void require_select(Oid relation)

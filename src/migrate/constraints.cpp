@@ -4,7 +4,7 @@
 #include "server/subtransaction.hpp"
 #include "catalog/counting.hpp"
 #include "catalog/equivalents.hpp"
-#include "attach/steps.hpp"
+#include "server/settings.hpp"
 
 namespace sc {
 
@@ -98,7 +98,7 @@ void finish_constraints(Oid sessions, void (*next_transaction)())
     const auto in_transaction = [=](const Pending &pending, auto step) {
         const int level = enter_pinned_path();
         // Its library would take more memory than the rest of the migration.
-        set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+        set_locally("jit", "off");
         const std::optional<Target> target = find_target(sessions, pending);
         bool result = false;
         if (target)

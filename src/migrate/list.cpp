@@ -2,7 +2,7 @@
 #include "migrate/list.hpp"
 
 #include "catalog/binding.hpp"
-#include "attach/steps.hpp"
+#include "server/settings.hpp"
 
 namespace sc {
 
@@ -90,11 +90,6 @@ const char *list_query(const Counting &counting, const MemberFilter &filter, con
                     type, collate, qualified_name(counting.sessions), where(filter, of_session, false, unlinked));
 }
 
-void set_for_list(const char *setting, const char *value)
-{
-    set_config_option(setting, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-}
-
 Datum element_array(const MemberFilter &filter, const MemberType &member)
 {
     return PointerGetDatum(construct_array(const_cast<Datum *>(filter.members.data()),
@@ -166,10 +161,10 @@ MigrateList *open_list(const Counting &counting, const MemberFilter &filter)
     get_typlenbyval(id_type, &list->id_length, &list->id_by_value);
     // These settings last until the commit, which is what writes the list down.
     NewGUCNestLevel();
-    set_for_list("search_path", "pg_catalog, pg_temp");
-    set_for_list("work_mem", list_memory);
-    set_for_list("cursor_tuple_fraction", "1");
-    set_for_list("jit", "off");            // its library alone is as large as all else
+    set_locally("search_path", "pg_catalog, pg_temp");
+    set_locally("work_mem", list_memory);
+    set_locally("cursor_tuple_fraction", "1");
+    set_locally("jit", "off");            // its library alone is as large as all else
     Oid types[] = {get_array_type(list->member.type)};
     Datum values[] = {filter.all ? Datum{0} : element_array(filter, list->member)};
     list->portal = SPI_cursor_open_with_args(nullptr, list_query(counting, filter, list->member), filter.all ? 0 : 1,

@@ -6,7 +6,8 @@
 #include "migrate/constraints.hpp"
 #include "server/pg_compat.hpp"
 #include "check/read_counts.hpp"
-#include "attach/steps.hpp"
+#include "server/settings.hpp"
+#include "server/spi.hpp"
 
 extern "C" {
 PG_FUNCTION_INFO_V1(sc_migrate);
@@ -265,7 +266,7 @@ void retry_left(Migration &migration)
 bool leave_wrong(Migration &migration)
 {
     const int level = enter_pinned_path();
-    set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+    set_locally("jit", "off");
     Oid types[] = {REGCLASSOID};
     Datum values[] = {ObjectIdGetDatum(migration.request->sessions)};
     SPI_execute_with_args(psprintf("SELECT DISTINCT c.member_id::%s FROM session_consistency.check_counts($1) AS c"
@@ -346,8 +347,7 @@ extern "C" Datum sc_migrate(PG_FUNCTION_ARGS)
     require_own_transactions(fcinfo);
     PreventCommandIfReadOnly("migrate()");
     const MigrateRequest request = read_migrate_request(fcinfo);
-    if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
-        elog(ERROR, "SPI_connect failed");
+    connect_spi(SPI_OPT_NONATOMIC);
     migrate(request);
     SPI_finish();
     PG_RETURN_VOID();

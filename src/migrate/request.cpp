@@ -3,10 +3,6 @@
 
 #include "catalog/counting.hpp"
 
-extern "C" {
-#include "utils/fmgrprotos.h"
-}
-
 namespace sc {
 
 namespace {

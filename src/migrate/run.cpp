@@ -4,25 +4,13 @@
 #include <numeric>
 
 #include "catalog/counting.hpp"
-#include "server/owner.hpp"
+#include "server/own_table.hpp"
 
 namespace sc {
 
 namespace {
 
-// Runs a command on migration_runs: everybody may read through its view, nobody but its owner may write it.
-void run_as_owner(const char *command, std::span<Oid> types, std::span<Datum> values, const char *nulls)
-{
-    const Oid schema = get_namespace_oid("session_consistency", false);
-    Relation runs = table_open(get_relname_relid("migration_runs", schema), RowExclusiveLock);
-    const Caller caller = enter_owner(runs);
-    const int result = SPI_execute_with_args(command, static_cast<int>(types.size()), types.data(), values.data(),
-                                             nulls, false, 0);
-    if (result < 0)
-        elog(ERROR, "\"%s\" failed: %s", command, SPI_result_code_string(result));
-    leave_owner(caller);
-    table_close(runs, NoLock);
-}
+constexpr const char *runs_table = "migration_runs";
 
 template <size_t size>
 int64 sum(const std::array<int64, size> &counts)
@@ -94,12 +82,13 @@ void save(const MigrateRun &run, bool finished)
                       as_json(tally.left, reason_words),
                       remarks_array(run),
                       BoolGetDatum(finished)};
-    run_as_owner("UPDATE session_consistency.migration_runs SET phase = $3, rows_done = $4, rows_total = $5,"
-                 " members = $6, subscriptions = $7, counters = $8, rate = $9, linked = $10, unlinked = $11,"
-                 " remarks = $12, updated = clock_timestamp(),"
-                 " finished = CASE WHEN $13 THEN clock_timestamp() END"
-                 " WHERE sessions = $1 AND started = $2",
-                 types, values, nullptr);
+    run_on_own_table(runs_table,
+                     "UPDATE session_consistency.migration_runs SET phase = $3, rows_done = $4, rows_total = $5,"
+                     " members = $6, subscriptions = $7, counters = $8, rate = $9, linked = $10, unlinked = $11,"
+                     " remarks = $12, updated = clock_timestamp(),"
+                     " finished = CASE WHEN $13 THEN clock_timestamp() END"
+                     " WHERE sessions = $1 AND started = $2",
+                     types, values);
 }
 
 const char *time_left(const MigrateRun &run)
@@ -123,9 +112,10 @@ MigrateRun *start_run(Oid sessions)
     run->phase = "listing";
     Oid types[] = {OIDOID, TIMESTAMPTZOID, INT4OID};
     Datum values[] = {ObjectIdGetDatum(sessions), TimestampTzGetDatum(run->started), Int32GetDatum(MyProcPid)};
-    run_as_owner("INSERT INTO session_consistency.migration_runs (sessions, started, pid, updated, phase)"
-                 " VALUES ($1, $2, $3, $2, 'listing')",
-                 types, values, nullptr);
+    run_on_own_table(runs_table,
+                     "INSERT INTO session_consistency.migration_runs (sessions, started, pid, updated, phase)"
+                     " VALUES ($1, $2, $3, $2, 'listing')",
+                     types, values);
     return run;
 }
 

@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "catalog/equivalents.hpp"
-#include "attach/steps.hpp"
+#include "server/settings.hpp"
 
 namespace sc {
 
@@ -217,11 +217,6 @@ const char *recount_query(const HeldSubscriptions &subscriptions, bool by_index)
                     : psprintf("SELECT u.number, count(*) FROM %s, %s GROUP BY u.number", keys, sessions);
 }
 
-void set_for_recount(const char *setting, const char *value)
-{
-    set_config_option(setting, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-}
-
 Datum array_of(std::span<Datum> values, const bool *nulls, Oid type)
 {
     int16 length;
@@ -261,9 +256,9 @@ void recount(HeldSubscriptions &subscriptions)
     }
     const int level = enter_pinned_path();
     const bool by_index = has_link_index(subscriptions);
-    set_for_recount("enable_seqscan", by_index ? "off" : "on");
-    set_for_recount("jit", "off");
-    set_for_recount("max_parallel_workers_per_gather", "0");
+    set_locally("enable_seqscan", by_index ? "off" : "on");
+    set_locally("jit", "off");
+    set_locally("max_parallel_workers_per_gather", "0");
     Oid types[] = {get_array_type(shape.link_type), get_array_type(shape.member_type)};
     Datum values[] = {array_of(std::span(ids, count), nulls, shape.link_type),
                       keys.by_member ? array_of(std::span(members, count), member_nulls, shape.member_type)

@@ -3,13 +3,6 @@
 
 #include "server/postgres_api.hpp"
 
-extern "C" {
-#if PG_VERSION_NUM >= 160000
-#include "nodes/parsenodes.h"
-#include "parser/parse_relation.h"
-#endif
-}
-
 namespace sc {
 
 inline IndexScanDesc begin_index_scan(Relation table, Relation index, Snapshot snapshot, int keys)

@@ -1,9 +1,5 @@
-// The trigger protocol: checks that a function was called as the trigger it is written for.
+// Checks the trigger protocol.
 #include "server/triggers.hpp"
-
-extern "C" {
-#include "utils/fmgrprotos.h"
-}
 
 namespace sc {
 
@@ -46,6 +42,11 @@ TriggerData *truncate_trigger_call(FunctionCallInfo fcinfo, const char *function
     if (!TRIGGER_FIRED_AFTER(event) || !TRIGGER_FIRED_BY_TRUNCATE(event) || !TRIGGER_FIRED_FOR_STATEMENT(event))
         raise_protocol(function, expected);
     return data;
+}
+
+TriggerDesc *copy_triggers(Relation relation)
+{
+    return CopyTriggerDesc(relation->trigdesc);
 }
 
 int trigger_depth()

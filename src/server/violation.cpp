@@ -33,19 +33,4 @@ void raise_violation(Violation violation, Relation relation, AttrNumber column, 
     pg_unreachable();
 }
 
-bool may_read(Oid relation, Oid role)
-{
-    const bool granted = pg_class_aclcheck(relation, role, ACL_SELECT) == ACLCHECK_OK ||
-                         pg_attribute_aclcheck_all(relation, role, ACL_SELECT, ACLMASK_ALL) == ACLCHECK_OK;
-    return granted && check_enable_rls(relation, role, true) != RLS_ENABLED;
-}
-
-const char *value_text(Datum value, Oid type)
-{
-    Oid output;
-    bool varlena;
-    getTypeOutputInfo(type, &output, &varlena);
-    return OidOutputFunctionCall(output, value);
-}
-
 }  // namespace sc

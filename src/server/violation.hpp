@@ -25,10 +25,4 @@ struct Report {
 // Raises the violation with the schema, table and column of the error.
 [[noreturn]] void raise_violation(Violation violation, Relation relation, AttrNumber column, const Report &report);
 
-// True where that role may read the whole relation: SELECT on it, and no row-level security that applies to the role.
-bool may_read(Oid relation, Oid role);
-
-// A value as text, for messages.
-const char *value_text(Datum value, Oid type);
-
 }  // namespace sc

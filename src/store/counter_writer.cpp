@@ -91,10 +91,6 @@ bool lock_row(CounterWriter *writer, ItemPointer place, LockTupleMode mode)
     }
 }
 
-}  // namespace
-
-namespace {
-
 // What the server's general way of updating a row needs. From here on the writer is the owner of the table.
 void prepare_target(CounterWriter *writer)
 {
@@ -215,10 +211,6 @@ void verify_written(const CounterWriter *writer, std::optional<int64_t> used, st
                      "Let BEFORE UPDATE triggers of the subscriptions leave the counter and the member alone and "
                      "return NEW."});
 }
-
-}  // namespace
-
-namespace {
 
 // Fills in the changed row from the current one; the remaining that it shows is returned.
 std::optional<int64_t> change_row(CounterWriter *writer, const Subscription &before, int64_t used, bool exact)

@@ -3,16 +3,9 @@
 
 #include <algorithm>
 
+#include "server/own_table.hpp"
 #include "server/pg_compat.hpp"
 #include "server/violation.hpp"
-
-extern "C" {
-#include "access/heaptoast.h"
-#include "commands/sequence.h"
-#include "utils/datetime.h"
-#include "utils/timestamp.h"
-#include "utils/xid8.h"
-}
 
 namespace sc {
 
@@ -106,10 +99,9 @@ Ledger *open_ledger(Oid attached)
 {
     auto *ledger = static_cast<Ledger *>(palloc0(sizeof(Ledger)));
     ledger->home = CurrentMemoryContext;
-    const Oid schema = get_namespace_oid("session_consistency", false);
-    ledger->relation = table_open(get_relname_relid("ledger", schema), RowExclusiveLock);
-    ledger->sequence = get_relname_relid("ledger_id_seq", schema);
-    ledger->index = index_open(get_relname_relid("ledger_subscription", schema), AccessShareLock);
+    ledger->relation = table_open(find_own_relation("ledger"), RowExclusiveLock);
+    ledger->sequence = find_own_relation("ledger_id_seq");
+    ledger->index = index_open(find_own_relation("ledger_subscription"), AccessShareLock);
     open_indexes(ledger);
     ledger->values[at] = TimestampTzGetDatum(GetCurrentTimestamp());
     ledger->values[transaction_id] = FullTransactionIdGetDatum(GetTopFullTransactionId());

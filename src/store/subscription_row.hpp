@@ -3,6 +3,7 @@
 #pragma once
 
 #include "catalog/binding.hpp"
+#include "server/search.hpp"
 
 namespace sc {
 
@@ -18,36 +19,10 @@ struct Subscription {
 static_assert(Pod<Subscription>);
 
 Subscription read_subscription(const SubscriptionShape &shape, TupleTableSlot *row);
-bool equal_keys(const KeyType &key, Datum left, Datum right);
-int compare_keys(const KeyType &key, Datum left, Datum right);   // below, at or above 0, in the order of an index
 
-// Makes current the newest committed rows in READ COMMITTED, the transaction's snapshot elsewhere, and in both what
-// this transaction has written so far. PopActiveSnapshot() ends it.
-void push_newest_snapshot();
-
-// One equality search, by an index or, without one, by a scan of the table.
-struct Condition {
-    AttrNumber column;
-    const KeyType *key;
-    Datum value;
-};
-
-struct Search {
-    Relation index;
-    IndexScanDesc index_scan;
-    TableScanDesc table_scan;
-    ScanKey keys;
-    int count;
-    TupleTableSlot *row;
-};
-static_assert(Pod<Search>);
-
-Search begin_search(Relation relation, Oid index, std::span<const Condition> conditions, TupleTableSlot *row);
 Search begin_key_search(Relation relation, const SubscriptionShape &shape, Datum id, Datum member,
                         TupleTableSlot *row);
 void search_key_again(const Search &search, const SubscriptionShape &shape, Datum id, Datum member);
-bool next_row(const Search &search);
-void end_search(const Search &search);
 
 // How many active subscriptions a member has, counted up to two; of the first its id, copied, and its place.
 struct ActiveSubscription {

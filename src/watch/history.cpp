@@ -1,17 +1,14 @@
 // Keeps the history of checks.
 #include "watch/history.hpp"
 
-#include "server/owner.hpp"
-#include "attach/steps.hpp"
-
-extern "C" {
-#include "commands/async.h"
-#include "utils/timestamp.h"
-}
+#include "server/own_table.hpp"
+#include "server/settings.hpp"
 
 namespace sc {
 
 namespace {
+
+constexpr const char *history_table = "_check_runs";
 
 // In minutes; -1: for ever. Superusers set it: whoever may check must not be able to wipe the history.
 int keep_history = 400 * 24 * 60;
@@ -21,12 +18,6 @@ constexpr const char *known_again =
     "SELECT DISTINCT ON (sessions, identity) * FROM (SELECT f.*, pg_catalog.sha256(pg_catalog.convert_to("
     "pg_catalog.jsonb_build_array(code, member_id, subscription_id, session_id, place)::text, 'UTF8'))"
     " AS identity FROM found AS f) AS f";
-
-Relation open_history(LOCKMODE lock)
-{
-    const Oid schema = get_namespace_oid("session_consistency", false);
-    return table_open(get_relname_relid("_check_runs", schema), lock);
-}
 
 Datum oid_array(List *oids)
 {
@@ -243,14 +234,13 @@ TupleDesc found_shape()
 
 void lock_history()
 {
-    table_close(open_history(ShareUpdateExclusiveLock), NoLock);
+    LockRelationOid(find_own_relation(history_table), ShareUpdateExclusiveLock);
 }
 
 int64 store_run(const CheckRun &run)
 {
-    Relation history = open_history(RowExclusiveLock);
     Parameters parameters = make_parameters(run);    // says who the caller is
-    const Caller caller = enter_owner(history);
+    const OwnTable history = enter_own_table(history_table);
     join_by_hash();          // what this very run has written is in no statistics
     const int64 id = next_run();
     parameters.values[0] = Int64GetDatum(id);
@@ -262,8 +252,7 @@ int64 store_run(const CheckRun &run)
     insert_run(parameters);
     notify(parameters);
     forget_the_old(parameters);
-    leave_owner(caller);
-    table_close(history, NoLock);
+    leave_own_table(history);
     return id;
 }
 

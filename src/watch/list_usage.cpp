@@ -5,10 +5,9 @@
 #include "server/owner.hpp"
 #include "check/read_counts.hpp"
 #include "server/violation.hpp"
+#include "server/spi.hpp"
 
 extern "C" {
-#include "catalog/pg_authid.h"
-
 PG_FUNCTION_INFO_V1(sc_list_usage);
 }
 
@@ -38,7 +37,7 @@ void sum_up(const Attachment &attachment, std::span<Datum, sums> values, std::sp
     Relation relation = table_open(attachment.subscriptions, AccessShareLock);
     MemoryContext context = CurrentMemoryContext;
     const Caller caller = enter_owner(relation);
-    SPI_connect();
+    connect_spi();
     const int result = SPI_execute(
         psprintf("SELECT count(*), count(*) FILTER (WHERE %s IS NULL), coalesce(sum(%s), 0)::numeric,"
                  " coalesce(sum(%s), 0)::numeric, coalesce(sum(%s::numeric - %s), 0) FROM ONLY %s AS s",

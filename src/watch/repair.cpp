@@ -10,8 +10,9 @@
 
 #include <algorithm>
 
-#include "migrate/list.hpp"
+#include "server/growing.hpp"
 #include "server/owner.hpp"
+#include "server/spi.hpp"
 
 namespace sc {
 
@@ -298,7 +299,7 @@ extern "C" PGDLLEXPORT Datum sc_repair(PG_FUNCTION_ARGS)
     job.result = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo);
     job.tables = open_repair_tables(sessions, job.dry_run ? AccessShareLock : RowExclusiveLock);
     const int level = begin_repair();
-    SPI_connect();
+    connect_spi();
     find_candidates(job);
     clear_links(job);
     set_counters(job);

@@ -1,7 +1,7 @@
 // Keeps the log of repairs.
 #include "watch/repair_log.hpp"
 
-#include "server/owner.hpp"
+#include "server/own_table.hpp"
 
 namespace sc {
 
@@ -13,20 +13,6 @@ Datum text_or_null(const char *value, char *null)
 {
     *null = value == nullptr ? 'n' : ' ';
     return value == nullptr ? Datum{0} : CStringGetTextDatum(value);
-}
-
-// Its readers see it through a view, and nobody but its owner may write it.
-void run_on_log(const char *command, std::span<Oid> types, std::span<Datum> values, const char *nulls, int expected)
-{
-    const Oid schema = get_namespace_oid("session_consistency", false);
-    Relation log = table_open(get_relname_relid(log_table, schema), RowExclusiveLock);
-    const Caller caller = enter_owner(log);
-    const int result = SPI_execute_with_args(command, static_cast<int>(types.size()), types.data(), values.data(),
-                                             nulls, false, 0);
-    if (result != expected)
-        elog(ERROR, "\"%s\" failed: %s", command, SPI_result_code_string(result));
-    leave_owner(caller);
-    table_close(log, NoLock);
 }
 
 const char *column_text(int column)
@@ -57,10 +43,11 @@ int64 log_repair(const Repair &repair)
                       text_or_null(repair.action, &nulls[8]),
                       text_or_null(repair.before, &nulls[9]),
                       text_or_null(repair.after, &nulls[10])};
-    run_on_log("INSERT INTO session_consistency._repairs (sessions, subscriptions, repaired_by, code, member_id,"
-               " subscription_id, session_id, key, action, before, after)"
-               " VALUES ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9, $10::jsonb, $11::jsonb) RETURNING repair_id",
-               types, values, nulls, SPI_OK_INSERT_RETURNING);
+    run_on_own_table(log_table,
+                     "INSERT INTO session_consistency._repairs (sessions, subscriptions, repaired_by, code, member_id,"
+                     " subscription_id, session_id, key, action, before, after)"
+                     " VALUES ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9, $10::jsonb, $11::jsonb) RETURNING repair_id",
+                     types, values, nulls);
     bool is_null;
     return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
 }
@@ -69,10 +56,12 @@ Repair find_repair(int64 id)
 {
     Oid types[] = {INT8OID};
     Datum values[] = {Int64GetDatum(id)};
-    run_on_log("SELECT sessions::oid, subscriptions::oid, code, member_id, subscription_id, session_id, key::text,"
-               " action, before::text, after::text, to_char(undone_at, 'YYYY-MM-DD HH24:MI:SSOF'), undone_by"
-               " FROM session_consistency._repairs WHERE repair_id = $1 FOR UPDATE",
-               types, values, nullptr, SPI_OK_SELECT);
+    run_on_own_table(log_table,
+                     "SELECT sessions::oid, subscriptions::oid, code, member_id, subscription_id, session_id,"
+                     " key::text, action, before::text, after::text,"
+                     " to_char(undone_at, 'YYYY-MM-DD HH24:MI:SSOF'), undone_by"
+                     " FROM session_consistency._repairs WHERE repair_id = $1 FOR UPDATE",
+                     types, values);
     if (SPI_processed == 0)
         ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("repair " INT64_FORMAT " does not exist", id),
                 errhint("session_consistency.repairs lists the repairs that were made."));
@@ -96,9 +85,10 @@ void mark_undone(int64 id)
 {
     Oid types[] = {INT8OID, TEXTOID};
     Datum values[] = {Int64GetDatum(id), CStringGetTextDatum(GetUserNameFromId(GetUserId(), false))};
-    run_on_log("UPDATE session_consistency._repairs SET undone_at = pg_catalog.clock_timestamp(), undone_by = $2"
-               " WHERE repair_id = $1",
-               types, values, nullptr, SPI_OK_UPDATE);
+    run_on_own_table(log_table,
+                     "UPDATE session_consistency._repairs SET undone_at = pg_catalog.clock_timestamp(), undone_by = $2"
+                     " WHERE repair_id = $1",
+                     types, values);
 }
 
 }  // namespace sc

@@ -5,6 +5,7 @@
 #include "migrate/sessions.hpp"
 #include "server/pg_compat.hpp"
 #include "check/read_counts.hpp"
+#include "server/settings.hpp"
 
 namespace sc {
 
@@ -35,11 +36,6 @@ const char *text_column(const char *column)
     return column == nullptr ? "NULL" : psprintf("%s::text", quoted_column("t", column));
 }
 
-void set_for_repair(const char *setting, const char *value)
-{
-    set_config_option(setting, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-}
-
 }  // namespace
 
 RepairTables open_repair_tables(Oid sessions, LOCKMODE lock)
@@ -66,8 +62,8 @@ void close_repair_tables(const RepairTables &tables)
 int begin_repair()
 {
     const int level = NewGUCNestLevel();
-    set_for_repair("search_path", "pg_catalog, pg_temp");
-    set_for_repair("DateStyle", "ISO");
+    set_locally("search_path", "pg_catalog, pg_temp");
+    set_locally("DateStyle", "ISO");
     return level;
 }
 
@@ -149,11 +145,6 @@ const char *session_key(const RepairTables &tables)
     for (const char *column : session_key_columns(tables))
         appendStringInfo(&key, "%s%s, %s", key.len == 0 ? "" : ", ", quote_literal_cstr(column), text_column(column));
     return psprintf("pg_catalog.jsonb_build_object(%s)::text", key.data);
-}
-
-const char *cell_text(uint64 row, int column)
-{
-    return SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column);
 }
 
 }  // namespace sc

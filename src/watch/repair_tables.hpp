@@ -47,7 +47,4 @@ const char *session_state(const RepairTables &tables);
 const char *session_key(const RepairTables &tables);
 Names session_key_columns(const RepairTables &tables);
 
-// A cell of the last SPI result, as text.
-const char *cell_text(uint64 row, int column);
-
 }  // namespace sc

@@ -6,11 +6,8 @@
 
 #include "server/subtransaction.hpp"
 #include "catalog/counting.hpp"
-#include "attach/steps.hpp"
-
-extern "C" {
-#include "utils/timestamp.h"
-}
+#include "server/settings.hpp"
+#include "server/spi.hpp"
 
 namespace sc {
 
@@ -247,7 +244,7 @@ extern "C" PGDLLEXPORT Datum sc_run_check(PG_FUNCTION_ARGS)
     lock_history();
     checking.shape = found_shape();
     checking.run.found = tuplestore_begin_heap(false, false, work_mem);
-    SPI_connect();
+    connect_spi();
     const int level = enter_pinned_path();
     check_everything(checking);
     leave_pinned_path(level);

@@ -1,11 +1,10 @@
 // schedule_check and unschedule_check: hand run_check to pg_cron. Its functions are only known when they run, so they
 // are called by name; what they accept as a schedule is theirs to say.
 #include "catalog/counting.hpp"
-#include "attach/steps.hpp"
+#include "server/settings.hpp"
+#include "server/spi.hpp"
 
 extern "C" {
-#include "commands/dbcommands.h"
-
 PG_FUNCTION_INFO_V1(sc_schedule_check);
 PG_FUNCTION_INFO_V1(sc_unschedule_check);
 }
@@ -42,7 +41,7 @@ void require_pg_cron()
 
 int64 run_on_cron(const char *command)
 {
-    SPI_connect();
+    connect_spi();
     const int level = enter_pinned_path();
     const int result = SPI_execute(command, false, 0);
     if (result != SPI_OK_SELECT || SPI_processed != 1)

@@ -4,6 +4,7 @@
 #include "watch/repair_tables.hpp"
 
 #include "migrate/sessions.hpp"
+#include "server/spi.hpp"
 
 namespace sc {
 
@@ -163,7 +164,7 @@ extern "C" PGDLLEXPORT Datum sc_undo_repair(PG_FUNCTION_ARGS)
     Undo undo{};
     undo.id = PG_GETARG_INT64(0);
     const int level = begin_repair();
-    SPI_connect();
+    connect_spi();
     undo.repair = find_repair(undo.id);
     if (get_rel_name(undo.repair.sessions) == nullptr)
         refuse(undo, "The table of the sessions is gone.", nullptr);

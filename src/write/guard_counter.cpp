@@ -1,7 +1,9 @@
 // The subscriptions' own triggers: the counter is written by the extension alone, stays within 0 … total, and a
 // subscription keeps its member while sessions refer to it. The extension's own writes do not come by here.
 #include "rules/credit_rule.hpp"
+#include "catalog/binding.hpp"
 #include "server/owner.hpp"
+#include "server/spi.hpp"
 #include "server/triggers.hpp"
 #include "server/violation.hpp"
 
@@ -136,6 +138,32 @@ void judge_excess(const Guarded &guarded, const Counters *before, const Counters
                 : 0,
             errhint("Cancel or delete sessions before the total is lowered."),
             errtablecol(guarded.relation, guarded.shape->total));
+}
+
+// True where a session that is linked to the subscription has another member, seen with the newest snapshot.
+bool has_sessions_of_others(Oid sessions, const char *link, const char *session_member, Oid link_type,
+                            Oid member_type, Datum id, Datum member, bool member_is_null)
+{
+    Relation relation = table_open(sessions, AccessShareLock);
+    const Caller caller = enter_owner(relation);
+    connect_spi();
+    const char *link_clause = equality(psprintf("s.%s", quote_identifier(link)), link_type, "$1");
+    const char *member_clause = equality(psprintf("s.%s", quote_identifier(session_member)), member_type, "$2");
+    const char *command = psprintf("SELECT FROM %s s WHERE %s AND (%s) IS NOT TRUE LIMIT 1", qualified_name(sessions),
+                                   link_clause, member_clause);
+    Oid types[] = {link_type, member_type};
+    SPIPlanPtr plan = SPI_prepare(command, 2, types);
+    if (plan == nullptr)
+        elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
+    Datum values[] = {id, member};
+    const char nulls[] = {' ', member_is_null ? 'n' : ' '};
+    // The newest snapshot also in REPEATABLE READ: a session that was linked since would be missed otherwise.
+    SPI_execute_snapshot(plan, values, nulls, GetLatestSnapshot(), InvalidSnapshot, false, true, 1);
+    const bool found = SPI_processed > 0;
+    SPI_finish();
+    leave_owner(caller);
+    table_close(relation, AccessShareLock);
+    return found;
 }
 
 // R11: a subscription keeps its member while sessions refer to it. Sessions that have the new member already came

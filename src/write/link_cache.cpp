@@ -1,10 +1,6 @@
 // Remembers, while one command runs, which active subscription a member has.
 #include "write/link_cache.hpp"
 
-extern "C" {
-#include "access/xact.h"
-}
-
 namespace sc {
 
 namespace {

@@ -2,6 +2,7 @@
 #include "write/mend_link.hpp"
 
 #include "server/owner.hpp"
+#include "server/spi.hpp"
 #include "write/session_errors.hpp"
 
 namespace sc {
@@ -48,6 +49,36 @@ bool fetch_newest(Relation relation, ItemPointer place, TupleTableSlot *row)
     table_endscan(scan);
     PopActiveSnapshot();
     return found;
+}
+
+// Sets the link of one stored session, as the owner of its table: NULL where link is absent. False where another
+// trigger kept it from being set.
+bool set_link(Relation sessions, const SessionShape &shape, ItemPointer row, std::optional<Datum> link)
+{
+    const Caller caller = enter_owner(sessions);
+    connect_spi();
+    const char *table = qualified_name(RelationGetRelid(sessions));
+    const char *column = quote_identifier(get_attname(shape.relation, shape.link, false));
+    Oid types[] = {shape.link_type, TIDOID};
+    Datum values[] = {link.value_or(Datum{0}), PointerGetDatum(row)};
+    const char nulls[] = {link ? ' ' : 'n', ' '};
+    const char *is_set = link ? equality(column, shape.link_type, "$1") : psprintf("%s IS NULL", column);
+    const char *command = psprintf("UPDATE ONLY %s SET %s = $1 WHERE ctid OPERATOR(pg_catalog.=) $2 RETURNING (%s)",
+                                   table, column, is_set);
+    const int result = SPI_execute_with_args(command, 2, types, values, nulls, false, 0);
+    if (result != SPI_OK_UPDATE_RETURNING)
+        ereport(ERROR, errcode(ERRCODE_INTERNAL_ERROR),
+                errmsg("updating the link of relation \"%s\" gave an unexpected result",
+                       RelationGetRelationName(sessions)),
+                errhint("This is most likely due to a rule having rewritten the query."));
+    bool is_null = true;
+    Datum stored{0};
+    if (SPI_processed == 1)
+        stored = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null);
+    const bool done = !is_null && DatumGetBool(stored);
+    SPI_finish();
+    leave_owner(caller);
+    return done;
 }
 
 // Puts the link of a stored row right, by an UPDATE of its own that is judged and charged like any other.
