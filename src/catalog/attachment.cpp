@@ -256,6 +256,14 @@ Oid trigger_function(const char *name)
                            PointerGetDatum(buildoidvector(nullptr, 0)), ObjectIdGetDatum(schema));
 }
 
+Oids own_trigger_functions()
+{
+    auto *functions = static_cast<Oid *>(palloc(sizeof(Oid) * trigger_rules.size()));
+    std::transform(trigger_rules.begin(), trigger_rules.end(), functions,
+                   [](const TriggerRule &rule) { return trigger_function(rule.function); });
+    return Oids(functions, trigger_rules.size());
+}
+
 std::optional<LinkKey> find_link_key(Relation sessions, AttrNumber link, AttrNumber member, bool *several)
 {
     const ForeignKeyCacheInfo *only = nullptr;

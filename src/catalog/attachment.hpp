@@ -48,6 +48,9 @@ std::span<const OwnTrigger> find_own_triggers(Oid relation);
 // The oid of one of the extension's trigger functions; InvalidOid where the extension is not installed.
 Oid trigger_function(const char *name);
 
+// Those of every rule.
+Oids own_trigger_functions();
+
 // The foreign key that joins the link column of a sessions relation (a table, a partition, a shard).
 struct LinkKey {
     Oid constraint;

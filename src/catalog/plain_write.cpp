@@ -1,6 +1,8 @@
 // Decides whether a counter may be written past the server's general way of updating a row.
 #include "catalog/plain_write.hpp"
 
+#include "server/row_writer.hpp"
+
 namespace sc {
 
 namespace {
@@ -51,18 +53,12 @@ List *written_facts(const SubscriptionShape &shape, Relation relation)
 
 }  // namespace
 
-bool is_users_trigger(const Trigger &trigger)
-{
-    const bool own = trigger.tgfoid == trigger_function(function::keep) ||
-                     trigger.tgfoid == trigger_function(function::guard);
-    return !own && RI_FKey_trigger_type(trigger.tgfoid) == RI_TRIGGER_NONE && TRIGGER_FOR_UPDATE(trigger.tgtype);
-}
-
 bool writes_plainly(const SubscriptionShape &shape, Relation relation)
 {
     const TriggerDesc *triggers = copy_triggers(relation);
+    const Oids own = own_trigger_functions();
     for (int i = 0; triggers != nullptr && i < triggers->numtriggers; i++)
-        if (is_users_trigger(triggers->triggers[i]))
+        if (is_users_trigger(triggers->triggers[i], own))
             return false;
     const TupleConstr *constraints = RelationGetDescr(relation)->constr;
     if (constraints != nullptr && constraints->has_generated_stored)

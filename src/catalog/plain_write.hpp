@@ -5,10 +5,6 @@
 
 namespace sc {
 
-// True for a trigger of the subscriptions, not the extension's own nor a foreign key's, that an UPDATE may fire. The
-// server skips those of foreign keys where the key stays the same, as it does when a counter is written.
-bool is_users_trigger(const Trigger &trigger);
-
 // True where a counter can be written by a plain update of the row: no trigger of the user's sees it, nothing is
 // computed from it and no constraint needs a look. Everything else takes the server's own, general way.
 bool writes_plainly(const SubscriptionShape &shape, Relation relation);

@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "catalog/equivalents.hpp"
-#include "server/pg_compat.hpp"
+#include "server/row_writer.hpp"
 #include "store/subscription_row.hpp"
 #include "server/violation.hpp"
 
@@ -23,8 +23,7 @@ struct Leaf {
     BlockNumber blocks;
     TupleTableSlot *row;
     TupleTableSlot *changed;
-    ResultRelInfo *target;         // row triggers of the user's that fire BEFORE, and AFTER where nothing captures
-    ResultRelInfo *after;          // those that fire AFTER, where a transition table captures rows; else nullptr
+    RowTarget *target;             // while links are written
 };
 static_assert(Pod<Leaf>);
 
@@ -254,79 +253,11 @@ bool is_older(const SessionTables *tables, const HeldSession &left, const HeldSe
 
 struct LinkWriter {
     SessionTables *tables;
-    EState *estate;
-    EPQState epq;
-    ResultRelInfo *statement;          // the table that a statement would name: its statement triggers
-    TransitionCaptureState *capture;
-    bool fires_triggers;
+    RowWriter *rows;
 };
 static_assert(Pod<LinkWriter>);
 
 namespace {
-
-// The server skips its foreign-key triggers where the key stays the same; the link's own key is kept by the lock.
-bool is_users(const Trigger &trigger)
-{
-    for (const TriggerRule &rule : trigger_rules)
-        if (trigger.tgfoid == trigger_function(rule.function))
-            return false;
-    return RI_FKey_trigger_type(trigger.tgfoid) == RI_TRIGGER_NONE && TRIGGER_FOR_UPDATE(trigger.tgtype);
-}
-
-// Leaves the chosen ones of the user's triggers in a private copy of a relation's description. True where any is left.
-template <typename Choose>
-bool keep_triggers(ResultRelInfo *target, Choose choose)
-{
-    TriggerDesc *triggers = target->ri_TrigDesc;
-    if (triggers == nullptr)
-        return false;
-    filter_triggers(triggers, [&choose](const Trigger &trigger) { return is_users(trigger) && choose(trigger); });
-    if (triggers->numtriggers == 0)
-        target->ri_TrigDesc = nullptr;
-    return triggers->numtriggers > 0;
-}
-
-ResultRelInfo *make_leaf_target(LinkWriter *writer, Relation relation)
-{
-    if (relation == writer->tables->root)
-        return make_target(writer->estate, relation);
-    ResultRelInfo *target = makeNode(ResultRelInfo);
-    InitResultRelInfo(target, relation, 0, writer->statement, 0);
-    return target;
-}
-
-void prepare_leaf(LinkWriter *writer, Leaf &leaf)
-{
-    leaf.target = make_leaf_target(writer, leaf.relation);
-    leaf.after = nullptr;
-    if (writer->capture == nullptr) {
-        writer->fires_triggers |=
-            keep_triggers(leaf.target, [](const Trigger &trigger) { return TRIGGER_FOR_ROW(trigger.tgtype); });
-    } else {
-        // The server's simple update does not fill transition tables: AFTER triggers are queued apart from it.
-        keep_triggers(leaf.target, [](const Trigger &trigger) {
-            return TRIGGER_FOR_ROW(trigger.tgtype) && TRIGGER_FOR_BEFORE(trigger.tgtype);
-        });
-        leaf.after = make_leaf_target(writer, leaf.relation);
-        keep_triggers(leaf.after, [](const Trigger &trigger) {
-            return TRIGGER_FOR_ROW(trigger.tgtype) && TRIGGER_FOR_AFTER(trigger.tgtype);
-        });
-    }
-    ExecOpenIndices(leaf.target, false);
-}
-
-void prepare_statement(LinkWriter *writer)
-{
-    writer->statement = make_target(writer->estate, writer->tables->root);
-    writer->fires_triggers = keep_triggers(
-        writer->statement, [](const Trigger &trigger) { return !TRIGGER_FOR_ROW(trigger.tgtype); });
-    AfterTriggerBeginQuery();
-    TriggerDesc *triggers = writer->statement->ri_TrigDesc;
-    if (triggers != nullptr)
-        writer->capture =
-            MakeTransitionCaptureState(triggers, RelationGetRelid(writer->tables->root), CMD_UPDATE);
-    ExecBSUpdateTriggers(writer->estate, writer->statement);
-}
 
 // A trigger that hides history from a change of its link cannot be migrated past.
 [[noreturn]] void raise_suppressed(const Leaf &leaf)
@@ -370,16 +301,12 @@ LinkWriter *open_link_writer(SessionTables *tables)
     auto *writer = static_cast<LinkWriter *>(palloc0(sizeof(LinkWriter)));
     writer->tables = tables;
     push_newest_snapshot();
-    writer->estate = CreateExecutorState();
-    init_range_table(writer->estate, tables->root,
-                     bms_make_singleton(tables->link - FirstLowInvalidHeapAttributeNumber));
-    writer->estate->es_output_cid = GetCurrentCommandId(true);
-    writer->estate->es_snapshot = GetActiveSnapshot();
-    init_epq(&writer->epq, writer->estate);
-    prepare_statement(writer);
+    writer->rows = open_row_writer(tables->root, std::span(&tables->link, 1), own_trigger_functions());
+    // The lock of the subscription keeps the link's own key.
     for (Leaf &leaf : tables->leaves)
         if (leaf.relation != nullptr)
-            prepare_leaf(writer, leaf);
+            leaf.target = open_row_target(writer->rows, leaf.relation, leaf.binding->link_constraint);
+    begin_writing(writer->rows);
     return writer;
 }
 
@@ -392,40 +319,24 @@ void write_link(LinkWriter *writer, const Place &place, Datum subscription)
         elog(ERROR, "a locked session of relation \"%s\" is gone", RelationGetRelationName(leaf.relation));
     const Datum link = link_of(leaf, subscription);
     TupleTableSlot *changed = leaf.changed;
-    const int columns = RelationGetDescr(leaf.relation)->natts;
-    slot_getallattrs(leaf.row);
-    ExecClearTuple(changed);
-    memcpy(changed->tts_values, leaf.row->tts_values, sizeof(Datum) * columns);
-    memcpy(changed->tts_isnull, leaf.row->tts_isnull, sizeof(bool) * columns);
+    begin_change(changed, leaf.row);
     changed->tts_values[shape.link - 1] = link;
     changed->tts_isnull[shape.link - 1] = false;
-    ExecStoreVirtualTuple(changed);
-    ItemPointerSetInvalid(&changed->tts_tid);
-    ExecSimpleRelationUpdate(leaf.target, writer->estate, &writer->epq, leaf.row, changed);
+    end_change(changed);
+    write_row(writer->rows, leaf.target, leaf.row, changed);
     require_written(leaf, link);
-    if (leaf.after != nullptr)
-        ExecARUpdateTriggers(writer->estate, leaf.after, nullptr, nullptr, &leaf.row->tts_tid, nullptr, changed, NIL,
-                             writer->capture, false);
-    ResetPerTupleExprContext(writer->estate);
 }
 
 bool close_link_writer(LinkWriter *writer)
 {
-    ExecASUpdateTriggers(writer->estate, writer->statement, writer->capture);
-    AfterTriggerEndQuery(writer->estate);
-    EvalPlanQualEnd(&writer->epq);
+    const bool fired = end_writing(writer->rows);
     for (Leaf &leaf : writer->tables->leaves) {
         if (leaf.relation == nullptr)
             continue;
         ExecClearTuple(leaf.row);
         ExecClearTuple(leaf.changed);
-        ExecCloseIndices(leaf.target);
     }
-    ExecResetTupleTable(writer->estate->es_tupleTable, false);
-    ExecCloseResultRelations(writer->estate);
-    ExecCloseRangeTableRelations(writer->estate);
-    const bool fired = writer->fires_triggers;
-    FreeExecutorState(writer->estate);
+    close_row_writer(writer->rows);
     PopActiveSnapshot();
     CommandCounterIncrement();
     return fired;

@@ -4,8 +4,7 @@
 #include "rules/credit_rule.hpp"
 #include "store/ledger.hpp"
 #include "server/owner.hpp"
-#include "server/pg_compat.hpp"
-#include "catalog/plain_write.hpp"
+#include "server/row_writer.hpp"
 #include "server/violation.hpp"
 
 namespace sc {
@@ -17,51 +16,14 @@ struct CounterWriter {
     TupleTableSlot *changed;         // as written
     Search by_key;
     Search all;
-    EState *estate;                  // from here on: nullptr until prepare_target()
+    std::optional<Cause> exact;      // how the ledger calls an exact write
+    RowWriter *rows;                 // from here on: nullptr until prepare_rows()
+    RowTarget *target;
     Caller caller;
-    ResultRelInfo *target;           // without the extension's own triggers; it has checked what they check
-    ResultRelInfo *after;            // the AFTER triggers, where a transition table captures rows; else nullptr
-    TransitionCaptureState *capture;
-    bool fires_triggers;
-    EPQState epq;
-    std::optional<Cause> exact;     // how the ledger calls an exact write
 };
 static_assert(Pod<CounterWriter>);
 
 namespace {
-
-bool is_own_trigger(const Trigger &trigger)
-{
-    return trigger.tgfoid == trigger_function(function::keep) || trigger.tgfoid == trigger_function(function::guard);
-}
-
-void choose_triggers(CounterWriter *writer)
-{
-    ResultRelInfo *target = writer->target;
-    TriggerDesc *triggers = target->ri_TrigDesc;
-    if (triggers == nullptr)
-        return;
-    for (int i = 0; i < triggers->numtriggers && !writer->fires_triggers; i++)
-        writer->fires_triggers = is_users_trigger(triggers->triggers[i]);
-    if (!writer->fires_triggers) {
-        target->ri_TrigDesc = nullptr;
-        return;
-    }
-    filter_triggers(triggers, [](const Trigger &trigger) { return !is_own_trigger(trigger); });
-    AfterTriggerBeginQuery();
-    writer->capture = MakeTransitionCaptureState(triggers, RelationGetRelid(writer->relation), CMD_UPDATE);
-    if (writer->capture != nullptr) {
-        // The server's simple update does not fill transition tables: AFTER triggers are queued apart from it.
-        writer->after = make_target(writer->estate, writer->relation);
-        filter_triggers(writer->after->ri_TrigDesc, [](const Trigger &trigger) {
-            return !is_own_trigger(trigger) && TRIGGER_FOR_AFTER(trigger.tgtype);
-        });
-        filter_triggers(triggers, [](const Trigger &trigger) {
-            return !TRIGGER_FOR_ROW(trigger.tgtype) || !TRIGGER_FOR_AFTER(trigger.tgtype);
-        });
-    }
-    ExecBSUpdateTriggers(writer->estate, target);
-}
 
 // Locks the row at that place against other writers, following it to its newest version where the isolation level
 // lets a statement see it.
@@ -91,40 +53,25 @@ bool lock_row(CounterWriter *writer, ItemPointer place, LockTupleMode mode)
     }
 }
 
-// What the server's general way of updating a row needs. From here on the writer is the owner of the table.
-void prepare_target(CounterWriter *writer)
+// The server's general way of updating a row, without the extension's own triggers: the caller has checked what they
+// check. From here on the writer is the owner of the table.
+void prepare_rows(CounterWriter *writer)
 {
-    if (writer->estate != nullptr)
+    if (writer->rows != nullptr)
         return;
-    Relation relation = writer->relation;
     const SubscriptionShape &shape = *writer->shape;
-    writer->caller = enter_owner(relation);
-    writer->estate = CreateExecutorState();
-    Bitmapset *updated = bms_make_singleton(shape.used - FirstLowInvalidHeapAttributeNumber);
-    if (shape.remaining != 0)
-        updated = bms_add_member(updated, shape.remaining - FirstLowInvalidHeapAttributeNumber);
-    init_range_table(writer->estate, relation, updated);
-    writer->target = make_target(writer->estate, relation);
-    writer->estate->es_output_cid = GetCurrentCommandId(true);
-    writer->estate->es_snapshot = GetActiveSnapshot();
-    init_epq(&writer->epq, writer->estate);
-    ExecOpenIndices(writer->target, false);
-    choose_triggers(writer);
+    const AttrNumber columns[] = {shape.used, shape.remaining};
+    writer->caller = enter_owner(writer->relation);
+    writer->rows = open_row_writer(writer->relation, std::span(columns, shape.remaining != 0 ? 2 : 1),
+                                   own_trigger_functions());
+    writer->target = open_row_target(writer->rows, writer->relation, InvalidOid);
+    begin_writing(writer->rows);
 }
 
-void close_target(CounterWriter *writer)
+void close_rows(CounterWriter *writer)
 {
-    if (writer->fires_triggers) {
-        ExecASUpdateTriggers(writer->estate, writer->after != nullptr ? writer->after : writer->target,
-                             writer->capture);
-        AfterTriggerEndQuery(writer->estate);
-    }
-    EvalPlanQualEnd(&writer->epq);
-    ExecCloseIndices(writer->target);
-    ExecResetTupleTable(writer->estate->es_tupleTable, false);
-    ExecCloseResultRelations(writer->estate);
-    ExecCloseRangeTableRelations(writer->estate);
-    FreeExecutorState(writer->estate);
+    end_writing(writer->rows);
+    close_row_writer(writer->rows);
     leave_owner(writer->caller);
 }
 
@@ -148,12 +95,8 @@ CounterWriter *open_counter_writer(Relation subscriptions, const SubscriptionSha
 
 TupleTableSlot *find_subscription(CounterWriter *writer, Datum id, Datum member, std::optional<ItemPointerData> place)
 {
-    if (writer->fires_triggers) {
-        // A trigger of the user's may have written this very row since.
-        CommandCounterIncrement();
-        UpdateActiveSnapshotCommandId();
-        writer->estate->es_output_cid = GetCurrentCommandId(true);
-    }
+    if (writer->rows != nullptr)
+        see_own_writes(writer->rows);    // a trigger of the user's may have written this very row since
     if (place && fetch_subscription(writer->relation, *writer->shape, *place, id, member, writer->row))
         return writer->row;
     if (writer->by_key.row == nullptr)
@@ -217,11 +160,7 @@ std::optional<int64_t> change_row(CounterWriter *writer, const Subscription &bef
 {
     const SubscriptionShape &shape = *writer->shape;
     TupleTableSlot *changed = writer->changed;
-    const int columns = RelationGetDescr(writer->relation)->natts;
-    slot_getallattrs(writer->row);
-    ExecClearTuple(changed);
-    memcpy(changed->tts_values, writer->row->tts_values, sizeof(Datum) * columns);
-    memcpy(changed->tts_isnull, writer->row->tts_isnull, sizeof(bool) * columns);
+    begin_change(changed, writer->row);
     changed->tts_values[shape.used - 1] = counter_datum(used, shape.used_type, writer->relation, shape.used);
     changed->tts_isnull[shape.used - 1] = false;
     std::optional<int64_t> remaining;
@@ -233,8 +172,7 @@ std::optional<int64_t> change_row(CounterWriter *writer, const Subscription &bef
             changed->tts_values[shape.remaining - 1] =
                 counter_datum(*remaining, shape.remaining_type, writer->relation, shape.remaining);
     }
-    ExecStoreVirtualTuple(changed);
-    ItemPointerSetInvalid(&changed->tts_tid);
+    end_change(changed);
     return remaining;
 }
 
@@ -261,24 +199,15 @@ void explain_write(const CounterWriter *writer, int64_t used, std::optional<Caus
     close_ledger(ledger);
 }
 
-// Stores the changed row in the place of the current one.
-void write_row(CounterWriter *writer, std::optional<int64_t> used, std::optional<int64_t> remaining)
-{
-    // What the server's own replication uses: indexes, generated columns, constraints and triggers stay right.
-    ExecSimpleRelationUpdate(writer->target, writer->estate, &writer->epq, writer->row, writer->changed);
-    verify_written(writer, used, remaining);
-    if (writer->after != nullptr)
-        ExecARUpdateTriggers(writer->estate, writer->after, nullptr, nullptr, &writer->row->tts_tid, nullptr,
-                             writer->changed, NIL, writer->capture, false);
-    ResetPerTupleExprContext(writer->estate);
-}
-
 }  // namespace
 
 void write_counter(CounterWriter *writer, int64_t used, bool exact)
 {
-    prepare_target(writer);
-    write_row(writer, used, change_row(writer, read_subscription(*writer->shape, writer->row), used, exact));
+    prepare_rows(writer);
+    const std::optional<int64_t> remaining =
+        change_row(writer, read_subscription(*writer->shape, writer->row), used, exact);
+    write_row(writer->rows, writer->target, writer->row, writer->changed);
+    verify_written(writer, used, remaining);
     if (exact)
         explain_write(writer, used, writer->exact);
 }
@@ -286,7 +215,7 @@ void write_counter(CounterWriter *writer, int64_t used, bool exact)
 void restore_counter(CounterWriter *writer, std::optional<int64_t> used, std::optional<int64_t> remaining)
 {
     const SubscriptionShape &shape = *writer->shape;
-    prepare_target(writer);
+    prepare_rows(writer);
     change_row(writer, read_subscription(shape, writer->row), used.value_or(0), true);
     TupleTableSlot *changed = writer->changed;
     changed->tts_isnull[shape.used - 1] = !used;
@@ -296,7 +225,8 @@ void restore_counter(CounterWriter *writer, std::optional<int64_t> used, std::op
             changed->tts_values[shape.remaining - 1] =
                 counter_datum(*remaining, shape.remaining_type, writer->relation, shape.remaining);
     }
-    write_row(writer, used, shape.remaining != 0 ? remaining : std::nullopt);
+    write_row(writer->rows, writer->target, writer->row, changed);
+    verify_written(writer, used, shape.remaining != 0 ? remaining : std::nullopt);
     explain_write(writer, used.value_or(0), Cause::repair_undone);
 }
 
@@ -316,9 +246,8 @@ bool try_write_counter(CounterWriter *writer, int64_t used)
     if (result != TM_Ok)
         return false;
     if (indexes != no_indexes) {
-        prepare_target(writer);
-        enter_indexes(writer->target, writer->estate, writer->changed, indexes);
-        ResetPerTupleExprContext(writer->estate);
+        prepare_rows(writer);
+        enter_row(writer->rows, writer->target, writer->changed, indexes);
     }
     return true;
 }
@@ -333,8 +262,8 @@ void close_counter_writer(CounterWriter *writer)
     }
     ExecDropSingleTupleTableSlot(writer->row);
     ExecDropSingleTupleTableSlot(writer->changed);
-    if (writer->estate != nullptr)
-        close_target(writer);
+    if (writer->rows != nullptr)
+        close_rows(writer);
     PopActiveSnapshot();
     CommandCounterIncrement();
 }
