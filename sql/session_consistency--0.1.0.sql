@@ -162,6 +162,7 @@ COMMENT ON COLUMN session_consistency.attachments.gaps IS
 CREATE FUNCTION session_consistency.check_counts(
     sessions regclass DEFAULT NULL,
     OUT attachment regclass,
+    OUT subscriptions regclass,
     OUT subscription_id text,
     OUT member_id text,
     OUT total bigint,
@@ -179,7 +180,7 @@ COMMENT ON FUNCTION session_consistency.check_counts(regclass) IS
 
 Argument: sessions, the attached table of the sessions; NULL: every attachment.
 
-Columns, counts in sessions: attachment (the table of the sessions), subscription_id and member_id (as text), total (NULL: unlimited), completed and scheduled (the recount), remaining (total - used), used (as stored), expected_used (completed + scheduled), drift (used - expected_used), message (what is wrong, with the figures). An attachment that cannot be read has one row with nothing but attachment and message.
+Columns, counts in sessions: attachment (the table of the sessions), subscriptions (that of the subscriptions), subscription_id and member_id (as text), total (NULL: unlimited), completed and scheduled (the recount), remaining (total - used), used (as stored), expected_used (completed + scheduled), drift (used - expected_used), message (what is wrong, with the figures). An attachment that cannot be read has one row with nothing but attachment and message.
 
 Reads with the caller''s own rights, all attachments in one snapshot, locks like a SELECT, and works on a standby and in a READ ONLY transaction.
 
@@ -209,16 +210,71 @@ COMMENT ON FUNCTION session_consistency.check_session_integrity(uuid, regclass) 
 COMMENT ON FUNCTION session_consistency.check_session_integrity(bigint, regclass) IS
 'As check_session_integrity(text, regclass), for a member of an integer type.';
 
+-- What history is kept of -------------------------------------------------------------------------------------------
+
+-- A table as history names it: by its OID, and by its name where that leads nowhere. Unlike a regclass it is written with
+-- its present name, and read whether there is such a table or not: a dump that leaves a table out, or was made after a
+-- table was dropped, can be restored. What was "gone: public.visits" once stays so: who makes a table of that name later
+-- does not get to read the history of another's. Not so a number, which any table may have in another database.
+CREATE TYPE session_consistency.table_ref;
+CREATE FUNCTION session_consistency._table_ref_in(cstring) RETURNS session_consistency.table_ref
+    LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'sc_table_ref_in';
+CREATE FUNCTION session_consistency._table_ref_out(session_consistency.table_ref) RETURNS cstring
+    LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'sc_table_ref_out';
+CREATE FUNCTION session_consistency._table_ref_recv(internal) RETURNS session_consistency.table_ref
+    LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'sc_table_ref_recv';
+CREATE FUNCTION session_consistency._table_ref_send(session_consistency.table_ref) RETURNS bytea
+    LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'sc_table_ref_send';
+CREATE TYPE session_consistency.table_ref (
+    INPUT = session_consistency._table_ref_in, OUTPUT = session_consistency._table_ref_out,
+    RECEIVE = session_consistency._table_ref_recv, SEND = session_consistency._table_ref_send,
+    INTERNALLENGTH = VARIABLE, ALIGNMENT = int4, STORAGE = plain);
+COMMENT ON TYPE session_consistency.table_ref IS
+'A table that history is kept of. Cast to regclass it is NULL where the table is gone.';
+CREATE FUNCTION session_consistency._table_ref(regclass) RETURNS session_consistency.table_ref
+    LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'sc_table_ref';
+CREATE CAST (regclass AS session_consistency.table_ref) WITH FUNCTION session_consistency._table_ref(regclass);
+CREATE FUNCTION session_consistency._regclass(session_consistency.table_ref) RETURNS regclass
+    LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'sc_table_ref_regclass';
+CREATE CAST (session_consistency.table_ref AS regclass) WITH FUNCTION session_consistency._regclass(session_consistency.table_ref);
+-- As it was stored, whether there is such a table or not; NULL where a name led nowhere.
+CREATE FUNCTION session_consistency._oid(session_consistency.table_ref) RETURNS oid
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'sc_table_ref_oid';
+
+-- Every pair of sessions and subscriptions that history is kept of, under a number that it has wherever it is dumped or
+-- replicated to: what is kept refers to that, so that it is safe whatever becomes of the tables. subscriptions is NULL
+-- where nothing tells which those are. The generated columns are neither dumped nor replicated, but found anew.
+CREATE TABLE session_consistency._pairs (
+    pair integer PRIMARY KEY,
+    sessions session_consistency.table_ref NOT NULL,
+    subscriptions session_consistency.table_ref,
+    sessions_oid oid GENERATED ALWAYS AS (session_consistency._oid(sessions)) STORED,
+    subscriptions_oid oid GENERATED ALWAYS AS (session_consistency._oid(subscriptions)) STORED);
+CREATE UNIQUE INDEX _pairs_tables ON session_consistency._pairs (sessions_oid, subscriptions_oid);
+SELECT pg_catalog.pg_extension_config_dump('session_consistency._pairs', '');
+
+-- History names members and subscriptions: it is shown to whoever may read both tables, and where one of them is gone to
+-- whoever may read everything.
+CREATE FUNCTION session_consistency._may_read(
+    sessions session_consistency.table_ref, subscriptions session_consistency.table_ref) RETURNS boolean
+    LANGUAGE sql STABLE AS $$
+    SELECT coalesce(
+        pg_catalog.has_table_privilege(sessions::regclass, 'SELECT')
+        AND NOT pg_catalog.row_security_active(sessions::regclass)
+        AND (subscriptions IS NULL OR pg_catalog.has_table_privilege(subscriptions::regclass, 'SELECT')
+             AND NOT pg_catalog.row_security_active(subscriptions::regclass)),
+        pg_catalog.pg_has_role('pg_read_all_data', 'USAGE'))
+$$;
+
 -- The ledger ---------------------------------------------------------------------------------------------------------
 
-CREATE SEQUENCE session_consistency.ledger_id_seq;
 CREATE TABLE session_consistency.ledger (
-    id bigint NOT NULL DEFAULT pg_catalog.nextval('session_consistency.ledger_id_seq'),
+    id bigint NOT NULL,
     at timestamptz NOT NULL,
     transaction_id xid8 NOT NULL,
     role name NOT NULL,
     actor text,
-    attachment regclass NOT NULL,
+    pair integer NOT NULL,
     subscription_id text COLLATE "C" NOT NULL,
     member_id text COLLATE "C",
     line bigint NOT NULL,
@@ -228,24 +284,20 @@ CREATE TABLE session_consistency.ledger (
     reason text NOT NULL) USING heap;
 -- The one index, since every line pays for it; no primary key, which a member that is NULL could not be part of.
 CREATE UNIQUE INDEX ledger_subscription
-    ON session_consistency.ledger (attachment, subscription_id, member_id, id);
+    ON session_consistency.ledger (pair, subscription_id, member_id, line) NULLS NOT DISTINCT;
 ALTER TABLE session_consistency.ledger REPLICA IDENTITY FULL;
-ALTER SEQUENCE session_consistency.ledger_id_seq OWNED BY session_consistency.ledger.id;
 SELECT pg_catalog.pg_extension_config_dump('session_consistency.ledger', '');
-SELECT pg_catalog.pg_extension_config_dump('session_consistency.ledger_id_seq', '');
-COMMENT ON SEQUENCE session_consistency.ledger_id_seq IS
-'Numbers the lines of session_consistency.ledger.';
 COMMENT ON TABLE session_consistency.ledger IS
 'One line for each session that took a credit, gave one back, or holds it in another way; of attachments with ledger => true. Written in the statement that changes the session, by the extension alone; nobody but the table''s owner can change it. Whoever may read the sessions reads their lines with ledger_lines or explain_subscription(); ledger_gaps() finds a line that is missing or was changed.';
-COMMENT ON COLUMN session_consistency.ledger.id IS 'Orders the lines of a subscription. Of all of them together it is no strict order of time, and numbers are missing where transactions were rolled back.';
+COMMENT ON COLUMN session_consistency.ledger.id IS 'Orders lines by the time at which they were written: microseconds, by the clock of the machine, and later ones of a session of the server have higher ones. What orders the lines of a subscription without fail is line.';
 COMMENT ON COLUMN session_consistency.ledger.at IS 'When the line was written.';
 COMMENT ON COLUMN session_consistency.ledger.transaction_id IS 'The transaction, as pg_current_xact_id() shows it.';
 COMMENT ON COLUMN session_consistency.ledger.role IS 'The role that the client acted as: that of its login or of SET ROLE, also where a function or a cascade ran as somebody else.';
 COMMENT ON COLUMN session_consistency.ledger.actor IS 'The setting session_consistency.actor; NULL where it was empty.';
-COMMENT ON COLUMN session_consistency.ledger.attachment IS 'The attached table of the sessions.';
+COMMENT ON COLUMN session_consistency.ledger.pair IS 'The attached tables: session_consistency._pairs has their names.';
 COMMENT ON COLUMN session_consistency.ledger.subscription_id IS 'The subscription, as text.';
 COMMENT ON COLUMN session_consistency.ledger.member_id IS 'The subscription''s member, as text, where the subscriptions'' key holds it; else NULL.';
-COMMENT ON COLUMN session_consistency.ledger.line IS 'Numbers the lines of the subscription from 1, without a gap: where a number is missing, a line is.';
+COMMENT ON COLUMN session_consistency.ledger.line IS 'Numbers the lines of the subscription from 1, in their order and without a gap: where a number is missing, a line is.';
 COMMENT ON COLUMN session_consistency.ledger.session_id IS 'The session''s primary key as text, as in audit_findings(); NULL in a line of no single session.';
 COMMENT ON COLUMN session_consistency.ledger.delta IS 'How many credits it took; below 0: gave back; 0: the session holds its credit in another way.';
 COMMENT ON COLUMN session_consistency.ledger.balance IS 'How many credits of the subscription were used after it.';
@@ -260,19 +312,21 @@ CREATE TRIGGER keep_ledger BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON sess
 ALTER TABLE session_consistency.ledger ENABLE ALWAYS TRIGGER keep_ledger;
 
 CREATE VIEW session_consistency.ledger_lines WITH (security_barrier = true) AS
-    SELECT l.id, l.at, l.transaction_id, l.role, l.actor, l.attachment, l.subscription_id, l.member_id, l.line,
-           l.session_id, l.delta, l.balance, l.reason
-    FROM session_consistency.ledger l
-    WHERE pg_catalog.has_table_privilege(l.attachment, 'SELECT') AND NOT pg_catalog.row_security_active(l.attachment);
+    SELECT l.id, l.at, l.transaction_id, l.role, l.actor, p.sessions::regclass AS attachment,
+           p.subscriptions::regclass AS subscriptions, l.subscription_id, l.member_id, l.line, l.session_id, l.delta,
+           l.balance, l.reason, l.pair
+    FROM session_consistency.ledger AS l JOIN session_consistency._pairs AS p ON p.pair = l.pair
+    WHERE session_consistency._may_read(p.sessions, NULL);
 GRANT SELECT ON session_consistency.ledger_lines TO PUBLIC;
 COMMENT ON VIEW session_consistency.ledger_lines IS
-'The lines of session_consistency.ledger that the reader may see: those of tables whose every row the reader may read.';
+'The lines of session_consistency.ledger that the reader may see: those of tables whose every row the reader may read; of tables that are gone, for members of pg_read_all_data.';
 COMMENT ON COLUMN session_consistency.ledger_lines.id IS 'As in ledger.';
 COMMENT ON COLUMN session_consistency.ledger_lines.at IS 'As in ledger.';
 COMMENT ON COLUMN session_consistency.ledger_lines.transaction_id IS 'As in ledger.';
 COMMENT ON COLUMN session_consistency.ledger_lines.role IS 'As in ledger.';
 COMMENT ON COLUMN session_consistency.ledger_lines.actor IS 'As in ledger.';
-COMMENT ON COLUMN session_consistency.ledger_lines.attachment IS 'As in ledger.';
+COMMENT ON COLUMN session_consistency.ledger_lines.attachment IS 'The attached table of the sessions; NULL where it is gone.';
+COMMENT ON COLUMN session_consistency.ledger_lines.subscriptions IS 'The table of their subscriptions; NULL where it is gone.';
 COMMENT ON COLUMN session_consistency.ledger_lines.subscription_id IS 'As in ledger.';
 COMMENT ON COLUMN session_consistency.ledger_lines.member_id IS 'As in ledger.';
 COMMENT ON COLUMN session_consistency.ledger_lines.line IS 'As in ledger.';
@@ -280,6 +334,7 @@ COMMENT ON COLUMN session_consistency.ledger_lines.session_id IS 'As in ledger.'
 COMMENT ON COLUMN session_consistency.ledger_lines.delta IS 'As in ledger.';
 COMMENT ON COLUMN session_consistency.ledger_lines.balance IS 'As in ledger.';
 COMMENT ON COLUMN session_consistency.ledger_lines.reason IS 'As in ledger.';
+COMMENT ON COLUMN session_consistency.ledger_lines.pair IS 'As in ledger.';
 
 CREATE FUNCTION session_consistency.open_ledger(sessions regclass) RETURNS bigint
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'sc_open_ledger';
@@ -310,6 +365,7 @@ Reads with the caller''s own rights. Errors: 22004 a NULL argument; 22023 no suc
 CREATE FUNCTION session_consistency.ledger_gaps(
     sessions regclass DEFAULT NULL,
     OUT attachment regclass,
+    OUT subscriptions regclass,
     OUT subscription_id text,
     OUT member_id text,
     OUT ledger_id bigint,
@@ -424,7 +480,7 @@ Each batch is a transaction. It waits for no row lock while it holds another: me
 Errors: 25001 inside a transaction block or a function; 25006 in a read-only transaction; 22004 for a NULL argument; 22023 for a batch_size below 1 or an unknown when_ambiguous; 55000 where the table is not attached; 42501 for who does not own both tables, or from whom row-level security may hide rows; 42703 and 42804 for a column that does not exist, or is no date or timestamp; 55006 while another call migrates the same table, naming its process and role; 55P03 where lock_timeout ended a wait; 09000 where a trigger of the user''s keeps a link from being written.';
 
 CREATE TABLE session_consistency.migration_runs (
-    sessions regclass NOT NULL,
+    pair integer NOT NULL,
     started timestamptz NOT NULL,
     pid integer NOT NULL,
     updated timestamptz NOT NULL,
@@ -439,11 +495,11 @@ CREATE TABLE session_consistency.migration_runs (
     linked jsonb NOT NULL DEFAULT '{}',
     unlinked jsonb NOT NULL DEFAULT '{}',
     remarks text[] NOT NULL DEFAULT '{}',
-    PRIMARY KEY (sessions, started));
+    PRIMARY KEY (pair, started));
 SELECT pg_catalog.pg_extension_config_dump('session_consistency.migration_runs', '');
 COMMENT ON TABLE session_consistency.migration_runs IS
 'What migration_progress shows: a row for each call of migrate(), written in the transaction of each batch. Nobody but the extension''s owner may read it: use the view.';
-COMMENT ON COLUMN session_consistency.migration_runs.sessions IS 'As in migration_progress.';
+COMMENT ON COLUMN session_consistency.migration_runs.pair IS 'The attached tables: session_consistency._pairs has their names.';
 COMMENT ON COLUMN session_consistency.migration_runs.started IS 'As in migration_progress.';
 COMMENT ON COLUMN session_consistency.migration_runs.pid IS 'As in migration_progress.';
 COMMENT ON COLUMN session_consistency.migration_runs.updated IS 'As in migration_progress.';
@@ -460,23 +516,25 @@ COMMENT ON COLUMN session_consistency.migration_runs.unlinked IS 'As in migratio
 COMMENT ON COLUMN session_consistency.migration_runs.remarks IS 'As in migration_progress.';
 
 CREATE VIEW session_consistency.migration_progress WITH (security_barrier = true) AS
-    SELECT r.sessions, r.pid, r.started, r.updated, r.finished,
+    SELECT p.sessions::regclass AS sessions, r.pid, r.started, r.updated, r.finished,
            CASE WHEN r.finished IS NOT NULL OR l.migrating THEN r.phase ELSE 'interrupted' END AS phase,
            r.rows_done, r.rows_total, r.rate,
            CASE WHEN r.finished IS NULL AND l.migrating AND r.rate > 0
                 THEN pg_catalog.make_interval(secs => (r.rows_total - r.rows_done) / r.rate) END AS time_left,
-           r.members, r.subscriptions, r.counters, r.linked, r.unlinked, r.remarks
-    FROM session_consistency.migration_runs r,
+           r.members, r.subscriptions, r.counters, r.linked, r.unlinked, r.remarks,
+           p.subscriptions::regclass AS subscriptions_table
+    FROM session_consistency.migration_runs AS r JOIN session_consistency._pairs AS p ON p.pair = r.pair,
          LATERAL (SELECT EXISTS (
              SELECT FROM pg_catalog.pg_locks l
-             WHERE l.locktype = 'object' AND l.pid = r.pid AND l.objid = r.sessions AND l.granted
+             WHERE l.locktype = 'object' AND l.pid = r.pid AND l.objid = p.sessions_oid AND l.granted
                    AND l.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
                    AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d
                                      WHERE d.datname = pg_catalog.current_database()))) AS l (migrating)
-    WHERE pg_catalog.has_table_privilege(r.sessions, 'SELECT') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
+    WHERE coalesce(pg_catalog.has_table_privilege(p.sessions::regclass, 'SELECT'), false)
+          OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
 COMMENT ON VIEW session_consistency.migration_progress IS
 'How far each call of migrate() is, or how it ended: as of the last batch, for whoever may read the sessions, and for members of pg_monitor.';
-COMMENT ON COLUMN session_consistency.migration_progress.sessions IS 'The table of the sessions.';
+COMMENT ON COLUMN session_consistency.migration_progress.sessions IS 'The table of the sessions; NULL where it is gone.';
 COMMENT ON COLUMN session_consistency.migration_progress.pid IS 'The process that makes the call.';
 COMMENT ON COLUMN session_consistency.migration_progress.started IS 'When the call began.';
 COMMENT ON COLUMN session_consistency.migration_progress.updated IS 'When the last batch was done.';
@@ -492,28 +550,16 @@ COMMENT ON COLUMN session_consistency.migration_progress.counters IS 'Counters t
 COMMENT ON COLUMN session_consistency.migration_progress.linked IS 'Sessions linked, by rule: only_period, first_period, only_subscription, when_ambiguous.';
 COMMENT ON COLUMN session_consistency.migration_progress.unlinked IS 'Sessions left without a link, by reason: no_subscription, full, ambiguous, no_start, inactive.';
 COMMENT ON COLUMN session_consistency.migration_progress.remarks IS 'What stays as it is: counters that a CHECK forbids to set, and what is not enforced yet.';
+COMMENT ON COLUMN session_consistency.migration_progress.subscriptions_table IS 'The table of the subscriptions; NULL where it is gone.';
 GRANT SELECT ON session_consistency.migration_progress TO PUBLIC;
 
 -- Repairing ----------------------------------------------------------------------------------------------------------
 
--- The history of what was found and repaired names members and subscriptions: it is shown to whoever may read both
--- tables, and where one of them is gone to whoever may read everything.
-CREATE FUNCTION session_consistency._may_read(sessions regclass, subscriptions regclass) RETURNS boolean
-    LANGUAGE sql STABLE AS $$
-    SELECT coalesce(
-        pg_catalog.has_table_privilege(sessions, 'SELECT') AND NOT pg_catalog.row_security_active(sessions)
-        AND (subscriptions IS NULL OR pg_catalog.has_table_privilege(subscriptions, 'SELECT')
-             AND NOT pg_catalog.row_security_active(subscriptions)),
-        pg_catalog.pg_has_role('pg_read_all_data', 'USAGE'))
-$$;
-
-CREATE SEQUENCE session_consistency._repairs_repair_id;
 CREATE TABLE session_consistency._repairs (
-    repair_id bigint PRIMARY KEY DEFAULT pg_catalog.nextval('session_consistency._repairs_repair_id'),
+    repair_id bigint PRIMARY KEY,
     repaired_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     repaired_by name NOT NULL,
-    sessions regclass NOT NULL,
-    subscriptions regclass NOT NULL,
+    pair integer NOT NULL,
     code text NOT NULL,
     member_id text,
     subscription_id text,
@@ -524,22 +570,22 @@ CREATE TABLE session_consistency._repairs (
     after jsonb NOT NULL,
     undone_at timestamptz,
     undone_by name);
-ALTER SEQUENCE session_consistency._repairs_repair_id OWNED BY session_consistency._repairs.repair_id;
 SELECT pg_catalog.pg_extension_config_dump('session_consistency._repairs', '');
-SELECT pg_catalog.pg_extension_config_dump('session_consistency._repairs_repair_id', '');
 
 CREATE VIEW session_consistency.repairs WITH (security_barrier = true) AS
-    SELECT repair_id, repaired_at, repaired_by, sessions, code, member_id, subscription_id, session_id, action, before,
-           after, undone_at, undone_by
-    FROM session_consistency._repairs
-    WHERE session_consistency._may_read(sessions, subscriptions);
+    SELECT r.repair_id, r.repaired_at, r.repaired_by, p.sessions::regclass AS sessions,
+           p.subscriptions::regclass AS subscriptions, r.code, r.member_id, r.subscription_id, r.session_id, r.action,
+           r.before, r.after, r.undone_at, r.undone_by
+    FROM session_consistency._repairs AS r JOIN session_consistency._pairs AS p ON p.pair = r.pair
+    WHERE session_consistency._may_read(p.sessions, p.subscriptions);
 GRANT SELECT ON session_consistency.repairs TO PUBLIC;
 COMMENT ON VIEW session_consistency.repairs IS
 'What repair() changed, a row for each change, for whoever may read both tables; of a table that is gone, for members of pg_read_all_data. Goes along with pg_dump.';
 COMMENT ON COLUMN session_consistency.repairs.repair_id IS 'The argument of undo_repair().';
 COMMENT ON COLUMN session_consistency.repairs.repaired_at IS 'When.';
 COMMENT ON COLUMN session_consistency.repairs.repaired_by IS 'The role that called repair().';
-COMMENT ON COLUMN session_consistency.repairs.sessions IS 'The attached table of the sessions.';
+COMMENT ON COLUMN session_consistency.repairs.sessions IS 'The attached table of the sessions; NULL where it is gone.';
+COMMENT ON COLUMN session_consistency.repairs.subscriptions IS 'The table of their subscriptions; NULL where it is gone.';
 COMMENT ON COLUMN session_consistency.repairs.code IS 'The category of the finding, as in audit().';
 COMMENT ON COLUMN session_consistency.repairs.member_id IS 'Whose subscription or session it is.';
 COMMENT ON COLUMN session_consistency.repairs.subscription_id IS 'The subscription whose counter was set, or that the cleared link named.';
@@ -584,28 +630,23 @@ Errors: 22004 NULL; 42704 no such repair; 55000 undone already, the row has chan
 
 -- Watching -----------------------------------------------------------------------------------------------------------
 
-CREATE SEQUENCE session_consistency._check_runs_run_id;
 CREATE TABLE session_consistency._check_runs (
     run_id bigint PRIMARY KEY,
     started timestamptz NOT NULL,
     finished timestamptz NOT NULL,
     run_by name NOT NULL,
-    sessions regclass,
-    checked regclass[] NOT NULL,
+    sessions session_consistency.table_ref,
+    checked integer[] NOT NULL,
     subscription_rows bigint NOT NULL,
     session_rows bigint NOT NULL,
     new_findings bigint NOT NULL,
     ended_findings bigint NOT NULL,
     open_findings bigint NOT NULL);
-ALTER SEQUENCE session_consistency._check_runs_run_id OWNED BY session_consistency._check_runs.run_id;
 SELECT pg_catalog.pg_extension_config_dump('session_consistency._check_runs', '');
-SELECT pg_catalog.pg_extension_config_dump('session_consistency._check_runs_run_id', '');
 
-CREATE SEQUENCE session_consistency._check_findings_finding_id;
 CREATE TABLE session_consistency._check_findings (
-    finding_id bigint PRIMARY KEY DEFAULT pg_catalog.nextval('session_consistency._check_findings_finding_id'),
-    sessions regclass NOT NULL,
-    subscriptions regclass,
+    finding_id bigint PRIMARY KEY,
+    pair integer NOT NULL,
     code text NOT NULL,
     severity text NOT NULL,
     member_id text,
@@ -620,31 +661,31 @@ CREATE TABLE session_consistency._check_findings (
     last_seen timestamptz NOT NULL,
     ended timestamptz);
 -- What is open is compared with what a check finds; what has ended goes by its age.
-CREATE UNIQUE INDEX _check_findings_open ON session_consistency._check_findings (sessions, identity)
+CREATE UNIQUE INDEX _check_findings_open ON session_consistency._check_findings (pair, identity)
     WHERE ended IS NULL;
 CREATE INDEX _check_findings_ended ON session_consistency._check_findings (ended) WHERE ended IS NOT NULL;
-ALTER SEQUENCE session_consistency._check_findings_finding_id OWNED BY session_consistency._check_findings.finding_id;
 SELECT pg_catalog.pg_extension_config_dump('session_consistency._check_findings', '');
-SELECT pg_catalog.pg_extension_config_dump('session_consistency._check_findings_finding_id', '');
 
 -- The last line of each subscription in the ledger that a check has seen: it must still be there.
 CREATE TABLE session_consistency._ledger_seen (
-    attachment regclass NOT NULL,
+    pair integer NOT NULL,
     subscription_id text COLLATE "C" NOT NULL,
-    member_id text COLLATE "C",
+    member_id text COLLATE "C" NOT NULL,      -- '' where the ledger has NULL
     line bigint NOT NULL,
     id bigint NOT NULL,
     transaction_id xid8 NOT NULL,
-    UNIQUE NULLS NOT DISTINCT (attachment, subscription_id, member_id));
+    PRIMARY KEY (pair, subscription_id, member_id));
 SELECT pg_catalog.pg_extension_config_dump('session_consistency._ledger_seen', '');
 
 CREATE VIEW session_consistency.check_runs WITH (security_barrier = true) AS
-    SELECT run_id, started, finished, finished - started AS duration, run_by, sessions, checked, subscription_rows,
-           session_rows, new_findings, ended_findings, open_findings
+    SELECT run_id, started, finished, finished - started AS duration, run_by, sessions::regclass AS sessions,
+           ARRAY(SELECT p.sessions::regclass FROM pg_catalog.unnest(checked) WITH ORDINALITY AS c (pair, place)
+                 JOIN session_consistency._pairs AS p ON p.pair = c.pair ORDER BY c.place) AS checked,
+           subscription_rows, session_rows, new_findings, ended_findings, open_findings
     FROM session_consistency._check_runs
     WHERE pg_catalog.pg_has_role('pg_monitor', 'USAGE')
-          OR NOT EXISTS (SELECT FROM pg_catalog.unnest(checked) AS c (sessions)
-                         WHERE NOT session_consistency._may_read(c.sessions, NULL));
+          OR NOT EXISTS (SELECT FROM session_consistency._pairs AS p
+                         WHERE p.pair = ANY (checked) AND NOT session_consistency._may_read(p.sessions, NULL));
 GRANT SELECT ON session_consistency.check_runs TO PUBLIC;
 COMMENT ON VIEW session_consistency.check_runs IS
 'The runs of run_check(), for whoever may read all sessions that a run looked at, and for members of pg_monitor. Kept as long as the setting session_consistency.keep_history says; goes along with pg_dump.';
@@ -654,7 +695,7 @@ COMMENT ON COLUMN session_consistency.check_runs.finished IS 'When it ended.';
 COMMENT ON COLUMN session_consistency.check_runs.duration IS 'How long it took.';
 COMMENT ON COLUMN session_consistency.check_runs.run_by IS 'The role that called run_check().';
 COMMENT ON COLUMN session_consistency.check_runs.sessions IS 'The argument of run_check(); NULL: every attachment.';
-COMMENT ON COLUMN session_consistency.check_runs.checked IS 'The tables of sessions that it looked at.';
+COMMENT ON COLUMN session_consistency.check_runs.checked IS 'The tables of sessions that it looked at; NULL for one that is gone.';
 COMMENT ON COLUMN session_consistency.check_runs.subscription_rows IS 'How many subscriptions it looked at.';
 COMMENT ON COLUMN session_consistency.check_runs.session_rows IS 'How many sessions it looked at.';
 COMMENT ON COLUMN session_consistency.check_runs.new_findings IS 'Findings that were not open before.';
@@ -662,15 +703,17 @@ COMMENT ON COLUMN session_consistency.check_runs.ended_findings IS 'Findings tha
 COMMENT ON COLUMN session_consistency.check_runs.open_findings IS 'Findings that are open after it, old and new.';
 
 CREATE VIEW session_consistency.check_findings WITH (security_barrier = true) AS
-    SELECT finding_id, sessions, code, severity, member_id, subscription_id, session_id, expected, actual, first_run,
-           last_run, first_seen, last_seen, ended
-    FROM session_consistency._check_findings
-    WHERE session_consistency._may_read(sessions, subscriptions);
+    SELECT f.finding_id, p.sessions::regclass AS sessions, p.subscriptions::regclass AS subscriptions, f.code,
+           f.severity, f.member_id, f.subscription_id, f.session_id, f.expected, f.actual, f.first_run, f.last_run,
+           f.first_seen, f.last_seen, f.ended
+    FROM session_consistency._check_findings AS f JOIN session_consistency._pairs AS p ON p.pair = f.pair
+    WHERE session_consistency._may_read(p.sessions, p.subscriptions);
 GRANT SELECT ON session_consistency.check_findings TO PUBLIC;
 COMMENT ON VIEW session_consistency.check_findings IS
 'What the runs of run_check() found: one row for each finding from its first sight to its end, for whoever may read both tables; of a table that is gone, for members of pg_read_all_data. Open ones are always kept, others as long as the setting session_consistency.keep_history says; goes along with pg_dump.';
 COMMENT ON COLUMN session_consistency.check_findings.finding_id IS 'Its number.';
-COMMENT ON COLUMN session_consistency.check_findings.sessions IS 'The attached table of the sessions.';
+COMMENT ON COLUMN session_consistency.check_findings.sessions IS 'The attached table of the sessions; NULL where it is gone.';
+COMMENT ON COLUMN session_consistency.check_findings.subscriptions IS 'The table of their subscriptions; NULL where it is gone, or nothing tells which that is.';
 COMMENT ON COLUMN session_consistency.check_findings.code IS 'The category, as in audit(); or ledger_gap.';
 COMMENT ON COLUMN session_consistency.check_findings.severity IS 'critical, high, medium or low.';
 COMMENT ON COLUMN session_consistency.check_findings.member_id IS 'The member that it is about, as text.';
@@ -716,19 +759,25 @@ COMMENT ON FUNCTION session_consistency.list_usage() IS
 'Whether each attachment is enforced, and the sums over all of its subscriptions as they are now: what the view metrics shows. The sums are NULL for who may neither read the subscriptions nor is a member of pg_monitor, and where they cannot be told.';
 
 CREATE VIEW session_consistency.metrics WITH (security_barrier = true) AS
-    SELECT u.sessions, u.enforced, u.subscription_rows, u.unlimited_rows, u.total, u.used, u.remaining,
+    SELECT u.sessions, u.subscriptions, u.enforced, u.subscription_rows, u.unlimited_rows, u.total, u.used, u.remaining,
            r.finished AS last_check,
            pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - r.finished) AS last_check_age,
            pg_catalog.date_part('epoch', r.finished - r.started) AS last_check_duration
     FROM session_consistency.list_usage() AS u
-         LEFT JOIN LATERAL (SELECT c.started, c.finished FROM session_consistency._check_runs AS c
-                            WHERE u.sessions = ANY (c.checked) ORDER BY c.finished DESC LIMIT 1) AS r ON true
+         LEFT JOIN LATERAL (SELECT c.started, c.finished
+                            FROM session_consistency._pairs AS p JOIN session_consistency._check_runs AS c
+                                 ON p.pair = ANY (c.checked)
+                            WHERE p.sessions_oid = u.sessions
+                                  AND (u.subscriptions IS NULL OR p.subscriptions_oid = u.subscriptions)
+                            ORDER BY c.finished DESC LIMIT 1) AS r ON true
     WHERE pg_catalog.pg_has_role('pg_monitor', 'USAGE')
-          OR session_consistency._may_read(u.sessions, u.subscriptions);
+          OR session_consistency._may_read(u.sessions::session_consistency.table_ref,
+                                           u.subscriptions::session_consistency.table_ref);
 GRANT SELECT ON session_consistency.metrics TO PUBLIC;
 COMMENT ON VIEW session_consistency.metrics IS
 'One row for each attachment with what is worth a graph, for members of pg_monitor and for whoever may read both tables. Reads every subscription, no session.';
 COMMENT ON COLUMN session_consistency.metrics.sessions IS 'The attached table of the sessions.';
+COMMENT ON COLUMN session_consistency.metrics.subscriptions IS 'The table of their subscriptions; NULL where the foreign key is gone.';
 COMMENT ON COLUMN session_consistency.metrics.enforced IS 'As in attachments.';
 COMMENT ON COLUMN session_consistency.metrics.subscription_rows IS 'How many subscriptions there are.';
 COMMENT ON COLUMN session_consistency.metrics.unlimited_rows IS 'How many of them have no total.';
@@ -740,26 +789,40 @@ COMMENT ON COLUMN session_consistency.metrics.last_check_age IS 'How long ago th
 COMMENT ON COLUMN session_consistency.metrics.last_check_duration IS 'How long that run took, in seconds.';
 
 CREATE VIEW session_consistency.open_findings WITH (security_barrier = true) AS
-    SELECT t.sessions, s.severity, pg_catalog.count(f.finding_id) AS findings, pg_catalog.min(f.first_seen) AS oldest
-    FROM (SELECT a.sessions, a.subscriptions FROM session_consistency.list_attachments() AS a
-          UNION ALL
-          (SELECT DISTINCT ON (o.sessions) o.sessions, o.subscriptions FROM session_consistency._check_findings AS o
-           WHERE o.ended IS NULL AND o.sessions NOT IN (SELECT a.sessions
-                                                        FROM session_consistency.list_attachments() AS a))
-         ) AS t
+    WITH attached AS (
+        SELECT a.sessions, a.subscriptions, p.pair
+        FROM session_consistency.list_attachments() AS a LEFT JOIN session_consistency._pairs AS p
+             ON p.sessions_oid = a.sessions
+                AND (a.subscriptions IS NULL OR p.subscriptions_oid = a.subscriptions)),
+    told AS (
+        SELECT t.pair, t.sessions::session_consistency.table_ref AS sessions,
+               t.subscriptions::session_consistency.table_ref AS subscriptions
+        FROM attached AS t
+        UNION ALL
+        SELECT p.pair, p.sessions, p.subscriptions
+        FROM session_consistency._pairs AS p
+        WHERE p.pair IN (SELECT o.pair FROM session_consistency._check_findings AS o WHERE o.ended IS NULL)
+              AND p.pair NOT IN (SELECT t.pair FROM attached AS t WHERE t.pair IS NOT NULL))
+    SELECT t.sessions::regclass AS sessions, t.subscriptions::regclass AS subscriptions, s.severity,
+           pg_catalog.count(f.finding_id) AS findings, pg_catalog.min(f.first_seen) AS oldest,
+           t.sessions::text AS sessions_name, t.subscriptions::text AS subscriptions_name
+    FROM told AS t
          CROSS JOIN (VALUES ('critical'), ('high'), ('medium'), ('low')) AS s (severity)
          LEFT JOIN session_consistency._check_findings AS f
-             ON f.sessions = t.sessions AND f.severity = s.severity AND f.ended IS NULL
-    WHERE pg_catalog.pg_has_role('pg_monitor', 'USAGE')
-          OR session_consistency._may_read(t.sessions, t.subscriptions)
-    GROUP BY t.sessions, s.severity;
+             ON f.pair = t.pair AND f.severity = s.severity AND f.ended IS NULL
+    WHERE pg_catalog.pg_has_role('pg_monitor', 'USAGE') OR session_consistency._may_read(t.sessions, t.subscriptions)
+    GROUP BY t.pair, t.sessions::text, t.subscriptions::text, t.sessions::regclass, t.subscriptions::regclass,
+             s.severity;
 GRANT SELECT ON session_consistency.open_findings TO PUBLIC;
 COMMENT ON VIEW session_consistency.open_findings IS
 'How many findings are open, as of the last runs of run_check(): a row for each attachment and severity, for members of pg_monitor and for whoever may read both tables.';
-COMMENT ON COLUMN session_consistency.open_findings.sessions IS 'The table of the sessions; one that is attached no longer, as long as something of it is open.';
+COMMENT ON COLUMN session_consistency.open_findings.sessions IS 'The table of the sessions; one that is attached no longer, as long as something of it is open; NULL where it is gone.';
+COMMENT ON COLUMN session_consistency.open_findings.subscriptions IS 'The table of their subscriptions; NULL where it is gone, or nothing tells which that is.';
 COMMENT ON COLUMN session_consistency.open_findings.severity IS 'critical, high, medium or low.';
 COMMENT ON COLUMN session_consistency.open_findings.findings IS 'How many are open.';
 COMMENT ON COLUMN session_consistency.open_findings.oldest IS 'Since when the oldest of them is; NULL where there is none.';
+COMMENT ON COLUMN session_consistency.open_findings.sessions_name IS 'The name of the table of the sessions; with "gone: " before it where it was dropped.';
+COMMENT ON COLUMN session_consistency.open_findings.subscriptions_name IS 'The name of the table of the subscriptions, likewise.';
 
 CREATE FUNCTION session_consistency.schedule_check(
     schedule text DEFAULT '15 3 * * *',

@@ -97,8 +97,8 @@ GRANT pg_write_all_data TO :desk;
 SET ROLE :desk;
 DELETE FROM session_consistency.ledger;
 UPDATE session_consistency.ledger SET balance = 0;
-INSERT INTO session_consistency.ledger (at, transaction_id, role, attachment, subscription_id, delta, balance, reason)
-    VALUES (now(), '3', 'me', 'training_sessions', '10', 1, 1, 'booked');
+INSERT INTO session_consistency.ledger (id, at, transaction_id, role, pair, subscription_id, line, delta, balance, reason)
+    VALUES (1, now(), '3', 'me', 1, '10', 1, 1, 1, 'booked');
 
 -- A line that is missing, one that was changed, and a counter that was: each is found.
 RESET ROLE;
@@ -109,7 +109,8 @@ SELECT * FROM gaps();
 ROLLBACK;
 BEGIN;
 INSERT INTO training_sessions (id, member_id) VALUES (9, 1), (10, 1), (11, 1);
-DELETE FROM session_consistency.ledger WHERE session_id = '10' AND attachment = 'training_sessions'::regclass;
+DELETE FROM session_consistency.ledger WHERE id = (SELECT id FROM session_consistency.ledger_lines
+    WHERE session_id = '10' AND attachment = 'training_sessions'::regclass);
 SELECT * FROM gaps();
 ROLLBACK;
 BEGIN;
@@ -138,9 +139,9 @@ SELECT * FROM life(20);
 RESET ROLE;
 BEGIN;
 DELETE FROM session_consistency.ledger l USING (
-    SELECT subscription_id, max(id) AS opened FROM session_consistency.ledger
-    WHERE attachment = 'training_sessions'::regclass AND reason = 'opened' GROUP BY 1) o
-WHERE l.attachment = 'training_sessions'::regclass AND l.subscription_id = o.subscription_id AND l.id < o.opened;
+    SELECT pair, subscription_id, max(line) AS opened FROM session_consistency.ledger_lines
+    WHERE attachment = 'training_sessions'::regclass AND reason = 'opened' GROUP BY 1, 2) o
+WHERE l.pair = o.pair AND l.subscription_id = o.subscription_id AND l.line < o.opened;
 DELETE FROM training_sessions;
 SELECT * FROM life(20);
 SELECT * FROM gaps();

@@ -34,6 +34,7 @@ END $$;
 -- The owner of the table, who may.
 CREATE VIEW lines AS
     SELECT * FROM session_consistency.ledger_lines WHERE attachment = 'training_sessions'::regclass;
+SELECT DISTINCT pair FROM lines \gset
 SELECT * FROM checked();
 RESET ROLE;
 
@@ -71,13 +72,17 @@ SELECT * FROM checked();
 UPDATE training_sessions SET status = 'scheduled' WHERE id = 7;
 SELECT * FROM checked();
 ROLLBACK;
--- Changed, put in.
+-- Changed, put in: two lines of one number cannot be.
+INSERT INTO session_consistency.ledger (id, at, transaction_id, role, pair, subscription_id, line, session_id, delta,
+                                        balance, reason)
+    SELECT id + 1, at, transaction_id, role, pair, subscription_id, line, session_id, 0, 2, 'reopened'
+    FROM lines WHERE subscription_id = '20' AND line = 4;
 BEGIN;
 UPDATE session_consistency.ledger SET delta = 2, balance = 3 WHERE id IN (
     SELECT id FROM lines WHERE subscription_id = '10' AND line = 3);
-INSERT INTO session_consistency.ledger (at, transaction_id, role, attachment, subscription_id, line, session_id, delta,
+INSERT INTO session_consistency.ledger (id, at, transaction_id, role, pair, subscription_id, line, session_id, delta,
                                         balance, reason)
-    SELECT at, transaction_id, role, attachment, subscription_id, line, session_id, 0, 2, 'reopened'
+    SELECT id + 1, at, transaction_id, role, pair, subscription_id, line + 3, session_id, 0, 2, 'reopened'
     FROM lines WHERE subscription_id = '20' AND line = 4;
 SELECT * FROM checked();
 -- Told and counted like every finding; ended when the books are opened again.
@@ -106,13 +111,12 @@ SELECT * FROM checked();
 DELETE FROM session_consistency.ledger WHERE id IN (SELECT id FROM lines WHERE subscription_id = '20');
 SELECT * FROM checked();
 SELECT session_consistency.open_ledger('training_sessions');
-DELETE FROM session_consistency.ledger
-    WHERE attachment = 'training_sessions'::regclass AND transaction_id <> pg_current_xact_id();
+DELETE FROM session_consistency.ledger WHERE pair = :pair AND transaction_id <> pg_current_xact_id();
 SELECT count(*) FROM lines;
 SELECT * FROM checked();
 UPDATE training_sessions SET status = 'completed' WHERE id = 4;
 SELECT * FROM checked();
-DELETE FROM session_consistency.ledger WHERE attachment = 'training_sessions'::regclass;
+DELETE FROM session_consistency.ledger WHERE pair = :pair;
 SELECT session_consistency.open_ledger('training_sessions');
 SELECT * FROM checked();
 ROLLBACK;
@@ -134,9 +138,9 @@ SET LOCAL ROLE :owner;
 SELECT count(*) > 0 AS detached FROM session_consistency.detach('training_sessions');
 SELECT count(*) > 0 AS attached FROM session_consistency.attach('training_sessions', 'member_subscriptions');
 RESET ROLE;
-DELETE FROM session_consistency.ledger WHERE attachment = 'training_sessions'::regclass;
+DELETE FROM session_consistency.ledger WHERE pair = :pair;
 SELECT * FROM checked();
-SELECT count(*) FROM session_consistency._ledger_seen WHERE attachment = 'training_sessions'::regclass;
+SELECT count(*) FROM session_consistency._ledger_seen WHERE pair = :pair;
 ROLLBACK;
 SELECT * FROM recount();
 \i :finish

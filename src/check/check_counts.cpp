@@ -40,17 +40,18 @@ void store_finding(const Figures &figures, void *state)
 {
     const auto *findings = static_cast<const Findings *>(state);
     const int64 recount = figures.completed + figures.scheduled;
-    std::array<bool, 11> nulls{};
-    std::array<Datum, 11> values{ObjectIdGetDatum(findings->counting->sessions),
-                                 text_datum(figures.subscription_id, &nulls[1]),
-                                 text_datum(figures.member_id, &nulls[2]),
-                                 integer_datum(figures.total, &nulls[3]),
+    std::array<bool, 12> nulls{};
+    std::array<Datum, 12> values{ObjectIdGetDatum(findings->counting->sessions),
+                                 ObjectIdGetDatum(findings->counting->subscriptions),
+                                 text_datum(figures.subscription_id, &nulls[2]),
+                                 text_datum(figures.member_id, &nulls[3]),
+                                 integer_datum(figures.total, &nulls[4]),
                                  Int64GetDatum(figures.completed),
                                  Int64GetDatum(figures.scheduled),
-                                 integer_datum(remaining(figures), &nulls[6]),
-                                 integer_datum(figures.used, &nulls[7]),
+                                 integer_datum(remaining(figures), &nulls[7]),
+                                 integer_datum(figures.used, &nulls[8]),
                                  Int64GetDatum(recount),
-                                 integer_datum(difference(figures.used, recount), &nulls[9]),
+                                 integer_datum(difference(figures.used, recount), &nulls[10]),
                                  CStringGetTextDatum(describe(findings->counting->mapping, figures))};
     tuplestore_putvalues(findings->result->setResult, findings->result->setDesc, values.data(), nulls.data());
 }
@@ -58,11 +59,11 @@ void store_finding(const Figures &figures, void *state)
 // A row for an attachment that cannot be read: it has no figures, and must not keep the others' from being told.
 void store_unreadable(const Attachment &attachment, const ReturnSetInfo *result)
 {
-    std::array<bool, 11> nulls;
+    std::array<bool, 12> nulls;
     nulls.fill(true);
-    std::array<Datum, 11> values{ObjectIdGetDatum(attachment.sessions)};
-    nulls[0] = nulls[10] = false;
-    values[10] = CStringGetTextDatum(psprintf("Cannot be checked: %s.", attachment.fault));
+    std::array<Datum, 12> values{ObjectIdGetDatum(attachment.sessions)};
+    nulls[0] = nulls[11] = false;
+    values[11] = CStringGetTextDatum(psprintf("Cannot be checked: %s.", attachment.fault));
     tuplestore_putvalues(result->setResult, result->setDesc, values.data(), nulls.data());
 }
 

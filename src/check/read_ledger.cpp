@@ -4,6 +4,7 @@
 #include "server/pg_compat.hpp"
 #include "check/read_counts.hpp"
 #include "server/settings.hpp"
+#include "store/pairs.hpp"
 #include "store/subscription_row.hpp"
 #include "server/spi.hpp"
 
@@ -53,6 +54,7 @@ const char *gaps_query(const Counting &counting)
     const char *member = quoted_column("s", mapping.subscription_member_column);
     const char *id = quoted_column("s", counting.subscription_id);
     const char *used = quoted_column("s", mapping.used_column);
+    const int32 pair = find_pair(counting.sessions, counting.subscriptions);
     // From the newest line to the oldest, so that one pass in one order tells all: age 1 is the last line, restated
     // whether a line that sets the balance comes as late or later. Last lines and gaps are kept.
     return psprintf(
@@ -61,19 +63,18 @@ const char *gaps_query(const Counting &counting)
         " lead(balance, 1, 0::bigint) OVER w + delta AS expected, lead(line, 1, 0::bigint) OVER w + 1 AS following,"
         " count(*) FILTER (WHERE reason IN ('opened', 'recounted', 'repaired', 'repair undone', 'truncated'))"
         " OVER (w ROWS UNBOUNDED PRECEDING) AS restated"
-        " FROM session_consistency.ledger_lines WHERE attachment = '%u'::oid"
-        " WINDOW w AS (PARTITION BY subscription_id, member_id ORDER BY id DESC)) AS l"
+        " FROM session_consistency.ledger_lines WHERE pair = %d"
+        " WINDOW w AS (PARTITION BY subscription_id, member_id ORDER BY line DESC)) AS l"
         " WHERE age = 1 OR line <> following OR balance <> expected),"
         " opened AS MATERIALIZED (SELECT max(id) AS id"
-        " FROM session_consistency.ledger_lines WHERE attachment = '%u'::oid AND reason = 'opened')"
-        " SELECT '%u'::regclass, subscription_id, member_id, ledger_id, expected, actual,"
+        " FROM session_consistency.ledger_lines WHERE pair = %d AND reason = 'opened')"
+        " SELECT '%u'::regclass, '%u'::regclass, subscription_id, member_id, ledger_id, expected, actual,"
         " format('Subscription %%s: ', subscription_id) || message FROM ("
         "SELECT l.subscription_id, l.member_id, l.id AS ledger_id, l.expected, l.balance AS actual,"
         " CASE WHEN line = following THEN"
         " format('line %%s shows a balance of %%s, and the lines before it lead to %%s.', line, balance, expected)"
         " WHEN line = following + 1 THEN format('line %%s is missing.', following)"
-        " WHEN line > following THEN format('lines %%s to %%s are missing.', following, line - 1)"
-        " ELSE format('line %%s follows line %%s.', line, following - 1) END AS message"
+        " ELSE format('lines %%s to %%s are missing.', following, line - 1) END AS message"
         " FROM lines AS l, opened AS o WHERE line <> following AND l.id > coalesce(o.id, 0)"
         " OR balance <> expected AND restated = 0"
         " UNION ALL"
@@ -83,7 +84,7 @@ const char *gaps_query(const Counting &counting)
         " FROM %s AS s LEFT JOIN lines AS l ON l.age = 1 AND l.subscription_id = %s::text%s"
         " WHERE coalesce(%s, 0) <> coalesce(l.balance, 0)) AS gaps"
         " ORDER BY subscription_id COLLATE \"C\", member_id COLLATE \"C\", ledger_id NULLS LAST",
-        counting.sessions, counting.sessions, counting.sessions, id,
+        pair, pair, counting.sessions, counting.subscriptions, id,
         counting.by_member ? psprintf("%s::text", member) : "NULL", used, used,
         qualified_name(counting.subscriptions), id,
         counting.by_member ? psprintf(" AND l.member_id = %s::text", member) : "", used);
@@ -108,7 +109,7 @@ const Trigger *charge_trigger(Relation sessions)
 // A line for each subscription, whose counters nobody else is writing: the lock keeps them out.
 int64 open_books(Relation subscriptions, const SubscriptionShape &shape)
 {
-    Ledger *ledger = open_ledger(shape.ledger);
+    Ledger *ledger = open_ledger(shape);
     TupleTableSlot *row = table_slot_create(subscriptions, nullptr);
     PushCopiedSnapshot(GetLatestSnapshot());
     UpdateActiveSnapshotCommandId();
@@ -159,9 +160,9 @@ extern "C" Datum sc_explain_subscription(PG_FUNCTION_ARGS)
     const Reading reading = begin_reading();
     const bool found = return_query(
         fcinfo, psprintf("SELECT id, at, transaction_id, role, actor, member_id, line, session_id, delta, balance,"
-                         " reason FROM session_consistency.ledger_lines WHERE attachment = '%u'::oid"
-                         " AND subscription_id = %s ORDER BY id",
-                         counting.sessions, quote_literal_cstr(key)));
+                         " reason FROM session_consistency.ledger_lines WHERE pair = %d AND subscription_id = %s"
+                         " ORDER BY min(id) OVER (PARTITION BY member_id), member_id, line",
+                         find_pair(counting.sessions, counting.subscriptions), quote_literal_cstr(key)));
     if (!found && !finds_row(psprintf("SELECT FROM %s AS s WHERE %s::text = %s",
                                       qualified_name(counting.subscriptions),
                                       quoted_column("s", counting.subscription_id), quote_literal_cstr(key))))

@@ -319,7 +319,7 @@ void explain_batch(const Work &work, bool links)
     const SubscriptionShape &shape = work.binding->subscriptions;
     if (!OidIsValid(shape.ledger) || work.subscriptions.held.count == 0)
         return;
-    Ledger *ledger = open_ledger(shape.ledger);
+    Ledger *ledger = open_ledger(shape);
     for (size_t i = 0; i < work.subscriptions.held.count; i++) {
         const HeldSubscription &held = work.subscriptions.held.items[i];
         explain_held(work, ledger, held, i - work.subscriptions.first[held.member], links);

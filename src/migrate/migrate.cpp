@@ -323,7 +323,7 @@ void migrate(const MigrateRequest &request)
     migration.request = &request;
     migration.attachment = &require_attachment(request.sessions);
     migration.context = CurrentMemoryContext;
-    migration.run = start_run(request.sessions);
+    migration.run = start_run(request.sessions, migration.attachment->subscriptions);
     next_transaction();
     migrate_all(migration);
     retry_left(migration);

@@ -5,6 +5,7 @@
 
 #include "catalog/counting.hpp"
 #include "server/own_table.hpp"
+#include "store/pairs.hpp"
 
 namespace sc {
 
@@ -67,9 +68,9 @@ Datum remarks_array(const MigrateRun &run)
 void save(const MigrateRun &run, bool finished)
 {
     const Tally &tally = run.tally;
-    Oid types[] = {OIDOID,  TIMESTAMPTZOID, TEXTOID, INT8OID,  INT8OID,      INT8OID, INT8OID,
+    Oid types[] = {INT4OID, TIMESTAMPTZOID, TEXTOID, INT8OID,  INT8OID,      INT8OID, INT8OID,
                    INT8OID, FLOAT8OID,      JSONBOID, JSONBOID, TEXTARRAYOID, BOOLOID};
-    Datum values[] = {ObjectIdGetDatum(run.sessions),
+    Datum values[] = {Int32GetDatum(run.pair),
                       TimestampTzGetDatum(run.started),
                       CStringGetTextDatum(run.phase),
                       Int64GetDatum(run.rows_done),
@@ -87,7 +88,7 @@ void save(const MigrateRun &run, bool finished)
                      " members = $6, subscriptions = $7, counters = $8, rate = $9, linked = $10, unlinked = $11,"
                      " remarks = $12, updated = clock_timestamp(),"
                      " finished = CASE WHEN $13 THEN clock_timestamp() END"
-                     " WHERE sessions = $1 AND started = $2",
+                     " WHERE pair = $1 AND started = $2",
                      types, values);
 }
 
@@ -103,17 +104,18 @@ const char *time_left(const MigrateRun &run)
 
 }  // namespace
 
-MigrateRun *start_run(Oid sessions)
+MigrateRun *start_run(Oid sessions, Oid subscriptions)
 {
     auto *run = static_cast<MigrateRun *>(palloc0(sizeof(MigrateRun)));
     run->sessions = sessions;
+    run->pair = require_pair(sessions, subscriptions);
     run->context = CurrentMemoryContext;
     run->started = run->told = GetCurrentTimestamp();
     run->phase = "listing";
-    Oid types[] = {OIDOID, TIMESTAMPTZOID, INT4OID};
-    Datum values[] = {ObjectIdGetDatum(sessions), TimestampTzGetDatum(run->started), Int32GetDatum(MyProcPid)};
+    Oid types[] = {INT4OID, TIMESTAMPTZOID, INT4OID};
+    Datum values[] = {Int32GetDatum(run->pair), TimestampTzGetDatum(run->started), Int32GetDatum(MyProcPid)};
     run_on_own_table(runs_table,
-                     "INSERT INTO session_consistency.migration_runs (sessions, started, pid, updated, phase)"
+                     "INSERT INTO session_consistency.migration_runs (pair, started, pid, updated, phase)"
                      " VALUES ($1, $2, $3, $2, 'listing')",
                      types, values);
     return run;

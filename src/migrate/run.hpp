@@ -19,6 +19,7 @@ static_assert(Pod<Tally>);
 
 struct MigrateRun {
     Oid sessions;
+    int32 pair;
     TimestampTz started;
     TimestampTz linking;           // when the list was ready
     TimestampTz told;              // the last NOTICE
@@ -32,7 +33,7 @@ struct MigrateRun {
 static_assert(Pod<MigrateRun>);
 
 // Adds the run to migration_runs, in the transaction at hand.
-MigrateRun *start_run(Oid sessions);
+MigrateRun *start_run(Oid sessions, Oid subscriptions);
 void save_run(const MigrateRun &run);      // in the transaction that did what it says
 void add_remark(MigrateRun *run, const char *remark);
 void tell_progress(MigrateRun *run);       // at most once a second

@@ -34,4 +34,25 @@ uint64 run_on_own_table(const char *table, const char *command, std::span<Oid> t
     return SPI_processed;
 }
 
+int64 next_number(const char *table)
+{
+    Relation relation = table_open(find_own_relation(table), AccessShareLock);
+    Relation key = index_open(find_own_relation(psprintf("%s_pkey", table)), AccessShareLock);
+    Snapshot newest = RegisterSnapshot(GetLatestSnapshot());
+    SysScanDesc scan = systable_beginscan_ordered(relation, key, newest, 0, nullptr);
+    int64 highest = 0;
+    if (HeapTuple tuple = systable_getnext_ordered(scan, BackwardScanDirection)) {
+        const int column = key->rd_index->indkey.values[0];
+        bool is_null;
+        const Datum value = heap_getattr(tuple, column, RelationGetDescr(relation), &is_null);
+        const bool is_long = TupleDescAttr(RelationGetDescr(relation), column - 1)->atttypid == INT8OID;
+        highest = is_long ? DatumGetInt64(value) : DatumGetInt32(value);
+    }
+    systable_endscan_ordered(scan);
+    UnregisterSnapshot(newest);
+    index_close(key, AccessShareLock);
+    table_close(relation, AccessShareLock);
+    return highest + 1;
+}
+
 }  // namespace sc

@@ -23,4 +23,9 @@ void leave_own_table(const OwnTable &table);     // keeps the lock
 uint64 run_on_own_table(const char *table, const char *command, std::span<Oid> types, std::span<Datum> values,
                         const char *nulls = nullptr);
 
+// One more than the highest number in the primary key of that table, which is one column. Not from a sequence, since
+// sequences are not replicated. Whoever takes it keeps others from it by a lock on the table, to the end of the
+// transaction.
+int64 next_number(const char *table);
+
 }  // namespace sc

@@ -157,6 +157,16 @@ inline void enter_indexes(ResultRelInfo *target, EState *estate, TupleTableSlot 
 #endif
 }
 
+// The parts of a name as SQL writes it.
+inline List *parse_qualified_name(const char *name)
+{
+#if PG_VERSION_NUM >= 160000
+    return stringToQualifiedNameList(name, nullptr);
+#else
+    return stringToQualifiedNameList(name);
+#endif
+}
+
 // The second argument of a system cache callback.
 #if PG_VERSION_NUM >= 190000
 using SyscacheId = SysCacheIdentifier;

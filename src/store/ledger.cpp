@@ -5,6 +5,7 @@
 
 #include "server/own_table.hpp"
 #include "server/pg_compat.hpp"
+#include "store/pairs.hpp"
 #include "server/violation.hpp"
 
 namespace sc {
@@ -12,6 +13,7 @@ namespace sc {
 namespace {
 
 char *actor = nullptr;             // the setting
+int64_t last_id = 0;               // of this session: a clock that is set back must not mix its lines up
 
 // The columns in their order.
 enum Column : int {
@@ -20,7 +22,7 @@ enum Column : int {
     transaction_id,
     role,
     who,
-    attachment,
+    pair,
     subscription_id,
     member_id,
     line,
@@ -37,8 +39,7 @@ constexpr int buffered = 64;       // lines that are written together
 
 struct Ledger {
     Relation relation;
-    Relation index;                // (attachment, subscription_id, member_id, id)
-    Oid sequence;
+    Relation index;                // (pair, subscription_id, member_id, line)
     CatalogIndexState indexes;     // nullptr: they need the executor
     EState *estate;
     ResultRelInfo *target;
@@ -95,12 +96,12 @@ void close_indexes(Ledger *ledger)
 
 }  // namespace
 
-Ledger *open_ledger(Oid attached)
+Ledger *open_ledger(const SubscriptionShape &shape)
 {
     auto *ledger = static_cast<Ledger *>(palloc0(sizeof(Ledger)));
     ledger->home = CurrentMemoryContext;
+    ledger->values[pair] = Int32GetDatum(require_pair(shape.ledger, shape.relation));
     ledger->relation = table_open(find_own_relation("ledger"), RowExclusiveLock);
-    ledger->sequence = find_own_relation("ledger_id_seq");
     ledger->index = index_open(find_own_relation("ledger_subscription"), AccessShareLock);
     open_indexes(ledger);
     ledger->values[at] = TimestampTzGetDatum(GetCurrentTimestamp());
@@ -110,7 +111,6 @@ Ledger *open_ledger(Oid attached)
     ledger->nulls[who] = actor == nullptr || actor[0] == '\0';
     if (!ledger->nulls[who])
         ledger->values[who] = CStringGetTextDatum(actor);
-    ledger->values[attachment] = ObjectIdGetDatum(attached);
     ledger->context = AllocSetContextCreate(CurrentMemoryContext, "session_consistency ledger",
                                             ALLOCSET_DEFAULT_SIZES);
     return ledger;
@@ -222,7 +222,7 @@ bool same_account(const Account &left, const Account &right)
 SysScanDesc begin_account(const Ledger *ledger, const Account &account)
 {
     ScanKeyData keys[3];
-    ScanKeyInit(&keys[0], attachment + 1, BTEqualStrategyNumber, F_OIDEQ, ledger->values[attachment]);
+    ScanKeyInit(&keys[0], pair + 1, BTEqualStrategyNumber, F_INT4EQ, ledger->values[pair]);
     ScanKeyInit(&keys[1], subscription_id + 1, BTEqualStrategyNumber, F_TEXTEQ,
                 CStringGetTextDatum(account.subscription));
     if (account.member != nullptr)
@@ -344,10 +344,10 @@ void write_entry(Ledger *ledger, const Account &account, const Entry &entry)
     MemoryContextSwitchTo(ledger->context);
     std::array<Datum, columns> &values = ledger->values;
     std::array<bool, columns> &nulls = ledger->nulls;
-    const int64_t number = nextval_internal(ledger->sequence, false);
+    last_id = Max(last_id + 1, DatumGetTimestampTz(values[at]));
     if (ledger->first_id == 0)
-        ledger->first_id = number;
-    values[id] = Int64GetDatum(number);
+        ledger->first_id = last_id;
+    values[id] = Int64GetDatum(last_id);
     values[subscription_id] = CStringGetTextDatum(account.subscription);
     values[member_id] = text_or_null(account.member, &nulls[member_id]);
     values[line] = Int64GetDatum(place);
@@ -382,12 +382,12 @@ void restate(Ledger *ledger, const Account &account, int64_t counter, Cause caus
 
 namespace {
 
-// Every subscription that has a line of the attachment.
+// Every subscription that has a line of the pair.
 List *known_accounts(Ledger *ledger)
 {
     flush_ledger(ledger);
     ScanKeyData key;
-    ScanKeyInit(&key, attachment + 1, BTEqualStrategyNumber, F_OIDEQ, ledger->values[attachment]);
+    ScanKeyInit(&key, pair + 1, BTEqualStrategyNumber, F_INT4EQ, ledger->values[pair]);
     SysScanDesc scan = systable_beginscan_ordered(ledger->relation, ledger->index, SnapshotSelf, 1, &key);
     List *known = NIL;
     while (HeapTuple tuple = systable_getnext_ordered(scan, ForwardScanDirection)) {

@@ -7,10 +7,10 @@
 
 namespace sc {
 
-// Opened once for a statement; lines are buffered. A subscription's lines are in the order of their ids, and numbered
-// without a gap, since whoever writes one holds the lock of the subscription.
+// Opened once for a statement; lines are buffered. A subscription's lines are numbered in their order without a gap,
+// since whoever writes one holds the lock of the subscription.
 struct Ledger;
-Ledger *open_ledger(Oid attachment);
+Ledger *open_ledger(const SubscriptionShape &shape);
 void close_ledger(Ledger *ledger);
 
 // A subscription as the ledger calls it. member is nullptr where the key does not hold it.

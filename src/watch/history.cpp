@@ -13,28 +13,37 @@ constexpr const char *history_table = "_check_runs";
 // In minutes; -1: for ever. Superusers set it: whoever may check must not be able to wipe the history.
 int keep_history = 400 * 24 * 60;
 
+// The pairs that have a ledger now.
+constexpr const char *kept_pairs =
+    "SELECT p.pair FROM session_consistency._pairs AS p JOIN session_consistency.list_attachments() AS a"
+    " ON a.sessions = p.sessions_oid AND a.subscriptions = p.subscriptions_oid WHERE a.ledger";
+
+// True of what the run was asked to look at.
+constexpr const char *asked_for =
+    "($2 IS NULL OR pair IN (SELECT p.pair FROM session_consistency._pairs AS p WHERE p.sessions_oid = $2))";
+
 // A finding is known again by what it is about, not by its figures: a drift that grows is the same finding.
 constexpr const char *known_again =
-    "SELECT DISTINCT ON (sessions, identity) * FROM (SELECT f.*, pg_catalog.sha256(pg_catalog.convert_to("
+    "SELECT DISTINCT ON (pair, identity) * FROM (SELECT f.*, pg_catalog.sha256(pg_catalog.convert_to("
     "pg_catalog.jsonb_build_array(code, member_id, subscription_id, session_id, place)::text, 'UTF8'))"
     " AS identity FROM found AS f) AS f";
 
-Datum oid_array(List *oids)
+Datum int_array(List *numbers)
 {
-    auto *items = static_cast<Datum *>(palloc(sizeof(Datum) * Max(list_length(oids), 1)));
+    auto *items = static_cast<Datum *>(palloc(sizeof(Datum) * Max(list_length(numbers), 1)));
     int count = 0;
     ListCell *cell;
-    foreach (cell, oids)
-        items[count++] = ObjectIdGetDatum(lfirst_oid(cell));
-    return PointerGetDatum(construct_array(items, count, OIDOID, sizeof(Oid), true, TYPALIGN_INT));
+    foreach (cell, numbers)
+        items[count++] = Int32GetDatum(lfirst_int(cell));
+    return PointerGetDatum(construct_array(items, count, INT4OID, sizeof(int32), true, TYPALIGN_INT));
 }
 
-// What the statements share: $1 the run, $2 the attachment or NULL, $3 checked, $4 unread, $5 started, $6 the role,
-// $7 and $8 rows looked at, $9 new findings, $10 ended ones.
+// What the statements share: $1 the run, $2 the sessions that were asked for or NULL, $3 checked, $4 unread,
+// $5 started, $6 the role, $7 and $8 rows looked at, $9 new findings, $10 ended ones, $11 the next number of a finding.
 struct Parameters {
-    std::array<Oid, 10> types;
-    std::array<Datum, 10> values;
-    std::array<char, 11> nulls;
+    std::array<Oid, 11> types;
+    std::array<Datum, 11> values;
+    std::array<char, 12> nulls;
 };
 static_assert(Pod<Parameters>);
 
@@ -42,11 +51,13 @@ Parameters make_parameters(const CheckRun &run)
 {
     const char *role = GetUserNameFromId(GetUserId(), false);
     Parameters parameters{
-        {INT8OID, OIDOID, OIDARRAYOID, OIDARRAYOID, TIMESTAMPTZOID, TEXTOID, INT8OID, INT8OID, INT8OID, INT8OID},
-        {Int64GetDatum(0), ObjectIdGetDatum(run.sessions.value_or(InvalidOid)), oid_array(run.checked),
-         oid_array(run.unread), TimestampTzGetDatum(run.started), CStringGetTextDatum(role),
-         Int64GetDatum(run.subscriptions), Int64GetDatum(run.session_rows), Int64GetDatum(0), Int64GetDatum(0)},
-        {"          "}};
+        {INT8OID, OIDOID, INT4ARRAYOID, INT4ARRAYOID, TIMESTAMPTZOID, TEXTOID, INT8OID, INT8OID, INT8OID, INT8OID,
+         INT8OID},
+        {Int64GetDatum(next_number(history_table)), ObjectIdGetDatum(run.sessions.value_or(InvalidOid)),
+         int_array(run.checked), int_array(run.unread), TimestampTzGetDatum(run.started), CStringGetTextDatum(role),
+         Int64GetDatum(run.subscriptions), Int64GetDatum(run.session_rows), Int64GetDatum(0), Int64GetDatum(0),
+         Int64GetDatum(next_number("_check_findings"))},
+        {"           "}};
     if (!run.sessions)
         parameters.nulls[1] = 'n';
     return parameters;
@@ -66,18 +77,21 @@ uint64 run_command(Parameters &parameters, const char *command)
 
 // A ledger's last lines are missed by no later one: what a check has seen of each subscription, the next looks for. Not
 // where the books were opened since. What is compared is hashed: there may be as many lines as subscriptions.
-constexpr const char *lost_lines =
-    "WITH opened AS MATERIALIZED (SELECT DISTINCT ON (attachment) attachment, id, transaction_id"
-    " FROM session_consistency.ledger WHERE reason = 'opened' ORDER BY attachment, id DESC)"
-    " SELECT a.sessions::oid, a.subscriptions::oid, 'ledger_gap', 'high', s.member_id, s.subscription_id, NULL::text,"
-    " 'no gap', pg_catalog.format('Subscription %s: line %s, which a check has seen, is missing.', s.subscription_id,"
-    " s.line), s.id::text"
-    " FROM session_consistency.list_attachments() AS a JOIN session_consistency._ledger_seen AS s"
-    " ON s.attachment = a.sessions LEFT JOIN opened AS o ON o.attachment = a.sessions"
-    " WHERE a.ledger AND a.sessions = ANY ($3) AND a.sessions <> ALL ($4)"
-    " AND (o.id IS NULL OR o.id <= s.id OR o.transaction_id = s.transaction_id) AND NOT EXISTS (SELECT"
-    " FROM session_consistency.ledger AS l WHERE l.attachment = s.attachment AND l.subscription_id = s.subscription_id"
-    " AND l.id = s.id)";
+const char *lost_lines()
+{
+    return psprintf(
+        "WITH opened AS MATERIALIZED (SELECT DISTINCT ON (pair) pair, id, transaction_id"
+        " FROM session_consistency.ledger WHERE reason = 'opened' ORDER BY pair, id DESC)"
+        " SELECT s.pair, 'ledger_gap', 'high', nullif(s.member_id, ''), s.subscription_id, NULL::text, 'no gap',"
+        " pg_catalog.format('Subscription %%s: line %%s, which a check has seen, is missing.', s.subscription_id,"
+        " s.line), s.id::text"
+        " FROM session_consistency._ledger_seen AS s LEFT JOIN opened AS o ON o.pair = s.pair"
+        " WHERE s.pair IN (%s) AND s.pair = ANY ($3) AND s.pair <> ALL ($4)"
+        " AND (o.id IS NULL OR o.id <= s.id OR o.transaction_id = s.transaction_id) AND NOT EXISTS (SELECT"
+        " FROM session_consistency.ledger AS l WHERE l.pair = s.pair AND l.subscription_id = s.subscription_id"
+        " AND coalesce(l.member_id, '') = s.member_id AND l.line = s.line AND l.id = s.id)",
+        kept_pairs);
+}
 
 void find_lost_lines(Parameters &parameters, Tuplestorestate *found)
 {
@@ -86,42 +100,37 @@ void find_lost_lines(Parameters &parameters, Tuplestorestate *found)
     for (int i = 0; i < count; i++)
         list->params[i] = {parameters.values[i], parameters.nulls[i] == 'n', PARAM_FLAG_CONST, parameters.types[i]};
     SPIExecuteOptions options{};
+    const char *query = lost_lines();
     options.params = list;
     options.dest = CreateTuplestoreDestReceiver();
     SetTuplestoreDestReceiverParams(options.dest, found, CurrentMemoryContext, false, nullptr, nullptr);
-    const int result = SPI_execute_extended(lost_lines, &options);
+    const int result = SPI_execute_extended(query, &options);
     if (result != SPI_OK_SELECT)
-        elog(ERROR, "\"%s\" failed: %s", lost_lines, SPI_result_code_string(result));
+        elog(ERROR, "\"%s\" failed: %s", query, SPI_result_code_string(result));
 }
 
 void remember_lines(Parameters &parameters)
 {
-    run_command(parameters, "DELETE FROM session_consistency._ledger_seen AS s WHERE NOT EXISTS ("
-                            "SELECT FROM session_consistency.list_attachments() AS a"
-                            " WHERE a.ledger AND a.sessions = s.attachment)");
     run_command(parameters,
-                "INSERT INTO session_consistency._ledger_seen AS s (attachment, subscription_id, member_id, line, id,"
-                " transaction_id) SELECT l.* FROM (SELECT DISTINCT ON (attachment, subscription_id, member_id)"
-                " attachment, subscription_id, member_id, line, id, transaction_id FROM session_consistency.ledger"
-                " WHERE attachment IN (SELECT a.sessions FROM session_consistency.list_attachments() AS a"
-                " WHERE a.ledger) AND attachment = ANY ($3) AND attachment <> ALL ($4)"
-                " ORDER BY attachment DESC, subscription_id DESC, member_id DESC, id DESC) AS l"
-                " WHERE NOT EXISTS (SELECT FROM session_consistency._check_findings AS f WHERE f.ended IS NULL"
-                " AND f.code = 'ledger_gap' AND f.sessions = l.attachment AND f.subscription_id = l.subscription_id"
-                " AND coalesce(f.member_id, '') = coalesce(l.member_id, ''))"
-                " ON CONFLICT (attachment, subscription_id, member_id) DO UPDATE"
-                " SET line = excluded.line, id = excluded.id, transaction_id = excluded.transaction_id"
-                " WHERE s.id < excluded.id");
+                psprintf("DELETE FROM session_consistency._ledger_seen WHERE pair NOT IN (%s)", kept_pairs));
+    run_command(parameters,
+                psprintf("INSERT INTO session_consistency._ledger_seen AS s (pair, subscription_id, member_id, line,"
+                         " id, transaction_id) SELECT l.pair, l.subscription_id, coalesce(l.member_id, ''), l.line,"
+                         " l.id, l.transaction_id FROM (SELECT DISTINCT ON (pair, subscription_id, member_id)"
+                         " pair, subscription_id, member_id, line, id, transaction_id FROM session_consistency.ledger"
+                         " WHERE pair IN (%s) AND pair = ANY ($3) AND pair <> ALL ($4)"
+                         " ORDER BY pair DESC, subscription_id DESC, member_id DESC, line DESC) AS l"
+                         " WHERE NOT EXISTS (SELECT FROM session_consistency._check_findings AS f"
+                         " WHERE f.ended IS NULL AND f.code = 'ledger_gap' AND f.pair = l.pair"
+                         " AND f.subscription_id = l.subscription_id"
+                         " AND coalesce(f.member_id, '') = coalesce(l.member_id, ''))"
+                         " ON CONFLICT (pair, subscription_id, member_id) DO UPDATE"
+                         " SET line = excluded.line, id = excluded.id, transaction_id = excluded.transaction_id"
+                         " WHERE (s.line, s.id) <> (excluded.line, excluded.id)",
+                         kept_pairs));
 }
 
 // Findings -----------------------------------------------------------------------------------------------------------
-
-int64 next_run()
-{
-    SPI_execute("SELECT pg_catalog.nextval('session_consistency._check_runs_run_id')", false, 1);
-    bool is_null;
-    return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
-}
 
 // Makes what was found a table of the statements that follow.
 void register_found(const CheckRun &run)
@@ -143,21 +152,22 @@ void merge_findings(Parameters &parameters)
     run_command(parameters,
                 psprintf("UPDATE session_consistency._check_findings AS o SET last_run = $1, last_seen = $5,"
                          " severity = n.severity, expected = n.expected, actual = n.actual FROM (%s) AS n"
-                         " WHERE o.ended IS NULL AND o.sessions = n.sessions AND o.identity = n.identity",
+                         " WHERE o.ended IS NULL AND o.pair = n.pair AND o.identity = n.identity",
                          known_again));
     const uint64 added = run_command(
         parameters,
-        psprintf("INSERT INTO session_consistency._check_findings (sessions, subscriptions, code, severity, member_id,"
+        psprintf("INSERT INTO session_consistency._check_findings (finding_id, pair, code, severity, member_id,"
                  " subscription_id, session_id, expected, actual, identity, first_run, last_run, first_seen, last_seen)"
-                 " SELECT sessions, subscriptions, code, severity, member_id, subscription_id, session_id, expected,"
-                 " actual, identity, $1, $1, $5, $5 FROM (%s) AS n WHERE NOT EXISTS (SELECT"
-                 " FROM session_consistency._check_findings AS o WHERE o.ended IS NULL AND o.sessions = n.sessions"
+                 " SELECT $11 + row_number() OVER () - 1, pair, code, severity, member_id, subscription_id, session_id,"
+                 " expected, actual, identity, $1, $1, $5, $5 FROM (%s) AS n WHERE NOT EXISTS (SELECT"
+                 " FROM session_consistency._check_findings AS o WHERE o.ended IS NULL AND o.pair = n.pair"
                  " AND o.identity = n.identity)",
                  known_again));
     const uint64 ended =
-        run_command(parameters, "UPDATE session_consistency._check_findings SET ended = $5"
-                                " WHERE ended IS NULL AND last_run <> $1 AND ($2 IS NULL OR sessions = $2)"
-                                " AND NOT (sessions = ANY ($4) AND code <> 'enforcement_gap')");
+        run_command(parameters, psprintf("UPDATE session_consistency._check_findings SET ended = $5"
+                                         " WHERE ended IS NULL AND last_run <> $1 AND %s"
+                                         " AND NOT (pair = ANY ($4) AND code <> 'enforcement_gap')",
+                                         asked_for));
     parameters.values[8] = Int64GetDatum(static_cast<int64>(added));
     parameters.values[9] = Int64GetDatum(static_cast<int64>(ended));
 }
@@ -165,11 +175,13 @@ void merge_findings(Parameters &parameters)
 void insert_run(Parameters &parameters)
 {
     run_command(parameters,
-                "INSERT INTO session_consistency._check_runs (run_id, started, finished, run_by, sessions, checked,"
-                " subscription_rows, session_rows, new_findings, ended_findings, open_findings)"
-                " SELECT $1, $5, pg_catalog.clock_timestamp(), $6, $2, $3, $7, $8, $9, $10,"
-                " (SELECT pg_catalog.count(*) FROM session_consistency._check_findings"
-                " WHERE ended IS NULL AND ($2 IS NULL OR sessions = $2))");
+                psprintf("INSERT INTO session_consistency._check_runs (run_id, started, finished, run_by, sessions,"
+                         " checked, subscription_rows, session_rows, new_findings, ended_findings, open_findings)"
+                         " SELECT $1, $5, pg_catalog.clock_timestamp(), $6,"
+                         " $2::regclass::session_consistency.table_ref, $3, $7, $8, $9, $10,"
+                         " (SELECT pg_catalog.count(*) FROM session_consistency._check_findings"
+                         " WHERE ended IS NULL AND %s)",
+                         asked_for));
 }
 
 // Findings that are open are kept whatever their age.
@@ -187,21 +199,25 @@ void forget_the_old(Parameters &parameters)
 // than 8,000 bytes: what of its list goes beyond 6,000 is only counted.
 const char *payload_query = R"(
     WITH new AS (
-        SELECT sessions::text AS attachment, code, severity, count(*) AS findings,
-               array_position('{critical,high,medium,low}', severity) AS rank
-        FROM session_consistency._check_findings WHERE first_run = $1 GROUP BY sessions, code, severity),
+        SELECT p.sessions::text AS attachment, p.subscriptions::text AS subscriptions, f.code, f.severity,
+               count(*) AS findings, array_position('{critical,high,medium,low}', f.severity) AS rank
+        FROM session_consistency._check_findings AS f JOIN session_consistency._pairs AS p ON p.pair = f.pair
+        WHERE f.first_run = $1 GROUP BY p.pair, f.code, f.severity),
     listed AS (
-        SELECT new.*, jsonb_build_object('attachment', attachment, 'code', code, 'severity', severity,
-                                         'findings', findings) AS item
+        SELECT new.*, jsonb_build_object('attachment', attachment, 'subscriptions', subscriptions, 'code', code,
+                                         'severity', severity, 'findings', findings) AS item
         FROM new),
     measured AS (
-        SELECT listed.*, sum(octet_length(item::text) + 2) OVER (ORDER BY rank, attachment, code) AS size FROM listed)
+        SELECT listed.*, sum(octet_length(item::text) + 2)
+                         OVER (ORDER BY rank, attachment, subscriptions, code) AS size
+        FROM listed)
     SELECT jsonb_build_object(
         'run_id', $1, 'new_findings', $9,
         'open_findings', (SELECT open_findings FROM session_consistency._check_runs WHERE run_id = $1),
         'by_severity', (SELECT jsonb_object_agg(severity, findings)
                         FROM (SELECT severity, sum(findings) AS findings FROM new GROUP BY severity) AS s),
-        'findings', coalesce(jsonb_agg(item ORDER BY rank, attachment, code) FILTER (WHERE size < 6000), '[]'),
+        'findings', coalesce(jsonb_agg(item ORDER BY rank, attachment, subscriptions, code)
+                             FILTER (WHERE size < 6000), '[]'),
         'omitted', coalesce(sum(findings) FILTER (WHERE size >= 6000), 0))::text
     FROM measured)";
 
@@ -217,17 +233,17 @@ void notify(Parameters &parameters)
 
 TupleDesc found_shape()
 {
-    constexpr std::array names{"sessions",        "subscriptions", "code",     "severity", "member_id",
-                               "subscription_id", "session_id",    "expected", "actual",   "place"};
+    constexpr std::array names{"pair",       "code",     "severity", "member_id", "subscription_id",
+                               "session_id", "expected", "actual",   "place"};
     List *columns = NIL;
     List *types = NIL;
     List *modifiers = NIL;
     List *collations = NIL;
     for (size_t i = 0; i < names.size(); i++) {
         columns = lappend(columns, makeString(pstrdup(names[i])));
-        types = lappend_oid(types, i < 2 ? OIDOID : TEXTOID);
+        types = lappend_oid(types, i == 0 ? INT4OID : TEXTOID);
         modifiers = lappend_int(modifiers, -1);
-        collations = lappend_oid(collations, i < 2 ? InvalidOid : get_typcollation(TEXTOID));
+        collations = lappend_oid(collations, i == 0 ? InvalidOid : get_typcollation(TEXTOID));
     }
     return BuildDescFromLists(columns, types, modifiers, collations);
 }
@@ -242,8 +258,6 @@ int64 store_run(const CheckRun &run)
     Parameters parameters = make_parameters(run);    // says who the caller is
     const OwnTable history = enter_own_table(history_table);
     join_by_hash();          // what this very run has written is in no statistics
-    const int64 id = next_run();
-    parameters.values[0] = Int64GetDatum(id);
     find_lost_lines(parameters, run.found);
     register_found(run);
     merge_findings(parameters);
@@ -253,7 +267,7 @@ int64 store_run(const CheckRun &run)
     notify(parameters);
     forget_the_old(parameters);
     leave_own_table(history);
-    return id;
+    return DatumGetInt64(parameters.values[0]);
 }
 
 void init_check_history()

@@ -10,8 +10,8 @@ namespace sc {
 // found_shape() describes.
 struct CheckRun {
     TimestampTz started;
-    std::optional<Oid> sessions;   // the one attachment that was asked for
-    List *checked;                 // the oids of the sessions' tables that were looked at
+    std::optional<Oid> sessions;   // the one table that was asked for
+    List *checked;                 // the pairs of tables that were looked at
     List *unread;                  // those of them whose rows could not be read: what was found there before stays open
     int64 subscriptions;           // rows looked at
     int64 session_rows;

@@ -298,6 +298,8 @@ extern "C" PGDLLEXPORT Datum sc_repair(PG_FUNCTION_ARGS)
     job.dry_run = PG_GETARG_BOOL(1);
     job.result = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo);
     job.tables = open_repair_tables(sessions, job.dry_run ? AccessShareLock : RowExclusiveLock);
+    if (!job.dry_run)
+        lock_repair_log();
     const int level = begin_repair();
     connect_spi();
     find_candidates(job);

@@ -2,6 +2,7 @@
 #include "watch/repair_log.hpp"
 
 #include "server/own_table.hpp"
+#include "store/pairs.hpp"
 
 namespace sc {
 
@@ -28,12 +29,18 @@ Oid column_oid(int column)
 
 }  // namespace
 
+void lock_repair_log()
+{
+    LockRelationOid(find_own_relation(log_table), ShareUpdateExclusiveLock);
+}
+
 int64 log_repair(const Repair &repair)
 {
-    Oid types[] = {OIDOID, OIDOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID};
+    Oid types[] = {INT8OID, INT4OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID};
     char nulls[] = "           ";
-    Datum values[] = {ObjectIdGetDatum(repair.sessions),
-                      ObjectIdGetDatum(repair.subscriptions),
+    const int64 id = next_number(log_table);
+    Datum values[] = {Int64GetDatum(id),
+                      Int32GetDatum(require_pair(repair.sessions, repair.subscriptions)),
                       CStringGetTextDatum(GetUserNameFromId(GetUserId(), false)),
                       text_or_null(repair.code, &nulls[3]),
                       text_or_null(repair.member_id, &nulls[4]),
@@ -44,12 +51,11 @@ int64 log_repair(const Repair &repair)
                       text_or_null(repair.before, &nulls[9]),
                       text_or_null(repair.after, &nulls[10])};
     run_on_own_table(log_table,
-                     "INSERT INTO session_consistency._repairs (sessions, subscriptions, repaired_by, code, member_id,"
+                     "INSERT INTO session_consistency._repairs (repair_id, pair, repaired_by, code, member_id,"
                      " subscription_id, session_id, key, action, before, after)"
-                     " VALUES ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9, $10::jsonb, $11::jsonb) RETURNING repair_id",
+                     " VALUES ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9, $10::jsonb, $11::jsonb)",
                      types, values, nulls);
-    bool is_null;
-    return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
+    return id;
 }
 
 Repair find_repair(int64 id)
@@ -57,10 +63,11 @@ Repair find_repair(int64 id)
     Oid types[] = {INT8OID};
     Datum values[] = {Int64GetDatum(id)};
     run_on_own_table(log_table,
-                     "SELECT sessions::oid, subscriptions::oid, code, member_id, subscription_id, session_id,"
-                     " key::text, action, before::text, after::text,"
+                     "SELECT p.sessions::regclass::oid, p.subscriptions::regclass::oid, code, member_id,"
+                     " subscription_id, session_id, key::text, action, before::text, after::text,"
                      " to_char(undone_at, 'YYYY-MM-DD HH24:MI:SSOF'), undone_by"
-                     " FROM session_consistency._repairs WHERE repair_id = $1 FOR UPDATE",
+                     " FROM session_consistency._repairs AS r JOIN session_consistency._pairs AS p ON p.pair = r.pair"
+                     " WHERE repair_id = $1 FOR UPDATE OF r",
                      types, values);
     if (SPI_processed == 0)
         ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("repair " INT64_FORMAT " does not exist", id),

@@ -7,7 +7,7 @@ namespace sc {
 
 // One change. Texts are values as text; before, after and key are JSON objects.
 struct Repair {
-    Oid sessions;
+    Oid sessions;                  // InvalidOid where the table is gone, as the next
     Oid subscriptions;
     const char *code;              // of the finding, as audit() has it
     const char *member_id;
@@ -20,7 +20,10 @@ struct Repair {
 };
 static_assert(Pod<Repair>);
 
-// Needs an SPI connection, as the other two do.
+// One repair at a time, until the end of the transaction: they are numbered one after the other.
+void lock_repair_log();
+
+// Needs the lock and an SPI connection, which the other two need, too.
 int64 log_repair(const Repair &repair);
 
 // Reads and locks an entry until the transaction ends. 42704 where there is none, 55000 where it was undone.

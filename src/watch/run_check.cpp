@@ -8,6 +8,7 @@
 #include "catalog/counting.hpp"
 #include "server/settings.hpp"
 #include "server/spi.hpp"
+#include "store/pairs.hpp"
 
 namespace sc {
 
@@ -25,13 +26,13 @@ Oid subscriptions_of(const Attachment &attachment)
     return candidates.size() == 1 ? candidates.front() : InvalidOid;
 }
 
-void add_gap(Checking &checking, Oid sessions, Oid subscriptions, const char *gap)
+void add_gap(Checking &checking, int32 pair, const char *gap)
 {
-    std::array<Datum, 10> values{ObjectIdGetDatum(sessions), ObjectIdGetDatum(subscriptions),
-                                 CStringGetTextDatum("enforcement_gap"), CStringGetTextDatum("critical")};
-    std::array<bool, 10> nulls{false, !OidIsValid(subscriptions), false, false, true, true, true};
-    values[7] = CStringGetTextDatum("enforced");
-    values[8] = values[9] = CStringGetTextDatum(gap);
+    std::array<Datum, 9> values{Int32GetDatum(pair), CStringGetTextDatum("enforcement_gap"),
+                                CStringGetTextDatum("critical")};
+    std::array<bool, 9> nulls{false, false, false, true, true, true};
+    values[6] = CStringGetTextDatum("enforced");
+    values[7] = values[8] = CStringGetTextDatum(gap);
     tuplestore_putvalues(checking.run.found, checking.shape, values.data(), nulls.data());
 }
 
@@ -46,19 +47,19 @@ int64 count_rows(Oid table)
     return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
 }
 
-// Keeps what a query finds, of which $1 and $2 are the tables.
-void find_rows(Checking &checking, Oid sessions, Oid subscriptions, const char *query)
+// Keeps what a query finds, of which $1 is the pair and $2 are the sessions.
+void find_rows(Checking &checking, int32 pair, Oid sessions, const char *query)
 {
     DestReceiver *receiver = CreateTuplestoreDestReceiver();
     SetTuplestoreDestReceiverParams(receiver, checking.run.found, CurrentMemoryContext, false, nullptr, nullptr);
-    Oid types[] = {OIDOID, OIDOID};
-    Datum values[] = {ObjectIdGetDatum(sessions), ObjectIdGetDatum(subscriptions)};
+    Oid types[] = {INT4OID, OIDOID};
+    Datum values[] = {Int32GetDatum(pair), ObjectIdGetDatum(sessions)};
     auto *parameters = makeParamList(2);
     for (int i = 0; i < 2; i++) {
         parameters->params[i].value = values[i];
         parameters->params[i].ptype = types[i];
         parameters->params[i].pflags = PARAM_FLAG_CONST;
-        parameters->params[i].isnull = i == 1 && !OidIsValid(subscriptions);
+        parameters->params[i].isnull = false;
     }
     SPIExecuteOptions options{};
     options.params = parameters;
@@ -69,18 +70,18 @@ void find_rows(Checking &checking, Oid sessions, Oid subscriptions, const char *
 }
 
 // The audit finds the gaps that its own look at the attachment shows, too.
-void audit_rows(Checking &checking, Oid sessions, Oid subscriptions)
+void audit_rows(Checking &checking, int32 pair, Oid sessions)
 {
-    find_rows(checking, sessions, subscriptions,
-              "SELECT $1, $2, code, severity, member_id, subscription_id, session_id, expected, actual,"
-              " CASE WHEN code = 'enforcement_gap' THEN actual END FROM session_consistency.audit_findings($1)");
+    find_rows(checking, pair, sessions,
+              "SELECT $1, code, severity, member_id, subscription_id, session_id, expected, actual,"
+              " CASE WHEN code = 'enforcement_gap' THEN actual END FROM session_consistency.audit_findings($2)");
 }
 
-void replay_ledger(Checking &checking, Oid sessions, Oid subscriptions)
+void replay_ledger(Checking &checking, int32 pair, Oid sessions)
 {
-    find_rows(checking, sessions, subscriptions,
-              "SELECT $1, $2, 'ledger_gap', 'high', member_id, subscription_id, NULL::text, 'no gap', message,"
-              " ledger_id::text FROM session_consistency.ledger_gaps($1)");
+    find_rows(checking, pair, sessions,
+              "SELECT $1, 'ledger_gap', 'high', member_id, subscription_id, NULL::text, 'no gap', message,"
+              " ledger_id::text FROM session_consistency.ledger_gaps($2)");
 }
 
 // An attachment that is broken cannot be audited, and must not keep the others from it: a column is gone or has
@@ -101,28 +102,29 @@ void check_attachment(Checking &checking, const Attachment &attachment)
     CheckRun &run = checking.run;
     const Oid sessions = attachment.sessions;
     const Oid subscriptions = subscriptions_of(attachment);
+    const int32 pair = require_pair(sessions, subscriptions);
     int64 session_rows = 0;
     int64 subscription_rows = 0;
-    run.checked = lappend_oid(run.checked, sessions);
+    run.checked = lappend_int(run.checked, pair);
     const char *obstacle = try_and_undo(
         [&] {
             session_rows = count_rows(sessions);
             if (OidIsValid(subscriptions))
                 subscription_rows = count_rows(subscriptions);
-            audit_rows(checking, sessions, subscriptions);
+            audit_rows(checking, pair, sessions);
             if (attachment.mapping.ledger)
-                replay_ledger(checking, sessions, subscriptions);
+                replay_ledger(checking, pair, sessions);
         },
         is_broken_attachment);
     run.session_rows += session_rows;
     run.subscriptions += subscription_rows;
     if (obstacle == nullptr)
         return;
-    run.unread = lappend_oid(run.unread, sessions);
+    run.unread = lappend_int(run.unread, pair);
     const Names gaps = find_gaps(attachment);
     for (const char *gap : gaps)
-        add_gap(checking, sessions, subscriptions, gap);
-    add_gap(checking, sessions, subscriptions,
+        add_gap(checking, pair, gap);
+    add_gap(checking, pair,
             psprintf("the rows of table %s cannot be checked: %s", qualified_name(sessions), obstacle));
 }
 
@@ -180,9 +182,10 @@ bool check_remnants(Checking &checking, std::optional<Oid> only)
         if (only && table != *only)
             continue;
         any = true;
-        checking.run.unread = lappend_oid(checking.run.unread, table);
-        checking.run.checked = lappend_oid(checking.run.checked, table);
-        add_gap(checking, table, InvalidOid,
+        const int32 pair = require_pair(table, InvalidOid);
+        checking.run.unread = lappend_int(checking.run.unread, pair);
+        checking.run.checked = lappend_int(checking.run.checked, pair);
+        add_gap(checking, pair,
                 psprintf("table %s has no trigger that calls %s()", qualified_name(table), function::charge));
     }
     return any;
@@ -199,7 +202,7 @@ void check_orphaned_guards(Checking &checking, std::span<const Attachment> attac
         for (const Attachment &attachment : attachments)
             attached |= attachment.subscriptions == table;
         if (!attached)
-            add_gap(checking, table, table,
+            add_gap(checking, require_pair(table, table),
                     psprintf("table %s is guarded, and no sessions are attached to it", qualified_name(table)));
     }
 }
@@ -218,7 +221,7 @@ void check_everything(Checking &checking)
     const Names switched_off = find_switched_off();
     for (const char *sentence : switched_off)
         for (const Attachment &attachment : attachments)
-            add_gap(checking, attachment.sessions, subscriptions_of(attachment), sentence);
+            add_gap(checking, require_pair(attachment.sessions, subscriptions_of(attachment)), sentence);
 }
 
 }  // namespace

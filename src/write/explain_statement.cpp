@@ -31,7 +31,7 @@ namespace {
 Ledger *ledger_of(Explainer *explainer)
 {
     if (explainer->ledger == nullptr)
-        explainer->ledger = open_ledger(explainer->shape->ledger);
+        explainer->ledger = open_ledger(*explainer->shape);
     return explainer->ledger;
 }
 

@@ -20,7 +20,7 @@ extern "C" PGDLLEXPORT Datum sc_reset_counters(PG_FUNCTION_ARGS)
     // Before the user's own triggers on the subscriptions, which may book more. Subscriptions that are gone as well
     // have lines, too.
     if (OidIsValid(shape.ledger)) {
-        Ledger *ledger = open_ledger(shape.ledger);
+        Ledger *ledger = open_ledger(shape);
         restate_rest_unused(ledger, Cause::truncated);
         close_ledger(ledger);
     }

@@ -52,7 +52,8 @@ is(scalar(@told), 1, 'one notification for a run with 500 new findings');
 is(value($told[0], "p -> 'new_findings'"), '500', 'it says how many are new');
 is(value($told[0], "p -> 'by_severity'"), '{"high": 500}', 'it says how bad they are');
 is(value($told[0], "p #> '{findings,0}'"),
-	'{"code": "count_mismatch", "findings": 500, "severity": "high", "attachment": "public.training_sessions"}',
+	'{"code": "count_mismatch", "findings": 500, "severity": "high", "attachment": "public.training_sessions", '
+	  . '"subscriptions": "public.member_subscriptions"}',
 	'it says where they are');
 is(value($told[0], "(p -> 'run_id')::bigint = (SELECT max(run_id) FROM session_consistency.check_runs)"),
 	't', 'it names the run');

@@ -79,6 +79,7 @@ SQL
 			my ($name, $labels, $value) = ($1, $2, $3);
 			$labels =~ s/,?server="[^"]*"//;
 			$labels =~ s/^attachment="public.training_sessions",?//;
+			$labels =~ s/,?subscriptions_table="public.member_subscriptions"//;
 			$labels =~ s/^severity="(\w+)"$/$1/;
 			$values{ $labels eq '' ? $name : "$name $labels" } = $value;
 		}
