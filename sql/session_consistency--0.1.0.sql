@@ -840,3 +840,12 @@ COMMENT ON FUNCTION session_consistency.unschedule_check() IS
 'Takes back what schedule_check() scheduled in this database, as far as the calling role may see it in cron.job: its own jobs, a superuser all. Returns how many jobs that were.
 
 Errors: 55000 as schedule_check(); 42501 without USAGE on the schema cron.';
+
+-- Dumping ------------------------------------------------------------------------------------------------------------
+
+-- pg_dump reads all of this as whoever calls it, or fails. The owner of the database may dump it, and so read it.
+GRANT SELECT ON
+    session_consistency._pairs, session_consistency.ledger, session_consistency.migration_runs,
+    session_consistency._repairs, session_consistency._check_runs, session_consistency._check_findings,
+    session_consistency._ledger_seen
+    TO pg_database_owner;
