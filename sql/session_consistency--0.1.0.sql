@@ -182,7 +182,7 @@ Argument: sessions, the attached table of the sessions; NULL: every attachment.
 
 Columns, counts in sessions: attachment (the table of the sessions), subscriptions (that of the subscriptions), subscription_id and member_id (as text), total (NULL: unlimited), completed and scheduled (the recount), remaining (total - used), used (as stored), expected_used (completed + scheduled), drift (used - expected_used), message (what is wrong, with the figures). An attachment that cannot be read has one row with nothing but attachment and message.
 
-Reads with the caller''s own rights, all attachments in one snapshot, locks like a SELECT, and works on a standby and in a READ ONLY transaction.
+For whoever may read every row; read as the owner of the sessions, restricted (docs/rights.md), all attachments in one snapshot, locks like a SELECT, and works on a standby and in a READ ONLY transaction. Of all attachments, one that cannot be read has a row of its own: its message says why, and its figures are NULL.
 
 Errors: 42501 where the caller may not read every row (a privilege is missing, or row-level security applies to the caller), never a partial answer; 55000 where the table is not attached, is a partition, or has lost its foreign key; 42703, 42804 where a column of the attachment was renamed or dropped, or has another type since.';
 
@@ -202,7 +202,7 @@ Arguments: p_member_id, the member, as text, uuid or bigint, whatever type the c
 
 Returns an object, counts in sessions: valid (boolean), subscription_id (text), expected (the recount), actual (used as stored), breakdown (completed and scheduled of the recount, remaining = total - used, null where the total is unlimited), message (one sentence), issues (an array of sentences, empty where all is well). A member without an active subscription is valid; one with several, possible only where the unique index is gone, is not. Both have null for subscription_id and every count; issues then names the subscriptions and what is wrong with each.
 
-Reads with the caller''s own rights in one snapshot, locks like a SELECT, and works on a standby and in a READ ONLY transaction.
+For whoever may read every row; read as the owner of the sessions, restricted (docs/rights.md), in one snapshot, locks like a SELECT, and works on a standby and in a READ ONLY transaction.
 
 Errors: 42P08 where sessions is NULL and several tables are attached, naming them; 22004 where the member is NULL; the type''s own error (22P02, 22003) for a member that the type of the column refuses; 42501, 55000 and 42703 as check_counts().';
 COMMENT ON FUNCTION session_consistency.check_session_integrity(uuid, regclass) IS
@@ -360,7 +360,7 @@ CREATE FUNCTION session_consistency.explain_subscription(
 COMMENT ON FUNCTION session_consistency.explain_subscription(regclass, text) IS
 'The life of each credit of one subscription, in order, with the balance after each line: the columns are those of session_consistency.ledger. The last balance is the counter that is stored. Arguments: sessions, the attached table; subscription_id, the key as text.
 
-Reads with the caller''s own rights. Errors: 22004 a NULL argument; 22023 no such subscription, now or ever; the type''s own error (22P02) for a key that it refuses; 42501 where the caller may not read every row of both tables; 55000 where the table is not attached, or has no ledger.';
+For whoever may read both tables; read as the owner of the sessions, restricted (docs/rights.md). Errors: 22004 a NULL argument; 22023 no such subscription, now or ever; the type''s own error (22P02) for a key that it refuses; 42501 where the caller may not read every row of both tables; 55000 where the table is not attached, or has no ledger.';
 
 CREATE FUNCTION session_consistency.ledger_gaps(
     sessions regclass DEFAULT NULL,
@@ -377,7 +377,7 @@ CREATE FUNCTION session_consistency.ledger_gaps(
 COMMENT ON FUNCTION session_consistency.ledger_gaps(regclass) IS
 'Replays the ledger and returns a row for each place where it does not lead to what is stored, none when all is well: a line before which others are missing by their numbers, or whose balance is not that of the line before plus its delta (ledger_id names it; expected and actual are balances), or a subscription whose counter is not the last balance (ledger_id is NULL; expected is the balance, actual the counter). Lines before the last one that was opened are history and not judged; nor are balances before the last one that was recounted, repaired or truncated. That the last lines are missing, and their deltas add up to 0, only a check can tell that has seen them: run_check().
 
-Argument: sessions, the attached table; NULL: every attachment with a ledger. Reads with the caller''s own rights, in one snapshot, and works on a standby.
+Argument: sessions, the attached table; NULL: every attachment with a ledger. For whoever may read the sessions; read as their owner, restricted (docs/rights.md), in one snapshot, and works on a standby. Of all attachments, one that cannot be read has a row of its own: its message says why.
 
 Errors: those of check_counts(); 55000 also where the table has no ledger.';
 
@@ -740,7 +740,7 @@ A finding that was there before is not told again: it is one row with the first 
 
 The rows of an attachment that is too broken to be read, for example without one of its columns, are not judged: that is a finding itself, and what was found in them before stays open.
 
-Reads with the caller''s own rights and locks like a SELECT: no booking waits for it. It writes nothing but its own history; two runs wait for each other. Runs and findings that have ended are deleted when they are older than the setting session_consistency.keep_history, 400 days unless a superuser sets it: ALTER DATABASE ... SET session_consistency.keep_history = ''90d'', -1 for ever.
+For whoever may read every row; read as the owners of the tables, restricted (docs/rights.md). Locks like a SELECT: no booking waits for it. It writes nothing but its own history; two runs wait for each other. Runs and findings that have ended are deleted when they are older than the setting session_consistency.keep_history, 400 days unless a superuser sets it: ALTER DATABASE ... SET session_consistency.keep_history = ''90d'', -1 for ever.
 
 Errors: 42P01 no such table; 55000 not attached; 42501 where the caller may not read every row; 25006 in a READ ONLY transaction or on a standby.';
 

@@ -84,6 +84,7 @@ ROLLBACK;
 
 -- Other subscriptions than the attached ones are audited as if nothing were attached.
 CREATE TABLE other_packs AS SELECT * FROM member_subscriptions;
+ALTER TABLE other_packs OWNER TO :owner;
 ALTER TABLE other_packs ADD PRIMARY KEY (id);
 UPDATE other_packs SET taken = 0;
 SELECT code, subscription_id, repair_sql

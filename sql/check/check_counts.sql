@@ -139,7 +139,8 @@ SELECT * FROM refusal($$SELECT * FROM session_consistency.check_counts('training
 ALTER TABLE member_subscriptions RENAME used_up TO used_sessions;
 BEGIN;
 ALTER TABLE "the visits" DROP CONSTRAINT "the visits_customer_counted_fkey";
-SELECT * FROM refusal($$SELECT * FROM session_consistency.check_counts()$$);
+SELECT * FROM refusal($$SELECT * FROM session_consistency.check_counts('"the visits"')$$);
+SELECT attachment, message FROM session_consistency.check_counts() WHERE subscription_id IS NULL;
 ROLLBACK;
 
 -- Put right, all is well again.

@@ -41,7 +41,7 @@ SELECT * FROM counters();
 
 -- Generated columns and CHECKs of the table's own are kept. Statement triggers of the table fire, with what they may see of all partitions.
 CREATE TABLE seen (what text);
-CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     IF TG_LEVEL = 'STATEMENT' AND TG_WHEN = 'AFTER' THEN
         INSERT INTO seen SELECT format('%s %s: %s', TG_TABLE_NAME, TG_WHEN,
@@ -52,7 +52,7 @@ BEGIN
     INSERT INTO seen VALUES (format('%s %s', TG_TABLE_NAME, TG_WHEN));
     RETURN NEW;
 END $$;
-CREATE FUNCTION note_row() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.note := 'linked'; RETURN NEW; END $$;
+CREATE FUNCTION note_row() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$ BEGIN NEW.note := 'linked'; RETURN NEW; END $$;
 CREATE TRIGGER before_all BEFORE UPDATE ON training_sessions EXECUTE FUNCTION look();
 CREATE TRIGGER after_all AFTER UPDATE ON training_sessions REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows EXECUTE FUNCTION look();
 CREATE TRIGGER before_partition BEFORE UPDATE ON sessions_2032 EXECUTE FUNCTION look();

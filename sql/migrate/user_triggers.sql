@@ -1,17 +1,17 @@
--- The user's own triggers fire when a link is written, as for any UPDATE, with the caller's search path; what they do to
--- sessions is counted.
+-- The user's own triggers fire when a link is written, as for any UPDATE, as the owner of the sessions and with the search
+-- path of their own; what they do to sessions is counted.
 \getenv top PG_ABS_SRCDIR
 \set test migrate_user_triggers
 \set gym :top /test/fixtures/gym.sql
 \i :gym
 CREATE TABLE log (entry serial, what text);
-CREATE FUNCTION log_row() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION log_row() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     INSERT INTO log (what) VALUES (format('%s %s: session %s %s -> %s by %s', TG_NAME, TG_WHEN, NEW.id, OLD.subscription_id,
                                           NEW.subscription_id, CASE current_user WHEN 'regress_migrate_user_triggers_owner' THEN 'owner' END));
     RETURN NEW;
 END $$;
-CREATE FUNCTION log_statement() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION log_statement() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     INSERT INTO log (what) VALUES (format('%s %s', TG_NAME, TG_WHEN));
     RETURN NULL;
@@ -46,7 +46,7 @@ INSERT INTO member_subscriptions (id, member_id, total_sessions_snapshot) VALUES
 ALTER TABLE training_sessions DISABLE TRIGGER USER;
 INSERT INTO training_sessions (id, member_id, status) VALUES (10, 4, 'scheduled'), (11, 4, 'completed'), (12, 4, 'cancelled');
 ALTER TABLE training_sessions ENABLE TRIGGER USER;
-CREATE FUNCTION settle() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION settle() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     NEW.status := CASE OLD.status WHEN 'scheduled' THEN 'cancelled' WHEN 'cancelled' THEN 'completed' ELSE OLD.status END::session_status;
     NEW.note := 'settled';
@@ -62,7 +62,7 @@ DROP TRIGGER settle ON training_sessions;
 ALTER TABLE training_sessions DISABLE TRIGGER USER;
 INSERT INTO training_sessions (id, member_id, status) VALUES (20, 5, 'scheduled'), (21, 5, 'completed'), (22, 5, 'completed');
 ALTER TABLE training_sessions ENABLE TRIGGER USER;
-CREATE FUNCTION follow_up() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION follow_up() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     IF NEW.status = 'scheduled' THEN
         UPDATE training_sessions SET status = 'cancelled' WHERE id = NEW.id;
@@ -83,7 +83,7 @@ DROP TRIGGER follow_up ON training_sessions;
 ALTER TABLE training_sessions DISABLE TRIGGER USER;
 INSERT INTO training_sessions (id, member_id, status) VALUES (30, 5, 'completed'), (31, 6, 'completed');
 ALTER TABLE training_sessions ENABLE TRIGGER USER;
-CREATE FUNCTION keep_history() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION keep_history() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     IF NEW.member_id <> 6 THEN RETURN NEW; END IF;
     IF NEW.note = 'null' THEN RETURN NULL; END IF;
@@ -108,7 +108,7 @@ UPDATE member_subscriptions SET total_sessions_snapshot = 3 WHERE id = 60;
 ALTER TABLE training_sessions DISABLE TRIGGER USER;
 INSERT INTO training_sessions (id, member_id, status) VALUES (40, 6, 'completed'), (41, 6, 'completed');
 ALTER TABLE training_sessions ENABLE TRIGGER USER;
-CREATE FUNCTION close_it() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION close_it() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     UPDATE member_subscriptions SET status = 'expired' WHERE id = NEW.id;
     RETURN NULL;

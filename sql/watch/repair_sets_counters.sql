@@ -56,7 +56,7 @@ COMMIT;
 
 -- The application's own triggers see it.
 CREATE TABLE seen (what text);
-CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     INSERT INTO seen VALUES (format('%s %s', TG_TABLE_NAME, NEW.id));
     RETURN NEW;

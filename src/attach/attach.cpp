@@ -4,6 +4,7 @@
 #include "catalog/counting.hpp"
 #include "server/pg_compat.hpp"
 #include "attach/steps.hpp"
+#include "server/owner.hpp"
 #include "server/settings.hpp"
 
 extern "C" {
@@ -76,7 +77,9 @@ const char *link_type(const Request &request, const char *key_column)
     Oid collation;
     int32 typmod;
     get_atttypetypmodcoll(request.subscriptions, key, &type, &typmod, &collation);
-    if (domain_has_constraints(type))
+    bool constrained = false;
+    run_restricted(owner_of(request.sessions), [&] { constrained = domain_has_constraints(type); });
+    if (constrained)
         type = getBaseTypeAndTypmod(type, &typmod);
     const char *name = format_type_with_typemod(type, typmod);
     if (collation == get_typcollation(type))

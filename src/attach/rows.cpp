@@ -87,10 +87,9 @@ Rows look_at_rows(const Request &request, const Facts &facts, MemoryContext cont
     return rows;
 }
 
-// As the caller, past the row-level security that FORCE ROW LEVEL SECURITY puts on an owner.
-Rows look_unfiltered(const Request &request, const Facts &facts, MemoryContext context, Obstacles &obstacles)
+Rows look_as_owner(const Request &request, const Facts &facts, MemoryContext context, Obstacles &obstacles)
 {
-    const Caller caller = pass_policies();
+    const Caller caller = enter_restricted(owner_of(request.sessions));
     connect_spi();
     const Rows rows = look_at_rows(request, facts, context, obstacles);
     SPI_finish();
@@ -108,7 +107,7 @@ Rows look_without_trace(const Request &request, const Facts &facts, Obstacles &o
     PG_TRY();
     {
         MemoryContextSwitchTo(context);
-        rows = look_unfiltered(request, facts, context, obstacles);
+        rows = look_as_owner(request, facts, context, obstacles);
     }
     PG_CATCH();
     {

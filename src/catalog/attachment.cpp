@@ -319,6 +319,19 @@ const Attachment &require_attachment(Oid sessions)
     return found.front();
 }
 
+const char *find_distrust(Oid sessions, Oid subscriptions)
+{
+    const Oid owner = owner_of(sessions);
+    if (OidIsValid(subscriptions) && !has_privs_of_role(owner, owner_of(subscriptions)))
+        return psprintf("the owner of table %s has no rights of the owner of table %s", qualified_name(sessions),
+                        qualified_name(subscriptions));
+    for (const Oid relation : partition_tree(sessions, AccessShareLock))
+        if (!has_privs_of_role(owner_of(relation), owner))
+            return psprintf("the owner of partition %s has no rights of the owner of table %s",
+                            qualified_name(relation), qualified_name(sessions));
+    return nullptr;
+}
+
 std::optional<Attachment> find_remnant(Oid sessions)
 {
     const auto triggers = find_own_triggers(sessions);

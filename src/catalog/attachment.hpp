@@ -85,6 +85,10 @@ std::span<const Attachment> find_attachments(Oid sessions);
 const Attachment &require_attachment(Oid sessions);
 void require_readable(const Attachment &attachment);
 
+// Why nobody looks at the rows of these tables, which is done as the owner of the sessions: code of somebody who is not
+// trusted with that role would run so. nullptr where there is no reason. Locks partitions as a reader does.
+const char *find_distrust(Oid sessions, Oid subscriptions);
+
 // What is left of an attachment whose charge trigger is gone; nothing where no other trigger is left either.
 std::optional<Attachment> find_remnant(Oid sessions);
 

@@ -108,7 +108,7 @@ bool finds_active(Relation relation, Relation index, AttrNumber member, AttrNumb
     if (!index->rd_index->indisvalid || index->rd_rel->relam != BTREE_AM_OID ||
         index->rd_index->indkey.values[0] != member)
         return false;
-    List *predicate = RelationGetIndexPredicate(index);
+    List *predicate = index_predicate(index);
     return predicate == NIL || std::all_of(active.values.begin(), active.values.end(), [=](Datum word) {
         return predicate_implied_by(predicate, list_make1(make_equality(relation, status, word)), false);
     });
@@ -125,7 +125,7 @@ void choose_member_index(SubscriptionShape *shape, Relation relation)
         if (finds_active(relation, index, shape->member, shape->status, shape->active)) {
             const Form_pg_index form = index->rd_index;
             const bool unique = form->indisunique && form->indimmediate && form->indnkeyatts == 1;
-            const int rank = 1 + (RelationGetIndexPredicate(index) != NIL ? 1 : 0) + (unique ? 2 : 0);
+            const int rank = 1 + (index_predicate(index) != NIL ? 1 : 0) + (unique ? 2 : 0);
             if (rank > best) {
                 best = rank;
                 shape->member_index = RelationGetRelid(index);

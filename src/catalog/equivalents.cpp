@@ -20,7 +20,7 @@ Oid find_member_index(Relation subscriptions, AttrNumber member)
 {
     return find_index(subscriptions, [=](Relation index) {
         return is_usable_btree(index) && index->rd_index->indkey.values[0] == member &&
-               RelationGetIndexPredicate(index) == NIL;
+               index_predicate(index) == NIL;
     });
 }
 

@@ -4,6 +4,8 @@
 #include "catalog/column_rules.hpp"
 #include "catalog/counting.hpp"
 #include "catalog/equivalents.hpp"
+#include "server/owner.hpp"
+#include "server/subtransaction.hpp"
 #include "server/own_table.hpp"
 
 namespace sc {
@@ -168,9 +170,8 @@ void look_at_subscriptions(Inspection &inspection)
     const Mapping &mapping = inspection.attachment->mapping;
     const Oid table = RelationGetRelid(inspection.subscriptions);
     const char *name = qualified_name(table);
-    if (!has_privs_of_role(inspection.sessions->rd_rel->relowner, inspection.subscriptions->rd_rel->relowner))
-        add_gap(inspection, psprintf("the owner of table %s has no rights of the owner of table %s",
-                                     qualified_name(inspection.attachment->sessions), name));
+    if (const char *distrust = find_distrust(inspection.attachment->sessions, table))
+        add_gap(inspection, distrust);
     if (!is_checked(inspection.subscriptions, counter_condition(mapping), true))
         add_gap(inspection, psprintf("table %s has no validated CHECK (%s)", name, counter_condition(mapping)));
     if (look_at_words(inspection, table, Side::subscriptions) &&
@@ -239,7 +240,9 @@ void look_at_everything(Inspection &inspection)
 
 }  // namespace
 
-Names find_gaps(const Attachment &attachment)
+namespace {
+
+Names look_for_gaps(const Attachment &attachment)
 {
     Relation sessions = try_relation_open(attachment.sessions, AccessShareLock);
     if (sessions == nullptr)
@@ -259,6 +262,23 @@ Names find_gaps(const Attachment &attachment)
     foreach (cell, inspection.gaps)
         gaps[count++] = static_cast<const char *>(lfirst(cell));
     return Names(gaps, count);
+}
+
+}  // namespace
+
+Names find_gaps(const Attachment &attachment)
+{
+    if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(attachment.sessions)))
+        return {};
+    Names gaps;
+    const char *failure = try_and_undo(
+        [&] { run_restricted(owner_of(attachment.sessions), [&] { gaps = look_for_gaps(attachment); }); },
+        is_users_error);
+    if (failure == nullptr)
+        return gaps;
+    auto **only = static_cast<const char **>(palloc(sizeof(char *)));
+    only[0] = psprintf("table %s cannot be looked at: %s", qualified_name(attachment.sessions), failure);
+    return Names(only, 1);
 }
 
 }  // namespace sc

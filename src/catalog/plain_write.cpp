@@ -18,9 +18,7 @@ bool needs_check(const SubscriptionShape &shape, Relation relation, List *facts,
         (shape.remaining == 0 || !bms_is_member(shape.remaining - FirstLowInvalidHeapAttributeNumber, columns)) &&
         !bms_is_member(-FirstLowInvalidHeapAttributeNumber, columns))
         return false;
-    List *check = make_ands_implicit(
-        reinterpret_cast<Expr *>(eval_const_expressions(nullptr, expression)));
-    return !predicate_implied_by(check, facts, true);
+    return !predicate_implied_by(prepare_clauses(expression, true), facts, true);
 }
 
 Expr *compare_columns(Oid comparison, const SubscriptionShape &shape, Relation relation, bool with_total)

@@ -1,5 +1,5 @@
-// audit and audit_findings: what is wrong with two tables, before and after they are attached. Read-only: every query
-// runs as the caller, in one snapshot.
+// audit and audit_findings: what is wrong with two tables, before and after they are attached. Read-only, in one
+// snapshot: the caller's rights are looked at first, then the queries run as the owner of the sessions, restricted.
 #include "check/audit_queries.hpp"
 #include "check/read_counts.hpp"
 #include "server/settings.hpp"
@@ -16,14 +16,6 @@ struct Summary {
     Datum samples;
 };
 
-// Dates read the same whoever asks, as they stand in repair_sql.
-Reading begin_audit()
-{
-    const Reading reading = begin_reading();
-    set_locally("DateStyle", "ISO");
-    return reading;
-}
-
 void run_query(const char *query, DestReceiver *receiver)
 {
     SPIExecuteOptions options{};
@@ -34,10 +26,16 @@ void run_query(const char *query, DestReceiver *receiver)
         elog(ERROR, "audit failed: %s", SPI_result_code_string(result));
 }
 
+// Gaps need no row.
+bool is_read(const AuditScope &scope, Family family)
+{
+    return scope.distrust == nullptr || family == Family::enforcement;
+}
+
 void store_findings(const AuditScope &scope, const ReturnSetInfo *result)
 {
     for (Family family : families) {
-        const char *query = findings_query(scope, family);
+        const char *query = is_read(scope, family) ? findings_query(scope, family) : nullptr;
         if (query == nullptr)
             continue;
         DestReceiver *receiver = CreateTuplestoreDestReceiver();
@@ -52,7 +50,7 @@ std::array<Summary, categories.size()> summarize(const AuditScope &scope)
     std::array<Summary, categories.size()> summaries;
     summaries.fill(Summary{.affected = 0, .samples = DirectFunctionCall1(jsonb_in, CStringGetDatum("[]"))});
     for (Family family : families) {
-        const char *query = summary_query(scope, family);
+        const char *query = is_read(scope, family) ? summary_query(scope, family) : nullptr;
         if (query == nullptr)
             continue;
         run_query(query, nullptr);
@@ -72,7 +70,9 @@ void store_summaries(const AuditScope &scope, const ReturnSetInfo *result)
     const std::array<Summary, categories.size()> summaries = summarize(scope);
     for (size_t i = 0; i < categories.size(); i++) {
         const Category &category = categories[i];
-        const char *unknown = category.unknown(scope);
+        const char *unknown = is_read(scope, category.family)
+                                  ? category.unknown(scope)
+                                  : psprintf("Cannot be told: no row is read, since %s.", scope.distrust);
         const char *description =
             unknown == nullptr ? category.description : psprintf("%s %s", category.description, unknown);
         std::array<Datum, 6> values{CStringGetTextDatum(category.code),
@@ -88,15 +88,43 @@ void store_summaries(const AuditScope &scope, const ReturnSetInfo *result)
 
 using Store = void (*)(const AuditScope &scope, const ReturnSetInfo *result);
 
+// Makes the members' keys a relation of the queries that follow.
+void read_members(const AuditScope &scope)
+{
+    const Column key = *find_column(scope.members, scope.members_key);
+    auto *relation = static_cast<EphemeralNamedRelation>(palloc0(sizeof(EphemeralNamedRelationData)));
+    relation->md.name = pstrdup(member_keys);
+    relation->md.tupdesc = CreateTemplateTupleDesc(1);
+    TupleDescInitEntry(relation->md.tupdesc, 1, scope.members_key, key.type, key.typmod, 0);
+    TupleDescInitEntryCollation(relation->md.tupdesc, 1, key.collation);
+    relation->md.enrtype = ENR_NAMED_TUPLESTORE;
+    Tuplestorestate *keys = tuplestore_begin_heap(true, false, work_mem);
+    run_restricted(owner_of(scope.members), [&] {
+        store_query(psprintf("SELECT %s FROM %s AS g", quoted_column("g", scope.members_key),
+                             qualified_name(scope.members)),
+                    keys);
+    });
+    relation->md.enrtuples = static_cast<double>(tuplestore_tuple_count(keys));
+    relation->reldata = keys;
+    if (SPI_register_relation(relation) != SPI_OK_REL_REGISTER)
+        elog(ERROR, "registering the members' keys failed");
+}
+
 Datum run_audit(FunctionCallInfo fcinfo, Store store)
 {
     InitMaterializedSRF(fcinfo, 0);
     const AuditScope scope = read_audit_scope(fcinfo);
-    const Reading reading = begin_audit();
+    push_reading_snapshot();
     connect_spi();
+    if (scope.distrust == nullptr && scope.members_name == member_keys)
+        read_members(scope);
+    const Caller caller = begin_reading(scope.counting.sessions);
+    // Dates read the same whoever asks, as they stand in repair_sql.
+    set_locally("DateStyle", "ISO");
     store(scope, reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo));
+    leave_owner(caller);
     SPI_finish();
-    end_reading(reading);
+    PopActiveSnapshot();
     return Datum{0};
 }
 

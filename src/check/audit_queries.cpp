@@ -207,7 +207,7 @@ const char *session_rows(const AuditScope &scope)
                      quoted_column("p", counting.mapping.subscription_member_column),
                      qualified_name(counting.subscriptions), link_of(scope), member);
     if (OidIsValid(scope.members))
-        appendStringInfo(&text, " LEFT JOIN %s AS g ON %s = %s", qualified_name(scope.members),
+        appendStringInfo(&text, " LEFT JOIN %s AS g ON %s = %s", scope.members_name,
                          quoted_column("g", scope.members_key), member);
     return text.data;
 }

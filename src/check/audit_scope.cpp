@@ -128,9 +128,10 @@ void find_members(const Arguments &arguments, AuditScope &scope)
         return;
     LockRelationOid(found->table, AccessShareLock);
     check_joined(counting.sessions, mapping.member_column, found->table, found->key);
-    require_every_row(found->table);
     scope.members = found->table;
     scope.members_key = found->key;
+    scope.members_name =
+        owner_of(found->table) == owner_of(counting.sessions) ? qualified_name(found->table) : member_keys;
 }
 
 void find_valid_from(const Arguments &arguments, AuditScope &scope)
@@ -161,6 +162,22 @@ bool is_nullable(Oid table, AttrNumber number)
     return nullable;
 }
 
+// Everything that the queries of an audit name.
+void require_rights(const AuditScope &scope)
+{
+    const Counting &counting = scope.counting;
+    const Mapping &mapping = counting.mapping;
+    require_every_row(counting.sessions, std::array{mapping.member_column, mapping.subscription_column,
+                                                    mapping.type_column, mapping.status_column});
+    require_every_row(counting.sessions, scope.session_key);
+    require_every_row(counting.subscriptions,
+                      std::array{counting.subscription_id, mapping.subscription_member_column,
+                                 mapping.subscription_status_column, mapping.total_column, mapping.used_column,
+                                 mapping.remaining_column, scope.valid_from_column});
+    if (OidIsValid(scope.members))
+        require_every_row(scope.members, std::array{scope.members_key});
+}
+
 // What attach() refuses is refused here too; what it would add may be missing.
 void check_mapping(const Counting &counting)
 {
@@ -168,7 +185,6 @@ void check_mapping(const Counting &counting)
     Mapping settled = counting.mapping;
     settle_remaining_column(pair, settled);
     check_columns(pair, settled);
-    check_values(pair, settled);
     check_joined(counting.sessions, settled.member_column, counting.subscriptions,
                  settled.subscription_member_column);
 }
@@ -242,8 +258,13 @@ AuditScope read_audit_scope(FunctionCallInfo fcinfo)
     find_columns(scope);
     find_members(arguments, scope);
     find_valid_from(arguments, scope);
-    require_every_row(counting.sessions);
-    require_every_row(counting.subscriptions);
+    require_rights(scope);
+    scope.distrust = find_distrust(counting.sessions, counting.subscriptions);
+    if (scope.distrust == nullptr)
+        run_restricted(owner_of(counting.sessions), [&] {
+            Mapping settled = counting.mapping;
+            check_values({counting.sessions, counting.subscriptions}, settled);
+        });
     return scope;
 }
 

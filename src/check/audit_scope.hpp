@@ -19,9 +19,15 @@ struct AuditScope {
     Names session_key;             // the columns of the sessions' primary key
     Oid members;                   // InvalidOid: not known
     const char *members_key;
+    const char *members_name;      // what queries call them
+    const char *distrust;          // why no row is read; nullptr: all are
     const char *valid_from_column; // nullptr: not given
 };
 static_assert(Pod<AuditScope>);
+
+// The members' keys are read as the owner of the members. Where that is not who reads the sessions, they are read
+// before the others, into a relation of that name.
+constexpr const char *member_keys = "member_keys";
 
 // The scope that the arguments of audit() describe, over an attachment's own mapping where there is one. Raises what
 // attach() raises for the same arguments, and 42501 where the caller may not read every row.

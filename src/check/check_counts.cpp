@@ -7,9 +7,11 @@ namespace {
 
 // Where the wrong subscriptions of one attachment go.
 struct Findings {
-    ReturnSetInfo *result;
+    Tuplestorestate *rows;
+    TupleDesc shape;
     const Counting *counting;
 };
+static_assert(Pod<Findings>);
 
 Datum integer_datum(std::optional<int64> value, bool *is_null)
 {
@@ -53,18 +55,19 @@ void store_finding(const Figures &figures, void *state)
                                  Int64GetDatum(recount),
                                  integer_datum(difference(figures.used, recount), &nulls[10]),
                                  CStringGetTextDatum(describe(findings->counting->mapping, figures))};
-    tuplestore_putvalues(findings->result->setResult, findings->result->setDesc, values.data(), nulls.data());
+    tuplestore_putvalues(findings->rows, findings->shape, values.data(), nulls.data());
 }
 
-// A row for an attachment that cannot be read: it has no figures, and must not keep the others' from being told.
-void store_unreadable(const Attachment &attachment, const ReturnSetInfo *result)
+// The row of an attachment that cannot be counted: it has no figures.
+void store_failure(const Attachment &attachment, const char *why, Tuplestorestate *rows, TupleDesc shape)
 {
+    std::array<Datum, 12> values{ObjectIdGetDatum(attachment.sessions), ObjectIdGetDatum(attachment.subscriptions)};
     std::array<bool, 12> nulls;
     nulls.fill(true);
-    std::array<Datum, 12> values{ObjectIdGetDatum(attachment.sessions)};
     nulls[0] = nulls[11] = false;
-    values[11] = CStringGetTextDatum(psprintf("Cannot be checked: %s.", attachment.fault));
-    tuplestore_putvalues(result->setResult, result->setDesc, values.data(), nulls.data());
+    nulls[1] = !OidIsValid(attachment.subscriptions);
+    values[11] = CStringGetTextDatum(psprintf("Cannot be checked: %s.", why));
+    tuplestore_putvalues(rows, shape, values.data(), nulls.data());
 }
 
 // Sums up the counted sessions once, for all subscriptions together; a status stands in one list only.
@@ -104,19 +107,17 @@ PG_FUNCTION_INFO_V1(sc_check_counts);
 
 extern "C" Datum sc_check_counts(PG_FUNCTION_ARGS)
 {
+    using namespace sc;
     InitMaterializedSRF(fcinfo, 0);
-    const std::span<const sc::Counting> countings =
-        sc::open_countings(PG_ARGISNULL(0) ? std::nullopt : std::optional(PG_GETARG_OID(0)));
-    const sc::Reading reading = sc::begin_reading();
-    for (const sc::Counting &counting : countings) {
-        sc::Findings findings{.result = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo), .counting = &counting};
-        if (!sc::scan_wrong_counts(counting, sc::store_finding, &findings))
-            sc::read_figures(sc::wrong_counts_query(counting), sc::store_finding, &findings);
-    }
-    sc::end_reading(reading);
-    if (PG_ARGISNULL(0))
-        for (const sc::Attachment &attachment : sc::find_attachments(InvalidOid))
-            if (attachment.fault != nullptr)
-                sc::store_unreadable(attachment, reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo));
+    const auto *result = reinterpret_cast<const ReturnSetInfo *>(fcinfo->resultinfo);
+    const auto count = [result](const Counting &counting, Tuplestorestate *rows) {
+        Findings findings{rows, result->setDesc, &counting};
+        if (!scan_wrong_counts(counting, store_finding, &findings))
+            read_figures(wrong_counts_query(counting), store_finding, &findings);
+    };
+    const auto fail = [result](const Attachment &attachment, const char *why, Tuplestorestate *rows) {
+        store_failure(attachment, why, rows, result->setDesc);
+    };
+    read_each(PG_ARGISNULL(0) ? std::nullopt : std::optional(PG_GETARG_OID(0)), result, count, fail);
     return Datum{0};
 }

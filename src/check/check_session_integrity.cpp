@@ -65,9 +65,7 @@ Answer read_active(const Counting &counting, const char *member)
     initStringInfo(&answer.ids);
     initStringInfo(&answer.issues);
     check_member(counting, member);
-    const Reading reading = begin_reading();
     read_figures(active_subscriptions_query(counting, member), gather, &answer);
-    end_reading(reading);
     return answer;
 }
 
@@ -173,7 +171,14 @@ extern "C" Datum sc_check_session_integrity(PG_FUNCTION_ARGS)
 {
     const char *member = sc::member_argument(fcinfo);
     const Oid sessions = PG_ARGISNULL(1) ? sc::only_attachment() : PG_GETARG_OID(1);
-    const std::span<const sc::Counting> countings = sc::open_countings(sessions);
-    sc::Answer answer = sc::read_active(countings.front(), member);
-    return DirectFunctionCall1(jsonb_in, CStringGetDatum(sc::format_answer(answer, member)));
+    for (const sc::Attachment &attachment : sc::find_attachments(sessions))
+        if (OidIsValid(attachment.subscriptions))
+            sc::require_every_row(attachment.subscriptions,
+                                  std::array{attachment.mapping.subscription_status_column});
+    const char *json = nullptr;
+    sc::read_one(sessions, [&](const sc::Counting &counting) {
+        sc::Answer answer = sc::read_active(counting, member);
+        json = sc::format_answer(answer, member);
+    });
+    return DirectFunctionCall1(jsonb_in, CStringGetDatum(json));
 }

@@ -1,7 +1,8 @@
 // Reads the figures of subscriptions for the checks.
 #include "check/read_counts.hpp"
+
+#include "server/pg_compat.hpp"
 #include "server/settings.hpp"
-#include "server/spi.hpp"
 
 namespace sc {
 
@@ -31,12 +32,19 @@ std::span<const Attachment> list_attachments(std::optional<Oid> sessions)
     return std::span(&require_attachment(*sessions), 1);
 }
 
-bool contains(std::span<const Attachment> attachments, Oid sessions)
+// Locks the tables as a reader does. Why it could not, where that is no reason to give up.
+const char *lock_attachment(const Attachment &attachment, bool required)
 {
-    for (const Attachment &attachment : attachments)
-        if (attachment.sessions == sessions)
-            return true;
-    return false;
+    const auto lock = [&] {
+        LockRelationOid(attachment.sessions, AccessShareLock);
+        if (OidIsValid(attachment.subscriptions))
+            LockRelationOid(attachment.subscriptions, AccessShareLock);
+    };
+    const auto timed_out = [](const ErrorData &error) { return error.sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE; };
+    if (!required)
+        return try_and_undo(lock, timed_out);
+    lock();
+    return nullptr;
 }
 
 // The executor hands its rows to this; base is the part that it knows.
@@ -91,41 +99,95 @@ constexpr int reading_work_mem = 64 * 1024;
 
 }  // namespace
 
-void require_every_row(Oid table)
+void require_every_row(Oid table, Names columns)
 {
+    const Oid role = GetUserId();
+    const Oid schema = get_rel_namespace(table);
+    if (!may_use(schema, role))
+        aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_SCHEMA, get_namespace_name(schema));
+    if (pg_class_aclcheck(table, role, ACL_SELECT) != ACLCHECK_OK)
+        for (const char *name : columns) {
+            const std::optional<Column> column = name == nullptr ? std::nullopt : find_column(table, name);
+            if (column && pg_attribute_aclcheck(table, column->number, role, ACL_SELECT) != ACLCHECK_OK)
+                aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, get_rel_name(table));
+        }
     // A count over the rows that happen to be visible would accuse the innocent: no answer is better.
     if (check_enable_rls(table, InvalidOid, true) != RLS_ENABLED)
         return;
     ereport(ERROR, errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
             errmsg("row-level security may hide rows of table \"%s\" from role \"%s\"", get_rel_name(table),
-                   GetUserNameFromId(GetUserId(), false)),
+                   GetUserNameFromId(role, false)),
             errdetail("Counts over a part of the rows would be wrong."),
             errhint("Ask as the owner of the table, or as a role with BYPASSRLS."));
 }
 
-std::span<const Counting> open_countings(std::optional<Oid> sessions)
+void require_rights(const Attachment &attachment)
+{
+    if (attachment.fault != nullptr)
+        return;
+    const Mapping &mapping = attachment.mapping;
+    require_every_row(attachment.sessions, std::array{mapping.member_column, mapping.subscription_column,
+                                                      mapping.type_column, mapping.status_column});
+    if (!OidIsValid(attachment.subscriptions))
+        return;
+    require_every_row(attachment.subscriptions,
+                      std::array{mapping.subscription_member_column, mapping.total_column, mapping.used_column,
+                                 mapping.remaining_column});
+    const AttrNumber link = get_attnum(attachment.sessions, mapping.subscription_column);
+    for (const ForeignKey &key : foreign_keys_on(attachment.sessions, link))
+        for (const AttrNumber column : key.referenced)
+            if (key.references == attachment.subscriptions)
+                require_every_row(key.references, std::array<const char *, 1>{
+                                                      get_attname(key.references, column, true)});
+}
+
+std::span<const Readable> open_attachments(std::optional<Oid> sessions)
 {
     const std::span<const Attachment> found = list_attachments(sessions);
-    for (const Attachment &attachment : found) {
-        if (attachment.fault != nullptr)
-            continue;
-        LockRelationOid(attachment.sessions, AccessShareLock);
-        if (OidIsValid(attachment.subscriptions))
-            LockRelationOid(attachment.subscriptions, AccessShareLock);
-    }
+    auto **failures = static_cast<const char **>(palloc0(sizeof(char *) * Max(found.size(), size_t{1})));
+    for (size_t i = 0; i < found.size(); i++)
+        failures[i] =
+            found[i].fault != nullptr ? found[i].fault : lock_attachment(found[i], sessions.has_value());
     // Now nothing changes them any more; while the locks were waited for it may have.
     const std::span<const Attachment> locked = list_attachments(sessions);
-    auto *countings = static_cast<Counting *>(palloc(sizeof(Counting) * Max(locked.size(), size_t{1})));
+    auto *readable = static_cast<Readable *>(palloc(sizeof(Readable) * Max(locked.size(), size_t{1})));
     size_t count = 0;
     for (const Attachment &attachment : locked)
-        if (attachment.fault == nullptr && contains(found, attachment.sessions))
-            countings[count++] = counting_of(attachment);
-    const std::span<const Counting> opened(countings, count);
-    for (const Counting &counting : opened) {
-        require_every_row(counting.sessions);
-        require_every_row(counting.subscriptions);
-    }
+        for (size_t i = 0; i < found.size(); i++)
+            if (found[i].sessions == attachment.sessions)
+                readable[count++] = {attachment, failures[i]};
+    const std::span<const Readable> opened(readable, count);
+    for (const Readable &one : opened)
+        require_rights(one.attachment);
     return opened;
+}
+
+// A READ COMMITTED caller's snapshot may be older than the locks: a TRUNCATE that they waited for would show its
+// table empty beside counters from before it. So it is taken anew, but of this transaction's own commands it shows
+// what the calling query sees.
+void push_reading_snapshot()
+{
+    const CommandId command = GetActiveSnapshot()->curcid;
+    PushCopiedSnapshot(IsolationUsesXactSnapshot() ? GetActiveSnapshot() : GetLatestSnapshot());
+    GetActiveSnapshot()->curcid = command;
+}
+
+Caller begin_reading(Oid sessions)
+{
+    const Caller caller = enter_restricted(owner_of(sessions));
+    if (work_mem < reading_work_mem)
+        set_locally("work_mem", psprintf("%d", reading_work_mem));
+    return caller;
+}
+
+Counting open_counting(const Attachment &attachment)
+{
+    if (const char *distrust = find_distrust(attachment.sessions, attachment.subscriptions))
+        ereport(ERROR, errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+                errmsg("the rows of table \"%s\" are not read: %s", get_rel_name(attachment.sessions), distrust),
+                errdetail("Code that belongs to the one would run as the other."),
+                errhint("Give both the same owner."));
+    return counting_of(attachment);
 }
 
 std::optional<int64> difference(std::optional<int64> left, std::optional<int64> right)
@@ -150,27 +212,6 @@ const char *figures_list(const Counting &counting, const char *completed, const 
                     quoted_column("s", mapping.used_column),
                     mapping.remaining_column == nullptr ? "NULL" : quoted_column("s", mapping.remaining_column),
                     completed, scheduled);
-}
-
-// A READ COMMITTED caller's snapshot may be older than the locks: a TRUNCATE that they waited for would show its
-// table empty beside counters from before it. So it is taken anew, but of this transaction's own commands it shows
-// what the calling query sees.
-Reading begin_reading()
-{
-    const CommandId command = GetActiveSnapshot()->curcid;
-    PushCopiedSnapshot(IsolationUsesXactSnapshot() ? GetActiveSnapshot() : GetLatestSnapshot());
-    GetActiveSnapshot()->curcid = command;
-    const Reading reading{.guc_level = NewGUCNestLevel()};
-    set_locally("search_path", "pg_catalog, pg_temp");
-    if (work_mem < reading_work_mem)
-        set_locally("work_mem", psprintf("%d", reading_work_mem));
-    return reading;
-}
-
-void end_reading(const Reading &reading)
-{
-    AtEOXact_GUC(true, reading.guc_level);
-    PopActiveSnapshot();
 }
 
 void read_figures(const char *query, FiguresSink sink, void *state)

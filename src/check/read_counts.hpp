@@ -1,18 +1,82 @@
-// Reads the figures of subscriptions, as the caller and in one snapshot, and says what is wrong with them. What the
-// checks share; writes nothing and takes no lock stronger than a SELECT's.
+// Reads the figures of subscriptions, in one snapshot, and says what is wrong with them. What the checks share; writes
+// nothing and takes no lock stronger than a SELECT's. The caller's right to read every row is looked at first; then
+// everything is read as the owner of the sessions, in a security-restricted operation.
 #pragma once
 
 #include "catalog/counting.hpp"
+#include "server/owner.hpp"
+#include "server/spi.hpp"
+#include "server/subtransaction.hpp"
 
 namespace sc {
 
-// The countings of every attachment, or of that table's, ready to be read: tables locked, and complete for the caller.
-// 42501 where row-level security may hide a row from the caller, 55000 where the table is not attached. Of all of them,
-// those that cannot be read are left out: it is for the caller to name them.
-std::span<const Counting> open_countings(std::optional<Oid> sessions);
+// 42501 where the caller may not read these columns (nullptr: none) of every row of the table.
+void require_every_row(Oid table, Names columns);
 
-// 42501 where row-level security may hide rows of the table from the caller.
-void require_every_row(Oid table);
+// The same for what the counts of an attachment are made of.
+void require_rights(const Attachment &attachment);
+
+// An attachment that is to be read, with its tables locked; failure says why they are not.
+struct Readable {
+    Attachment attachment;
+    const char *failure;
+};
+static_assert(Pod<Readable>);
+
+// Every attachment, or that table's. 42501 where the caller may not read every row of one of them, 55000 where the
+// table is not attached.
+std::span<const Readable> open_attachments(std::optional<Oid> sessions);
+
+// The snapshot of a check; PopActiveSnapshot() ends it.
+void push_reading_snapshot();
+
+// Becomes who reads that table, up to leave_owner(), with settings for whole tables.
+Caller begin_reading(Oid sessions);
+
+// The counting of an attachment, for who has become its reader: as counting_of(), and 42501 where somebody's code would
+// run as somebody else.
+Counting open_counting(const Attachment &attachment);
+
+// Reads the attachment of one table: action(counting).
+template <typename Action>
+void read_one(Oid sessions, Action action)
+{
+    const Attachment &attachment = open_attachments(sessions).front().attachment;
+    push_reading_snapshot();
+    const Caller caller = begin_reading(attachment.sessions);
+    action(open_counting(attachment));
+    leave_owner(caller);
+    PopActiveSnapshot();
+}
+
+// Reads every attachment, or that table's, in one snapshot: action(counting, rows) puts into rows what a set-returning
+// function returns. Where every one is read, one that fails does not end the others: failed(attachment, why, rows) puts
+// a row of its own in the place of what was found in it.
+template <typename Action, typename Failed>
+void read_each(std::optional<Oid> sessions, const ReturnSetInfo *result, Action action, Failed failed)
+{
+    const std::span<const Readable> readable = open_attachments(sessions);
+    push_reading_snapshot();
+    for (const Readable &one : readable) {
+        Tuplestorestate *rows = tuplestore_begin_heap(false, false, work_mem);
+        const auto read = [&] {
+            const Caller caller = begin_reading(one.attachment.sessions);
+            action(open_counting(one.attachment), rows);
+            leave_owner(caller);
+        };
+        const char *failure = one.failure;
+        if (sessions)
+            read();
+        else if (failure == nullptr)
+            failure = try_and_undo(read, is_users_error);
+        if (failure == nullptr)
+            move_rows(rows, result);
+        else
+            failed(one.attachment, failure, result->setResult);
+        tuplestore_end(rows);
+    }
+    PopActiveSnapshot();
+}
 
 // One subscription: what its row says, and the recount. Values are absent where they are NULL.
 struct Figures {
@@ -31,13 +95,6 @@ std::optional<int64> remaining(const Figures &figures);   // total - used
 
 // The select list that yields figures of a subscription called s, its recount being the two expressions.
 const char *figures_list(const Counting &counting, const char *completed, const char *scheduled);
-
-// Everything that is read between these two is read in one snapshot, with search_path pinned to pg_catalog.
-struct Reading {
-    int guc_level;
-};
-Reading begin_reading();
-void end_reading(const Reading &reading);
 
 // Hands each row of a query with that select list to the sink; what the row points to is gone after the call.
 using FiguresSink = void (*)(const Figures &figures, void *state);

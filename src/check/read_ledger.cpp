@@ -1,5 +1,5 @@
-// Reads the ledger: explain_subscription() shows the lines of one subscription, ledger_gaps() replays them all. As the
-// caller, through ledger_lines; writes nothing. open_ledger() and the table's own trigger stand here, too.
+// Reads the ledger: explain_subscription() shows the lines of one subscription, ledger_gaps() replays them all, through
+// ledger_lines, for whoever may read the sessions. Writes nothing. open_ledger() and the ledger's trigger stand here.
 #include "store/ledger.hpp"
 #include "server/pg_compat.hpp"
 #include "check/read_counts.hpp"
@@ -27,9 +27,11 @@ namespace {
     pg_unreachable();
 }
 
+// A line names rows by their keys: a right for some of the columns is not enough.
 void require_select(Oid relation)
 {
-    const AclResult result = pg_class_aclcheck(relation, GetUserId(), ACL_SELECT);
+    const AclResult result =
+        OidIsValid(relation) ? pg_class_aclcheck(relation, GetUserId(), ACL_SELECT) : ACLCHECK_OK;
     if (result != ACLCHECK_OK)
         aclcheck_error(result, OBJECT_TABLE, get_rel_name(relation));
 }
@@ -88,6 +90,35 @@ const char *gaps_query(const Counting &counting)
         counting.by_member ? psprintf("%s::text", member) : "NULL", used, used,
         qualified_name(counting.subscriptions), id,
         counting.by_member ? psprintf(" AND l.member_id = %s::text", member) : "", used);
+}
+
+void explain_subscription(const Counting &counting, const char *wanted, Tuplestorestate *rows)
+{
+    if (!counting.mapping.ledger)
+        raise_no_ledger(counting.sessions);
+    const char *key = settle_key(counting, wanted);
+    const bool found = store_query(
+        psprintf("SELECT id, at, transaction_id, role, actor, member_id, line, session_id, delta, balance, reason"
+                 " FROM session_consistency.ledger_lines WHERE attachment = '%u'::oid AND subscription_id = %s"
+                 " ORDER BY id",
+                 counting.sessions, quote_literal_cstr(key)),
+        rows);
+    if (!found && !finds_row(psprintf("SELECT FROM %s AS s WHERE %s::text = %s",
+                                      qualified_name(counting.subscriptions),
+                                      quoted_column("s", counting.subscription_id), quote_literal_cstr(key))))
+        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                errmsg("subscription %s of table \"%s\" does not exist", key, get_rel_name(counting.subscriptions)),
+                errdetail("The ledger has no line of it either."));
+}
+
+// The row of an attachment whose ledger could not be replayed.
+void store_failure(const Attachment &attachment, const char *why, Tuplestorestate *rows, TupleDesc shape)
+{
+    std::array<Datum, 7> values{ObjectIdGetDatum(attachment.sessions)};
+    std::array<bool, 7> nulls{false, true, true, true, true, true, false};
+    values[6] = CStringGetTextDatum(
+        psprintf("The ledger of table %s cannot be checked: %s.", qualified_name(attachment.sessions), why));
+    tuplestore_putvalues(rows, shape, values.data(), nulls.data());
 }
 
 void require_owner(Oid relation)
@@ -151,25 +182,14 @@ extern "C" Datum sc_explain_subscription(PG_FUNCTION_ARGS)
                     errmsg("argument \"%s\" of explain_subscription() must not be null",
                            argument == 0 ? "sessions" : "subscription_id"));
     InitMaterializedSRF(fcinfo, 0);
-    const Counting counting = open_countings(PG_GETARG_OID(0)).front();
-    if (!counting.mapping.ledger)
-        raise_no_ledger(counting.sessions);
-    require_select(counting.sessions);
-    require_select(counting.subscriptions);
-    const char *key = settle_key(counting, text_to_cstring(PG_GETARG_TEXT_PP(1)));
-    const Reading reading = begin_reading();
-    const bool found = return_query(
-        fcinfo, psprintf("SELECT id, at, transaction_id, role, actor, member_id, line, session_id, delta, balance,"
-                         " reason FROM session_consistency.ledger_lines WHERE pair = %d AND subscription_id = %s"
-                         " ORDER BY min(id) OVER (PARTITION BY member_id), member_id, line",
-                         find_pair(counting.sessions, counting.subscriptions), quote_literal_cstr(key)));
-    if (!found && !finds_row(psprintf("SELECT FROM %s AS s WHERE %s::text = %s",
-                                      qualified_name(counting.subscriptions),
-                                      quoted_column("s", counting.subscription_id), quote_literal_cstr(key))))
-        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                errmsg("subscription %s of table \"%s\" does not exist", key, get_rel_name(counting.subscriptions)),
-                errdetail("The ledger has no line of it either."));
-    end_reading(reading);
+    const auto *result = reinterpret_cast<const ReturnSetInfo *>(fcinfo->resultinfo);
+    const Oid sessions = PG_GETARG_OID(0);
+    const char *wanted = text_to_cstring(PG_GETARG_TEXT_PP(1));
+    for (const Attachment &attachment : find_attachments(sessions)) {
+        require_select(attachment.sessions);
+        require_select(attachment.subscriptions);
+    }
+    read_one(sessions, [&](const Counting &counting) { explain_subscription(counting, wanted, result->setResult); });
     return Datum{0};
 }
 
@@ -177,20 +197,24 @@ extern "C" Datum sc_ledger_gaps(PG_FUNCTION_ARGS)
 {
     using namespace sc;
     InitMaterializedSRF(fcinfo, 0);
+    const auto *result = reinterpret_cast<const ReturnSetInfo *>(fcinfo->resultinfo);
     const bool every = PG_ARGISNULL(0);
-    const std::span<const Counting> countings =
-        open_countings(every ? std::nullopt : std::optional(PG_GETARG_OID(0)));
-    const Reading reading = begin_reading();
-    join_by_hash();
-    for (const Counting &counting : countings) {
-        if (!counting.mapping.ledger && !every)
+    for (const Attachment &attachment : find_attachments(every ? InvalidOid : PG_GETARG_OID(0)))
+        if (attachment.mapping.ledger)
+            require_select(attachment.sessions);
+    const auto find_gaps = [every](const Counting &counting, Tuplestorestate *rows) {
+        if (counting.mapping.ledger) {
+            join_by_hash();
+            store_query(gaps_query(counting), rows);
+        } else if (!every) {
             raise_no_ledger(counting.sessions);
-        if (!counting.mapping.ledger)
-            continue;
-        require_select(counting.sessions);
-        return_query(fcinfo, gaps_query(counting));
-    }
-    end_reading(reading);
+        }
+    };
+    const auto fail = [result](const Attachment &attachment, const char *why, Tuplestorestate *rows) {
+        if (attachment.mapping.ledger)
+            store_failure(attachment, why, rows, result->setDesc);
+    };
+    read_each(every ? std::nullopt : std::optional(PG_GETARG_OID(0)), result, find_gaps, fail);
     return Datum{0};
 }
 
@@ -206,11 +230,15 @@ extern "C" Datum sc_open_ledger(PG_FUNCTION_ARGS)
     if (charge == nullptr)
         raise_no_ledger(sessions);
     require_owner(sessions);
-    const SubscriptionShape &shape = bind_sessions(relation, charge).subscriptions;
-    require_owner(shape.relation);
-    Relation subscriptions = table_open(shape.relation, ShareRowExclusiveLock);
-    const int64 lines = open_books(subscriptions, shape);
-    table_close(subscriptions, NoLock);
+    if (OidIsValid(attachment.subscriptions))
+        require_owner(attachment.subscriptions);
+    int64 lines = 0;
+    run_restricted(relation->rd_rel->relowner, [&] {
+        const SubscriptionShape &shape = bind_sessions(relation, charge).subscriptions;
+        Relation subscriptions = table_open(shape.relation, ShareRowExclusiveLock);
+        lines = open_books(subscriptions, shape);
+        table_close(subscriptions, NoLock);
+    });
     table_close(relation, NoLock);
     PG_RETURN_INT64(lines);
 }

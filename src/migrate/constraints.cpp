@@ -1,6 +1,7 @@
 // Adds and validates constraints that attach() could not.
 #include "migrate/constraints.hpp"
 
+#include "server/owner.hpp"
 #include "server/subtransaction.hpp"
 #include "catalog/counting.hpp"
 #include "catalog/equivalents.hpp"
@@ -44,10 +45,15 @@ void run_command(const char *command)
         elog(ERROR, "\"%s\" failed: %s", command, SPI_result_code_string(result));
 }
 
+// Rows are looked at as their owner.
 bool is_violated(Oid table, const char *condition)
 {
-    run_command(psprintf("SELECT FROM %s WHERE NOT (%s) LIMIT 1", qualified_name(table), condition));
-    return SPI_processed > 0;
+    bool found = false;
+    run_restricted(owner_of(table), [&] {
+        run_command(psprintf("SELECT FROM %s WHERE NOT (%s) LIMIT 1", qualified_name(table), condition));
+        found = SPI_processed > 0;
+    });
+    return found;
 }
 
 struct Target {
@@ -87,7 +93,8 @@ bool validate_constraint(const Target &target)
         return false;
     const char *command = psprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", qualified_name(target.table),
                                    quote_identifier(target.name));
-    return try_and_undo([command] { run_command(command); });
+    // It reads the rows.
+    return try_and_undo([&] { run_restricted(owner_of(target.table), [command] { run_command(command); }); });
 }
 
 }  // namespace

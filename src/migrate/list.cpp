@@ -159,18 +159,17 @@ MigrateList *open_list(const Counting &counting, const MemberFilter &filter)
     list->member = make_member_type(counting);
     const Oid id_type = column_base(counting.subscriptions, counting.subscription_id);
     get_typlenbyval(id_type, &list->id_length, &list->id_by_value);
-    // These settings last until the commit, which is what writes the list down.
-    NewGUCNestLevel();
-    set_locally("search_path", "pg_catalog, pg_temp");
     set_locally("work_mem", list_memory);
     set_locally("cursor_tuple_fraction", "1");
-    set_locally("jit", "off");            // its library alone is as large as all else
+    set_locally("jit", "off");             // its library alone is as large as all else
     Oid types[] = {get_array_type(list->member.type)};
     Datum values[] = {filter.all ? Datum{0} : element_array(filter, list->member)};
     list->portal = SPI_cursor_open_with_args(nullptr, list_query(counting, filter, list->member), filter.all ? 0 : 1,
                                              types, values, nullptr, false, CURSOR_OPT_NO_SCROLL);
-    // A pinned portal outlives the transaction, and goes when the call fails.
+    // A pinned portal outlives the transaction, and goes when the call fails. The commit would write it down, but as
+    // whoever has called; what else was pinned is written down since the first commit.
     PinPortal(list->portal);
+    HoldPinnedPortals();
     return list;
 }
 

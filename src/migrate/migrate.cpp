@@ -26,6 +26,7 @@ struct LeftMember {
 
 struct Migration {
     const MigrateRequest *request;
+    Caller caller;                 // while it is the owner of the sessions
     const Attachment *attachment;  // as the call has found it
     MemoryContext context;         // lives as long as the call
     MemberType member;
@@ -113,7 +114,7 @@ void unlock_migration(Oid sessions)
 
 // Ends the transaction and begins the next, which sees the newest rows in each of its statements whatever isolation
 // level the caller has for a default.
-void next_transaction()
+void commit()
 {
     SPI_commit();
     if (IsolationUsesXactSnapshot())
@@ -121,15 +122,34 @@ void next_transaction()
     EnsurePortalSnapshotExists();
 }
 
+// From here on it is the owner of the sessions who looks and writes, restricted.
+void become_owner(Migration &migration)
+{
+    const Oid sessions = migration.request->sessions;
+    if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(sessions)))
+        ereport(ERROR, errcode(ERRCODE_UNDEFINED_TABLE), errmsg("the table that is migrated has been dropped"));
+    make_constraints_immediate({});
+    migration.caller = enter_restricted(owner_of(sessions));
+}
+
+// Not across a commit: what is deferred would run with the owner's restrictions or without them, whoever has put it
+// there, the search path would be lost, and an error in the next transaction would not lead back to the caller.
+void next_transaction(Migration &migration)
+{
+    leave_owner(migration.caller);
+    commit();
+    become_owner(migration);
+}
+
 // Passes -------------------------------------------------------------------------------------------------------------
 
 MigrateList *list_members(Migration &migration, const MemberFilter &filter)
 {
     MemoryContext caller = MemoryContextSwitchTo(migration.context);
-    const Counting counting = open_countings(migration.request->sessions).front();
-    MigrateList *list = open_list(counting, filter);
+    const Readable &readable = open_attachments(migration.request->sessions).front();
+    MigrateList *list = open_list(open_counting(readable.attachment), filter);
     MemoryContextSwitchTo(caller);
-    next_transaction();
+    next_transaction(migration);
     return list;
 }
 
@@ -150,7 +170,7 @@ void leave_for_later(Migration &migration, const ListedMember &member)
 void commit_batch(Migration &migration)
 {
     save_run(*migration.run);
-    next_transaction();
+    next_transaction(migration);
     tell_progress(migration.run);
     CHECK_FOR_INTERRUPTS();
 }
@@ -202,7 +222,7 @@ bool treat_alone(Migration &migration, const MigrateList *list, const Batch &bat
         // What is gone has to be looked for again.
         if (!patient || grip == Grip::gone || obstacle.grip != Grip::busy)
             return false;
-        next_transaction();
+        next_transaction(migration);
         waits = true;
     }
     return false;
@@ -265,7 +285,6 @@ void retry_left(Migration &migration)
 // Finds members whose counters are wrong though the totals leave room for what is right. False where there are none.
 bool leave_wrong(Migration &migration)
 {
-    const int level = enter_pinned_path();
     set_locally("jit", "off");
     Oid types[] = {REGCLASSOID};
     Datum values[] = {ObjectIdGetDatum(migration.request->sessions)};
@@ -279,8 +298,7 @@ bool leave_wrong(Migration &migration)
         leave_for_later(migration, member);
     }
     SPI_freetuptable(SPI_tuptable);
-    leave_pinned_path(level);
-    next_transaction();
+    next_transaction(migration);
     return migration.left.count > 0;
 }
 
@@ -310,30 +328,41 @@ void note_what_stays(MigrateRun *run)
         add_remark(run, psprintf("Not enforced yet: %s.", gap));
 }
 
-void migrate(const MigrateRequest &request)
+// As the caller, who must own both tables.
+void prepare(const MigrateRequest &request)
 {
     require_owner(request.sessions);
-    const Counting counting = open_countings(request.sessions).front();
-    require_owner(counting.subscriptions);
-    check_moment_columns(request, counting.subscriptions);
+    const Attachment &attachment = open_attachments(request.sessions).front().attachment;
+    if (OidIsValid(attachment.subscriptions))
+        require_owner(attachment.subscriptions);
+    run_restricted(owner_of(request.sessions),
+                   [&] { check_moment_columns(request, open_counting(attachment).subscriptions); });
     lock_migration(request.sessions);
-    next_transaction();
+    commit();
+}
 
+void migrate(const MigrateRequest &request)
+{
+    prepare(request);
     Migration migration{};
     migration.request = &request;
     migration.attachment = &require_attachment(request.sessions);
     migration.context = CurrentMemoryContext;
+    become_owner(migration);
     migration.run = start_run(request.sessions, migration.attachment->subscriptions);
-    next_transaction();
+    next_transaction(migration);
     migrate_all(migration);
     retry_left(migration);
     mend_the_rest(migration);
     migration.run->phase = "validating";
     save_run(*migration.run);
-    next_transaction();
-    finish_constraints(request.sessions, next_transaction);
+    leave_owner(migration.caller);
+    commit();
+    finish_constraints(request.sessions, commit);
+    become_owner(migration);
     note_what_stays(migration.run);
     finish_run(migration.run);
+    leave_owner(migration.caller);
     unlock_migration(request.sessions);
 }
 

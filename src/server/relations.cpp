@@ -150,7 +150,7 @@ bool is_usable_btree(Relation index)
 
 bool covers(Relation index, List *condition)
 {
-    List *predicate = RelationGetIndexPredicate(index);
+    List *predicate = index_predicate(index);
     return predicate == NIL || predicate_implied_by(predicate, condition, false);
 }
 
@@ -166,15 +166,49 @@ bool has_adoptable_index(Relation relation, AttrNumber column)
 
 namespace {
 
-// Clauses in the form that predicate_implied_by() compares.
+bool is_users_function(Oid function, void *)
+{
+    return function >= FirstNormalObjectId;
+}
+
+// True where an expression has code of somebody's in it: a function that is not the server's own, or a domain.
+bool has_users_code(Node *node, void *context)
+{
+    if (node == nullptr)
+        return false;
+    return check_functions_in_node(node, is_users_function, context) || IsA(node, CoerceToDomain) ||
+           walk_expression(node, has_users_code, context);
+}
+
+// Computes what is constant, clause by clause, and calls nobody's functions for it: what falsely says that it is
+// immutable would run as whoever looks at a catalog.
+Node *fold_constants(Node *expression)
+{
+    if (!is_andclause(expression))
+        return has_users_code(expression, nullptr) ? expression : eval_const_expressions(nullptr, expression);
+    List *folded = NIL;
+    ListCell *cell;
+    foreach (cell, reinterpret_cast<BoolExpr *>(expression)->args)
+        folded = lappend(folded, fold_constants(static_cast<Node *>(lfirst(cell))));
+    return reinterpret_cast<Node *>(make_andclause(folded));
+}
+
+}  // namespace
+
 List *prepare_clauses(Node *expression, bool is_check)
 {
-    expression = eval_const_expressions(nullptr, expression);
+    expression = fold_constants(expression);
     expression = reinterpret_cast<Node *>(canonicalize_qual(reinterpret_cast<Expr *>(expression), is_check));
     return make_ands_implicit(reinterpret_cast<Expr *>(expression));
 }
 
-}  // namespace
+// From the catalog: RelationGetIndexPredicate() computes what is constant.
+List *index_predicate(Relation index)
+{
+    bool is_null;
+    const Datum stored = SysCacheGetAttr(INDEXRELID, index->rd_indextuple, Anum_pg_index_indpred, &is_null);
+    return is_null ? NIL : prepare_clauses(static_cast<Node *>(stringToNode(TextDatumGetCString(stored))), false);
+}
 
 List *parse_condition(Relation relation, const char *condition, bool is_check)
 {

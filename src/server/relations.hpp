@@ -57,6 +57,11 @@ std::span<const ForeignKey> foreign_keys_on(Oid relation, AttrNumber column);
 // The columns of a relation's primary key in the key's order, none where there is no primary key.
 Columns primary_key_of(Relation relation, bool *deferrable);
 
+// A stored condition in the form that predicate_implied_by() compares; NIL for an index that is not partial. Calls no
+// function but the server's own.
+List *prepare_clauses(Node *expression, bool is_check);
+List *index_predicate(Relation index);
+
 // A condition on the relation's columns as the planner's list of clauses.
 List *parse_condition(Relation relation, const char *condition, bool is_check);
 

@@ -23,14 +23,12 @@ const char *equality(const char *column, Oid type, const char *parameter)
     return clause.data;
 }
 
-bool return_query(FunctionCallInfo fcinfo, const char *query)
+bool store_query(const char *query, Tuplestorestate *rows)
 {
-    auto *result = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo);
     SPIExecuteOptions options{};
     options.read_only = true;
     options.dest = CreateDestReceiver(DestTuplestore);
-    SetTuplestoreDestReceiverParams(options.dest, result->setResult, result->econtext->ecxt_per_query_memory, false,
-                                    nullptr, nullptr);
+    SetTuplestoreDestReceiverParams(options.dest, rows, CurrentMemoryContext, false, nullptr, nullptr);
     connect_spi();
     const int status = SPI_execute_extended(query, &options);
     if (status != SPI_OK_SELECT)
@@ -38,6 +36,34 @@ bool return_query(FunctionCallInfo fcinfo, const char *query)
     const bool found = SPI_processed > 0;
     SPI_finish();
     return found;
+}
+
+void make_constraints_immediate(std::span<const Oid> relations)
+{
+    const char *names = "ALL";
+    if (!relations.empty()) {
+        StringInfoData oids;
+        initStringInfo(&oids);
+        for (const Oid relation : relations)
+            appendStringInfo(&oids, "%s%u", oids.len == 0 ? "" : ",", relation);
+        SPI_execute(psprintf("SELECT pg_catalog.string_agg(pg_catalog.format('%%I.%%I', n.nspname, c.conname), ',')"
+                             " FROM pg_catalog.pg_constraint AS c JOIN pg_catalog.pg_namespace AS n"
+                             " ON n.oid OPERATOR(pg_catalog.=) c.connamespace WHERE c.condeferrable"
+                             " AND c.conrelid OPERATOR(pg_catalog.=) ANY ('{%s}'::oid[])",
+                             oids.data),
+                    true, 1);
+        names = cell_text(0, 1);
+    }
+    if (names != nullptr && SPI_execute(psprintf("SET CONSTRAINTS %s IMMEDIATE", names), false, 0) != SPI_OK_UTILITY)
+        elog(ERROR, "setting constraints failed");
+}
+
+void move_rows(Tuplestorestate *rows, const ReturnSetInfo *result)
+{
+    TupleTableSlot *row = MakeSingleTupleTableSlot(result->setDesc, &TTSOpsMinimalTuple);
+    while (tuplestore_gettupleslot(rows, true, false, row))
+        tuplestore_puttupleslot(result->setResult, row);
+    ExecDropSingleTupleTableSlot(row);
 }
 
 bool finds_row(const char *query)

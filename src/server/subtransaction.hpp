@@ -1,12 +1,20 @@
-// Tries something that a constraint may refuse, and takes it back where one does.
+// Tries something that may end with an error, and takes it back where it does.
 #pragma once
 
 #include "server/postgres_api.hpp"
 
 namespace sc {
 
-// Runs the action in a subtransaction. nullptr where it ended well; where it ended with an error that is expected, by
-// its SQLSTATE, nothing of it is left and the error's message is returned. Any other error goes on to the caller.
+// Somebody's code may say at length what it likes.
+inline const char *clip_message(const char *message)
+{
+    constexpr int longest = 1000;
+    return pnstrdup(message, pg_mbcliplen(message, static_cast<int>(strlen(message)), longest));
+}
+
+// Runs the action in a subtransaction. nullptr where it ended well; where it ended with an error that is expected,
+// nothing of it is left and the error's message is returned. Any other error goes on to the caller. expected() is asked
+// while whoever the action became is still in charge.
 template <typename Action, typename Expected>
 const char *try_and_undo(Action action, Expected expected)
 {
@@ -25,12 +33,13 @@ const char *try_and_undo(Action action, Expected expected)
         MemoryContextSwitchTo(context);
         ErrorData *error = CopyErrorData();
         FlushErrorState();
+        const bool is_expected = expected(*error);
         RollbackAndReleaseCurrentSubTransaction();
         MemoryContextSwitchTo(context);
         CurrentResourceOwner = owner;
-        if (!expected(error->sqlerrcode))
+        if (!is_expected)
             ReThrowError(error);
-        refusal = pstrdup(error->message == nullptr ? "unknown error" : error->message);
+        refusal = clip_message(error->message == nullptr ? "unknown error" : error->message);
         FreeErrorData(error);
     }
     PG_END_TRY();
@@ -43,8 +52,8 @@ const char *try_and_undo(Action action, Expected expected)
 template <typename Action>
 bool try_and_undo(Action action)
 {
-    return try_and_undo(action, [](int state) {
-               return ERRCODE_TO_CATEGORY(state) == ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION;
+    return try_and_undo(action, [](const ErrorData &error) {
+               return ERRCODE_TO_CATEGORY(error.sqlerrcode) == ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION;
            }) == nullptr;
 }
 

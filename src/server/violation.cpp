@@ -1,6 +1,8 @@
 // The register of the extension's SQLSTATEs, and the one way to raise them.
 #include "server/violation.hpp"
 
+#include <algorithm>
+
 namespace sc {
 
 namespace {
@@ -31,6 +33,12 @@ void raise_violation(Violation violation, Relation relation, AttrNumber column, 
             errhint("%s", report.hint), errtablecol(relation, column),
             err_generic_string(PG_DIAG_CONSTRAINT_NAME, entry.constraint));
     pg_unreachable();
+}
+
+bool is_violation(int sqlstate)
+{
+    return std::any_of(registered.begin(), registered.end(),
+                       [sqlstate](const Registered &entry) { return entry.sqlstate == sqlstate; });
 }
 
 }  // namespace sc

@@ -25,4 +25,6 @@ struct Report {
 // Raises the violation with the schema, table and column of the error.
 [[noreturn]] void raise_violation(Violation violation, Relation relation, AttrNumber column, const Report &report);
 
+bool is_violation(int sqlstate);
+
 }  // namespace sc

@@ -17,26 +17,17 @@ namespace {
 
 constexpr size_t sums = 5;
 
-bool has_columns(const Attachment &attachment)
-{
-    return attachment.fault == nullptr &&
-           get_attnum(attachment.subscriptions, attachment.mapping.total_column) > 0 &&
-           get_attnum(attachment.subscriptions, attachment.mapping.used_column) > 0;
-}
-
 bool may_see(Oid subscriptions)
 {
     return has_privs_of_role(GetUserId(), ROLE_PG_MONITOR) || may_read(subscriptions, GetUserId());
 }
 
-// As the owner, whom no policy hides a row from.
-void sum_up(const Attachment &attachment, std::span<Datum, sums> values, std::span<bool, sums> nulls)
+// As the owner of the sessions, whom no policy hides a row from.
+void sum_up(const Attachment &attachment, std::span<Datum, sums> values)
 {
     const char *total = quoted_column("s", attachment.mapping.total_column);
     const char *used = quoted_column("s", attachment.mapping.used_column);
-    Relation relation = table_open(attachment.subscriptions, AccessShareLock);
     MemoryContext context = CurrentMemoryContext;
-    const Caller caller = enter_owner(relation);
     connect_spi();
     const int result = SPI_execute(
         psprintf("SELECT count(*), count(*) FILTER (WHERE %s IS NULL), coalesce(sum(%s), 0)::numeric,"
@@ -52,11 +43,21 @@ void sum_up(const Attachment &attachment, std::span<Datum, sums> values, std::sp
         MemoryContext before = MemoryContextSwitchTo(context);
         values[i] = i < 2 ? value : datumCopy(value, false, -1);
         MemoryContextSwitchTo(before);
-        nulls[i] = false;
     }
     SPI_finish();
-    leave_owner(caller);
-    table_close(relation, AccessShareLock);
+}
+
+// False where the sums cannot be told.
+bool try_to_sum_up(const Attachment &attachment, std::span<Datum, sums> values)
+{
+    const auto sum = [&] {
+        run_restricted(owner_of(attachment.sessions), [&] {
+            open_counting(attachment);
+            sum_up(attachment, values);
+        });
+    };
+    return attachment.fault == nullptr && OidIsValid(attachment.subscriptions) && may_see(attachment.subscriptions) &&
+           try_and_undo(sum, is_users_error) == nullptr;
 }
 
 void store_usage(const Attachment &attachment, const ReturnSetInfo *result)
@@ -64,9 +65,9 @@ void store_usage(const Attachment &attachment, const ReturnSetInfo *result)
     std::array<Datum, 3 + sums> values{ObjectIdGetDatum(attachment.sessions),
                                        ObjectIdGetDatum(attachment.subscriptions),
                                        BoolGetDatum(find_gaps(attachment).empty())};
-    std::array<bool, 3 + sums> nulls{false, !OidIsValid(attachment.subscriptions), false, true, true, true, true, true};
-    if (!nulls[1] && has_columns(attachment) && may_see(attachment.subscriptions))
-        sum_up(attachment, std::span(values).last<sums>(), std::span(nulls).last<sums>());
+    const bool told = try_to_sum_up(attachment, std::span(values).last<sums>());
+    std::array<bool, 3 + sums> nulls{false, !OidIsValid(attachment.subscriptions), false, !told, !told, !told, !told,
+                                     !told};
     tuplestore_putvalues(result->setResult, result->setDesc, values.data(), nulls.data());
 }
 

@@ -12,6 +12,7 @@
 
 #include "server/growing.hpp"
 #include "server/owner.hpp"
+#include "server/settings.hpp"
 #include "server/spi.hpp"
 
 namespace sc {
@@ -40,9 +41,11 @@ static_assert(Pod<Job>);
 constexpr const char *clear_link_action = "clear the link of a session that consumes nothing";
 constexpr const char *set_counter_action = "set used to the recount of linked sessions";
 
-// Of a subscription below 0 the mismatch is a finding too: one repair answers both.
+// Of a subscription below 0 the mismatch is a finding too: one repair answers both. Asked by the caller, who may be
+// allowed to read more than the owner, as the members.
 void find_candidates(Job &job)
 {
+    const int level = enter_pinned_path();
     Oid types[] = {OIDOID};
     Datum values[] = {ObjectIdGetDatum(job.tables.counting.sessions)};
     const int result =
@@ -57,10 +60,10 @@ void find_candidates(Job &job)
         if (candidate.session_id != nullptr) {
             job.links.add(CurrentMemoryContext, candidate);
         } else if (!job.tables.counting.by_member || candidate.member_id != nullptr) {
-            candidate.key = read_subscription_key(job.tables, candidate.subscription_id, candidate.member_id);
             job.counters.add(CurrentMemoryContext, candidate);
         }
     }
+    leave_pinned_path(level);
 }
 
 void return_repair(const Job &job, std::optional<int64> id, const Repair &repair)
@@ -79,7 +82,7 @@ void return_repair(const Job &job, std::optional<int64> id, const Repair &repair
 
 void log_and_return(const Job &job, const Repair &repair)
 {
-    return_repair(job, job.dry_run ? std::nullopt : std::optional(log_repair(repair)), repair);
+    return_repair(job, job.dry_run ? std::nullopt : std::optional(log_repair(repair, job.tables.caller.role)), repair);
 }
 
 // Links --------------------------------------------------------------------------------------------------------------
@@ -152,7 +155,6 @@ const char *clear_link(const Job &job, const char *condition, const char *link)
 {
     const Counting &counting = job.tables.counting;
     const char *column = counting.mapping.subscription_column;
-    const Caller caller = enter_owner(job.tables.sessions);
     const char *command = psprintf("UPDATE %s AS t SET %s = NULL WHERE %s AND %s = %s AND %s RETURNING %s",
                                    qualified_name(counting.sessions), quote_identifier(column), condition,
                                    quoted_column("t", column), quote_literal_cstr(link), still_linked(job),
@@ -160,9 +162,7 @@ const char *clear_link(const Job &job, const char *condition, const char *link)
     const int result = SPI_execute(command, false, 0);
     if (result != SPI_OK_UPDATE_RETURNING)
         elog(ERROR, "clearing the link of a session failed: %s", SPI_result_code_string(result));
-    const char *after = SPI_processed == 1 ? cell_text(0, 1) : nullptr;
-    leave_owner(caller);
-    return after;
+    return SPI_processed == 1 ? cell_text(0, 1) : nullptr;
 }
 
 // The state with another link, for a dry run.
@@ -259,6 +259,8 @@ void set_counter(const Job &job, const Candidate &candidate)
 void set_counters(const Job &job)
 {
     const KeyType &key = job.tables.binding->subscriptions.id_key;
+    for (Candidate &candidate : job.counters.all())
+        candidate.key = read_subscription_key(job.tables, candidate.subscription_id, candidate.member_id);
     std::sort(job.counters.items, job.counters.items + job.counters.count,
               [&key](const Candidate &left, const Candidate &right) {
                   return compare_keys(key, left.key.id, right.key.id) < 0;
@@ -300,13 +302,13 @@ extern "C" PGDLLEXPORT Datum sc_repair(PG_FUNCTION_ARGS)
     job.tables = open_repair_tables(sessions, job.dry_run ? AccessShareLock : RowExclusiveLock);
     if (!job.dry_run)
         lock_repair_log();
-    const int level = begin_repair();
     connect_spi();
     find_candidates(job);
+    begin_repair(job.tables, !job.dry_run);
     clear_links(job);
     set_counters(job);
+    end_repair(job.tables);
     SPI_finish();
-    end_repair(level);
     close_repair_tables(job.tables);
     return Datum{0};
 }

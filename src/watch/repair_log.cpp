@@ -34,14 +34,14 @@ void lock_repair_log()
     LockRelationOid(find_own_relation(log_table), ShareUpdateExclusiveLock);
 }
 
-int64 log_repair(const Repair &repair)
+int64 log_repair(const Repair &repair, Oid role)
 {
     Oid types[] = {INT8OID, INT4OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID};
     char nulls[] = "           ";
     const int64 id = next_number(log_table);
     Datum values[] = {Int64GetDatum(id),
                       Int32GetDatum(require_pair(repair.sessions, repair.subscriptions)),
-                      CStringGetTextDatum(GetUserNameFromId(GetUserId(), false)),
+                      CStringGetTextDatum(GetUserNameFromId(role, false)),
                       text_or_null(repair.code, &nulls[3]),
                       text_or_null(repair.member_id, &nulls[4]),
                       text_or_null(repair.subscription_id, &nulls[5]),
@@ -88,10 +88,10 @@ Repair find_repair(int64 id)
                   .after = column_text(10)};
 }
 
-void mark_undone(int64 id)
+void mark_undone(int64 id, Oid role)
 {
     Oid types[] = {INT8OID, TEXTOID};
-    Datum values[] = {Int64GetDatum(id), CStringGetTextDatum(GetUserNameFromId(GetUserId(), false))};
+    Datum values[] = {Int64GetDatum(id), CStringGetTextDatum(GetUserNameFromId(role, false))};
     run_on_own_table(log_table,
                      "UPDATE session_consistency._repairs SET undone_at = pg_catalog.clock_timestamp(), undone_by = $2"
                      " WHERE repair_id = $1",

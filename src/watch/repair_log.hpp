@@ -23,12 +23,12 @@ static_assert(Pod<Repair>);
 // One repair at a time, until the end of the transaction: they are numbered one after the other.
 void lock_repair_log();
 
-// Needs the lock and an SPI connection, which the other two need, too.
-int64 log_repair(const Repair &repair);
+// Needs the lock and an SPI connection, which the other two need, too. role: who has called.
+int64 log_repair(const Repair &repair, Oid role);
 
 // Reads and locks an entry until the transaction ends. 42704 where there is none, 55000 where it was undone.
 Repair find_repair(int64 id);
 
-void mark_undone(int64 id);
+void mark_undone(int64 id, Oid role);
 
 }  // namespace sc

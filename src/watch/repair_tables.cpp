@@ -46,10 +46,10 @@ RepairTables open_repair_tables(Oid sessions, LOCKMODE lock)
     if (OidIsValid(attachment.subscriptions))
         require_owner(attachment.subscriptions);
     tables.sessions = table_open(sessions, lock);
-    tables.counting = open_countings(sessions).front();
+    const Attachment &locked = open_attachments(sessions).front().attachment;
+    run_restricted(owner_of(sessions), [&] { tables.counting = open_counting(locked); });
     require_owner(tables.counting.subscriptions);
     tables.subscriptions = table_open(tables.counting.subscriptions, lock);
-    tables.binding = &bind_sessions(tables.sessions, find_charge_trigger(tables.sessions));
     return tables;
 }
 
@@ -59,17 +59,21 @@ void close_repair_tables(const RepairTables &tables)
     table_close(tables.sessions, NoLock);
 }
 
-int begin_repair()
+void begin_repair(RepairTables &tables, bool writes)
 {
-    const int level = NewGUCNestLevel();
-    set_locally("search_path", "pg_catalog, pg_temp");
+    const Oid sessions = RelationGetRelid(tables.sessions);
+    if (writes) {
+        make_constraints_immediate(partition_tree(sessions, AccessShareLock));
+        make_constraints_immediate(std::array{tables.counting.subscriptions});
+    }
+    tables.caller = enter_restricted(owner_of(sessions));
     set_locally("DateStyle", "ISO");
-    return level;
+    tables.binding = &bind_sessions(tables.sessions, find_charge_trigger(tables.sessions));
 }
 
-void end_repair(int level)
+void end_repair(const RepairTables &tables)
 {
-    AtEOXact_GUC(true, level);
+    leave_owner(tables.caller);
 }
 
 SubscriptionKey read_subscription_key(const RepairTables &tables, const char *id, const char *member)

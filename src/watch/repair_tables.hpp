@@ -3,6 +3,7 @@
 #pragma once
 
 #include "catalog/counting.hpp"
+#include "server/owner.hpp"
 #include "store/counter_writer.hpp"
 
 namespace sc {
@@ -11,7 +12,8 @@ struct RepairTables {
     Counting counting;
     Relation sessions;
     Relation subscriptions;
-    const Binding *binding;
+    const Binding *binding;        // from begin_repair() on
+    Caller caller;
 };
 static_assert(Pod<RepairTables>);
 
@@ -20,9 +22,10 @@ static_assert(Pod<RepairTables>);
 RepairTables open_repair_tables(Oid sessions, LOCKMODE lock);
 void close_repair_tables(const RepairTables &tables);
 
-// The settings in which the SQL of a repair runs: the search path pinned, dates in ISO style.
-int begin_repair();
-void end_repair(int level);
+// Between these it is the owner of the sessions who looks and writes, restricted, with dates in ISO style. Need an SPI
+// connection.
+void begin_repair(RepairTables &tables, bool writes);
+void end_repair(const RepairTables &tables);
 
 // A subscription by the texts of its keys, as an audit names it.
 struct SubscriptionKey {

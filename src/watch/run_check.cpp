@@ -1,6 +1,7 @@
-// run_check: an audit of every attachment, and of what could switch its rules off, kept as history. Reads as the
-// caller, with a reader's locks; what it writes is its own history.
+// run_check: an audit of every attachment, and of what could switch its rules off, kept as history. For whoever may
+// read them all, with a reader's locks; what it writes is its own history.
 #include "watch/history.hpp"
+#include "check/read_counts.hpp"
 #include "catalog/gaps.hpp"
 #include "catalog/equivalents.hpp"
 
@@ -26,13 +27,15 @@ Oid subscriptions_of(const Attachment &attachment)
     return candidates.size() == 1 ? candidates.front() : InvalidOid;
 }
 
-void add_gap(Checking &checking, int32 pair, const char *gap)
+// place: by what the gap is known again, where that is not all that it says.
+void add_gap(Checking &checking, int32 pair, const char *gap, const char *place = nullptr)
 {
     std::array<Datum, 9> values{Int32GetDatum(pair), CStringGetTextDatum("enforcement_gap"),
                                 CStringGetTextDatum("critical")};
     std::array<bool, 9> nulls{false, false, false, true, true, true};
     values[6] = CStringGetTextDatum("enforced");
-    values[7] = values[8] = CStringGetTextDatum(gap);
+    values[7] = CStringGetTextDatum(gap);
+    values[8] = CStringGetTextDatum(place == nullptr ? gap : place);
     tuplestore_putvalues(checking.run.found, checking.shape, values.data(), nulls.data());
 }
 
@@ -85,16 +88,41 @@ void replay_ledger(Checking &checking, int32 pair, Oid sessions)
 }
 
 // An attachment that is broken cannot be audited, and must not keep the others from it: a column is gone or has
-// another type, a listed value is no value of its type any more, nothing tells where the subscriptions are. Not so
-// where the caller may not read it.
-bool is_broken_attachment(int state)
+// another type, a listed value is no value of its type any more, nothing tells where the subscriptions are, somebody's
+// code raises an error. Not so where the caller may not read it.
+bool is_broken_attachment(const ErrorData &error)
 {
-    if (state == ERRCODE_INSUFFICIENT_PRIVILEGE)
+    if (is_users_error(error) || error.sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
+        return true;
+    if (error.sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE)
         return false;
-    const int category = ERRCODE_TO_CATEGORY(state);
+    const int category = ERRCODE_TO_CATEGORY(error.sqlerrcode);
     return category == ERRCODE_TO_CATEGORY(ERRCODE_UNDEFINED_COLUMN) ||
            category == ERRCODE_TO_CATEGORY(ERRCODE_INVALID_TEXT_REPRESENTATION) ||
-           state == ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE;
+           error.sqlerrcode == ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE;
+}
+
+// Its rows, where they may be looked at; why not, where that fails.
+const char *try_to_check(Checking &checking, const Attachment &attachment, Oid subscriptions, int32 pair)
+{
+    if (const char *distrust = find_distrust(attachment.sessions, subscriptions))
+        return distrust;
+    int64 session_rows = 0;
+    int64 subscription_rows = 0;
+    const auto check = [&] {
+        require_readable(attachment);
+        run_restricted(owner_of(attachment.sessions), [&] {
+            session_rows = count_rows(attachment.sessions);
+            subscription_rows = OidIsValid(subscriptions) ? count_rows(subscriptions) : 0;
+        });
+        audit_rows(checking, pair, attachment.sessions);
+        if (attachment.mapping.ledger)
+            replay_ledger(checking, pair, attachment.sessions);
+    };
+    const char *obstacle = try_and_undo(check, is_broken_attachment);
+    checking.run.session_rows += session_rows;
+    checking.run.subscriptions += subscription_rows;
+    return obstacle;
 }
 
 void check_attachment(Checking &checking, const Attachment &attachment)
@@ -103,29 +131,15 @@ void check_attachment(Checking &checking, const Attachment &attachment)
     const Oid sessions = attachment.sessions;
     const Oid subscriptions = subscriptions_of(attachment);
     const int32 pair = require_pair(sessions, subscriptions);
-    int64 session_rows = 0;
-    int64 subscription_rows = 0;
     run.checked = lappend_int(run.checked, pair);
-    const char *obstacle = try_and_undo(
-        [&] {
-            session_rows = count_rows(sessions);
-            if (OidIsValid(subscriptions))
-                subscription_rows = count_rows(subscriptions);
-            audit_rows(checking, pair, sessions);
-            if (attachment.mapping.ledger)
-                replay_ledger(checking, pair, sessions);
-        },
-        is_broken_attachment);
-    run.session_rows += session_rows;
-    run.subscriptions += subscription_rows;
+    const char *obstacle = try_to_check(checking, attachment, subscriptions, pair);
     if (obstacle == nullptr)
         return;
     run.unread = lappend_int(run.unread, pair);
-    const Names gaps = find_gaps(attachment);
-    for (const char *gap : gaps)
+    for (const char *gap : find_gaps(attachment))
         add_gap(checking, pair, gap);
-    add_gap(checking, pair,
-            psprintf("the rows of table %s cannot be checked: %s", qualified_name(sessions), obstacle));
+    const char *unread = psprintf("the rows of table %s cannot be checked", qualified_name(sessions));
+    add_gap(checking, pair, psprintf("%s: %s", unread, obstacle), unread);
 }
 
 // What switches the rules off ----------------------------------------------------------------------------------------
@@ -211,6 +225,8 @@ void check_everything(Checking &checking)
 {
     const std::optional<Oid> only = checking.run.sessions;
     const std::span<const Attachment> attachments = find_attachments(only.value_or(InvalidOid));
+    for (const Attachment &attachment : attachments)
+        require_rights(attachment);
     for (const Attachment &attachment : attachments)
         check_attachment(checking, attachment);
     const bool remnants = check_remnants(checking, only);

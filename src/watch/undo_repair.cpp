@@ -163,7 +163,6 @@ extern "C" PGDLLEXPORT Datum sc_undo_repair(PG_FUNCTION_ARGS)
         ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("argument \"repair_id\" must not be null"));
     Undo undo{};
     undo.id = PG_GETARG_INT64(0);
-    const int level = begin_repair();
     connect_spi();
     undo.repair = find_repair(undo.id);
     if (get_rel_name(undo.repair.sessions) == nullptr)
@@ -171,13 +170,14 @@ extern "C" PGDLLEXPORT Datum sc_undo_repair(PG_FUNCTION_ARGS)
     undo.tables = open_repair_tables(undo.repair.sessions, RowExclusiveLock);
     if (undo.tables.counting.subscriptions != undo.repair.subscriptions)
         refuse(undo, "The sessions are attached to another table of subscriptions now.", nullptr);
+    begin_repair(undo.tables, true);
     if (undo.repair.session_id == nullptr)
         restore_subscription(undo);
     else
         restore_session(undo);
-    mark_undone(undo.id);
+    mark_undone(undo.id, undo.tables.caller.role);
+    end_repair(undo.tables);
     close_repair_tables(undo.tables);
     SPI_finish();
-    end_repair(level);
     PG_RETURN_VOID();
 }
