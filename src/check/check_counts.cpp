@@ -65,6 +65,7 @@ void store_failure(const Attachment &attachment, const char *why, Tuplestorestat
     std::array<bool, 12> nulls;
     nulls.fill(true);
     nulls[0] = nulls[11] = false;
+    Assert(shape->natts == static_cast<int>(values.size()));
     nulls[1] = !OidIsValid(attachment.subscriptions);
     values[11] = CStringGetTextDatum(psprintf("Cannot be checked: %s.", why));
     tuplestore_putvalues(rows, shape, values.data(), nulls.data());

@@ -114,10 +114,10 @@ void explain_subscription(const Counting &counting, const char *wanted, Tuplesto
 // The row of an attachment whose ledger could not be replayed.
 void store_failure(const Attachment &attachment, const char *why, Tuplestorestate *rows, TupleDesc shape)
 {
-    std::array<Datum, 7> values{ObjectIdGetDatum(attachment.sessions)};
-    std::array<bool, 7> nulls{false, true, true, true, true, true, false};
-    values[6] = CStringGetTextDatum(
-        psprintf("The ledger of table %s cannot be checked: %s.", qualified_name(attachment.sessions), why));
+    std::array<Datum, 8> values{ObjectIdGetDatum(attachment.sessions), ObjectIdGetDatum(attachment.subscriptions)};
+    std::array<bool, 8> nulls{false, !OidIsValid(attachment.subscriptions), true, true, true, true, true, false};
+    Assert(shape->natts == static_cast<int>(values.size()));
+    values[7] = CStringGetTextDatum(psprintf("Cannot be checked: %s.", why));
     tuplestore_putvalues(rows, shape, values.data(), nulls.data());
 }
 

@@ -83,11 +83,11 @@ void leave_owner(const Caller &caller)
     SetUserIdAndSecContext(caller.role, caller.security_context);
 }
 
-// A function can raise any SQLSTATE, but not from there.
+// A function can raise any SQLSTATE, but not from there. A lock that somebody holds for too long is that one's matter.
 bool is_users_error(const ErrorData &error)
 {
     const bool interrupted = error.funcname != nullptr && strncmp(error.funcname, "Process", strlen("Process")) == 0;
-    return InSecurityRestrictedOperation() && !interrupted;
+    return InSecurityRestrictedOperation() && (!interrupted || error.sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE);
 }
 
 }  // namespace sc
