@@ -2,7 +2,6 @@
 // or renamed since is left alone.
 #include "catalog/attachment.hpp"
 #include "catalog/counting.hpp"
-#include "catalog/equivalents.hpp"
 #include "server/pg_compat.hpp"
 #include "attach/steps.hpp"
 #include "server/settings.hpp"

@@ -7,6 +7,7 @@
 #include "catalog/column_rules.hpp"
 #include "catalog/counting.hpp"
 #include "server/owner.hpp"
+#include "catalog/equivalents.hpp"
 #include "server/pg_compat.hpp"
 
 namespace sc {

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "attach/request.hpp"
-#include "catalog/equivalents.hpp"
+#include "catalog/attachment.hpp"
 
 namespace sc {
 

@@ -4,8 +4,6 @@
 #include <algorithm>
 
 #include "catalog/counting.hpp"
-#include "catalog/equivalents.hpp"
-
 namespace sc {
 
 namespace {
@@ -264,6 +262,16 @@ Oids own_trigger_functions()
     return Oids(functions, trigger_rules.size());
 }
 
+const Trigger *find_charge_trigger(Relation relation)
+{
+    const TriggerDesc *triggers = copy_triggers(relation);
+    const Oid charge = trigger_function(function::charge);
+    for (int i = 0; triggers != nullptr && i < triggers->numtriggers; i++)
+        if (triggers->triggers[i].tgfoid == charge)
+            return &triggers->triggers[i];
+    return nullptr;
+}
+
 std::optional<LinkKey> find_link_key(Relation sessions, AttrNumber link, AttrNumber member, bool *several)
 {
     const ForeignKeyCacheInfo *only = nullptr;
@@ -345,6 +353,14 @@ std::optional<Attachment> find_remnant(Oid sessions)
         .charge_trigger = InvalidOid,
         .fault = psprintf("table %s has no trigger that calls %s()", qualified_name(sessions), function::charge),
         .mapping = default_mapping()};
+}
+
+void raise_no_ledger(Oid sessions)
+{
+    ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+            errmsg("table \"%s\" is attached without a ledger", get_rel_name(sessions)),
+            errhint("Detach it and attach it again with ledger => true."));
+    pg_unreachable();
 }
 
 Oids find_subscriptions(const Attachment &attachment)

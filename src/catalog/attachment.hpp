@@ -81,8 +81,12 @@ static_assert(Pod<Attachment>);
 // cannot be read. Partitions are not attachments of their own.
 std::span<const Attachment> find_attachments(Oid sessions);
 
+// The trigger that carries the attachment; nullptr where the relation has none.
+const Trigger *find_charge_trigger(Relation relation);
+
 // The attachment of a table; 55000 with a hint where it is not attached, or cannot be read.
 const Attachment &require_attachment(Oid sessions);
+[[noreturn]] void raise_no_ledger(Oid sessions);
 void require_readable(const Attachment &attachment);
 
 // Why nobody looks at the rows of these tables, which is done as the owner of the sessions: code of somebody who is not

@@ -3,7 +3,8 @@
 
 #include <algorithm>
 
-#include "catalog/binding.hpp"
+#include "server/relations.hpp"
+#include "server/values.hpp"
 
 namespace sc {
 

@@ -98,6 +98,25 @@ const char *active_condition(const Mapping &mapping, const char *alias)
     return one_of(quoted_column(alias, mapping.subscription_status_column), std::array{mapping.active_statuses});
 }
 
+const char *counter_condition(const Mapping &mapping)
+{
+    const char *used = quote_identifier(mapping.used_column);
+    return psprintf("%s >= 0 AND %s <= %s", used, used, quote_identifier(mapping.total_column));
+}
+
+const char *linked_condition(const Mapping &mapping)
+{
+    return psprintf("%s IS NOT NULL", quote_identifier(mapping.subscription_column));
+}
+
+const char *link_check_condition(const Mapping &mapping)
+{
+    const char *linked = linked_condition(mapping);
+    if (mapping.type_column == nullptr)
+        return linked;
+    return psprintf("%s OR NOT (%s)", linked, consuming_condition(mapping, nullptr));
+}
+
 const char *join_condition(const Counting &counting, const char *session_alias, const char *subscription_alias)
 {
     const Mapping &mapping = counting.mapping;

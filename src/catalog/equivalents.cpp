@@ -1,9 +1,6 @@
 // What of an attachment is there already.
 #include "catalog/equivalents.hpp"
 
-#include "catalog/counting.hpp"
-#include "server/pg_compat.hpp"
-
 namespace sc {
 
 Oid find_active_index(Relation subscriptions, AttrNumber member, const char *active_condition)
@@ -34,25 +31,6 @@ Oid find_link_index(Relation sessions, AttrNumber link, AttrNumber member, const
                                                keys[1] == link);
         return is_usable_btree(index) && leads && covers(index, linked);
     });
-}
-
-const char *counter_condition(const Mapping &mapping)
-{
-    const char *used = quote_identifier(mapping.used_column);
-    return psprintf("%s >= 0 AND %s <= %s", used, used, quote_identifier(mapping.total_column));
-}
-
-const char *linked_condition(const Mapping &mapping)
-{
-    return psprintf("%s IS NOT NULL", quote_identifier(mapping.subscription_column));
-}
-
-const char *link_check_condition(const Mapping &mapping)
-{
-    const char *linked = linked_condition(mapping);
-    if (mapping.type_column == nullptr)
-        return linked;
-    return psprintf("%s OR NOT (%s)", linked, consuming_condition(mapping, nullptr));
 }
 
 }  // namespace sc

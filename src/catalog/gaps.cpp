@@ -1,7 +1,6 @@
 // Looks for gaps, one function for each thing that an attachment rests on.
 #include "catalog/gaps.hpp"
 
-#include "catalog/column_rules.hpp"
 #include "catalog/counting.hpp"
 #include "catalog/equivalents.hpp"
 #include "server/owner.hpp"

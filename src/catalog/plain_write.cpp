@@ -1,6 +1,7 @@
 // Decides whether a counter may be written past the server's general way of updating a row.
 #include "catalog/plain_write.hpp"
 
+#include "catalog/attachment.hpp"
 #include "server/row_writer.hpp"
 
 namespace sc {

@@ -1,7 +1,7 @@
 // Decides whether a counter may be written past the server's general way of updating a row. Reads the relation cache.
 #pragma once
 
-#include "catalog/binding.hpp"
+#include "catalog/shapes.hpp"
 
 namespace sc {
 

@@ -5,7 +5,6 @@
 
 #include "catalog/arguments.hpp"
 #include "catalog/column_rules.hpp"
-#include "catalog/equivalents.hpp"
 #include "check/read_counts.hpp"
 
 namespace sc {

@@ -1,5 +1,6 @@
 // Reads the ledger: explain_subscription() shows the lines of one subscription, ledger_gaps() replays them all, through
 // ledger_lines, for whoever may read the sessions. Writes nothing. open_ledger() and the ledger's trigger stand here.
+#include "catalog/binding.hpp"
 #include "store/ledger.hpp"
 #include "server/pg_compat.hpp"
 #include "check/read_counts.hpp"
@@ -18,14 +19,6 @@ PG_FUNCTION_INFO_V1(sc_keep_ledger);
 namespace sc {
 
 namespace {
-
-[[noreturn]] void raise_no_ledger(Oid sessions)
-{
-    ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-            errmsg("table \"%s\" is attached without a ledger", get_rel_name(sessions)),
-            errhint("Detach it and attach it again with ledger => true."));
-    pg_unreachable();
-}
 
 // A line names rows by their keys: a right for some of the columns is not enough.
 void require_select(Oid relation)
@@ -127,16 +120,6 @@ void require_owner(Oid relation)
         aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, get_rel_name(relation));
 }
 
-const Trigger *charge_trigger(Relation sessions)
-{
-    const TriggerDesc *triggers = copy_triggers(sessions);
-    const Oid charge = trigger_function(function::charge);
-    for (int i = 0; triggers != nullptr && i < triggers->numtriggers; i++)
-        if (triggers->triggers[i].tgfoid == charge)
-            return &triggers->triggers[i];
-    return nullptr;
-}
-
 // A line for each subscription, whose counters nobody else is writing: the lock keeps them out.
 int64 open_books(Relation subscriptions, const SubscriptionShape &shape)
 {
@@ -226,7 +209,7 @@ extern "C" Datum sc_open_ledger(PG_FUNCTION_ARGS)
     if (!attachment.mapping.ledger)
         raise_no_ledger(sessions);
     Relation relation = table_open(sessions, AccessShareLock);
-    const Trigger *charge = charge_trigger(relation);
+    const Trigger *charge = find_charge_trigger(relation);
     if (charge == nullptr)
         raise_no_ledger(sessions);
     require_owner(sessions);

@@ -4,7 +4,6 @@
 #include "server/owner.hpp"
 #include "server/subtransaction.hpp"
 #include "catalog/counting.hpp"
-#include "catalog/equivalents.hpp"
 #include "server/settings.hpp"
 
 namespace sc {

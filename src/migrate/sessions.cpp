@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "catalog/equivalents.hpp"
 #include "server/row_writer.hpp"
 #include "store/subscription_row.hpp"
 #include "server/violation.hpp"
@@ -28,16 +27,6 @@ struct Leaf {
 static_assert(Pod<Leaf>);
 
 }  // namespace
-
-const Trigger *find_charge_trigger(Relation relation)
-{
-    const TriggerDesc *triggers = copy_triggers(relation);
-    const Oid charge = trigger_function(function::charge);
-    for (int i = 0; triggers != nullptr && i < triggers->numtriggers; i++)
-        if (triggers->triggers[i].tgfoid == charge)
-            return &triggers->triggers[i];
-    return nullptr;
-}
 
 struct SessionTables {
     Relation root;

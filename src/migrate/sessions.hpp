@@ -10,9 +10,6 @@
 
 namespace sc {
 
-// The trigger that carries the attachment; nullptr where the relation has none.
-const Trigger *find_charge_trigger(Relation relation);
-
 // The relations that hold the sessions of a batch, opened before any row is locked: the table, or partitions of it.
 struct SessionTables;
 

@@ -1,6 +1,7 @@
 // Writes counters of the subscriptions, opened once for a statement.
 #include "store/counter_writer.hpp"
 
+#include "catalog/attachment.hpp"
 #include "rules/credit_rule.hpp"
 #include "store/ledger.hpp"
 #include "server/owner.hpp"

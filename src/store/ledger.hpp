@@ -2,7 +2,7 @@
 // caller's is needed, no code of the user's runs. Knows what a line looks like, not when one is due.
 #pragma once
 
-#include "catalog/binding.hpp"
+#include "catalog/shapes.hpp"
 #include "rules/ledger_rule.hpp"
 
 namespace sc {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "catalog/binding.hpp"
+#include "rules/credit_rule.hpp"
 
 namespace sc {
 

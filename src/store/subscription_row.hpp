@@ -2,7 +2,7 @@
 // policy is in the way, as with the server's own foreign keys. Locks and writes nothing.
 #pragma once
 
-#include "catalog/binding.hpp"
+#include "catalog/shapes.hpp"
 #include "server/search.hpp"
 
 namespace sc {

@@ -2,6 +2,7 @@
 // JSON. Decides nothing and writes nothing.
 #pragma once
 
+#include "catalog/binding.hpp"
 #include "catalog/counting.hpp"
 #include "server/owner.hpp"
 #include "store/counter_writer.hpp"

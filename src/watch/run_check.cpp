@@ -3,7 +3,6 @@
 #include "watch/history.hpp"
 #include "check/read_counts.hpp"
 #include "catalog/gaps.hpp"
-#include "catalog/equivalents.hpp"
 
 #include "server/subtransaction.hpp"
 #include "catalog/counting.hpp"

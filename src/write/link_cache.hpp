@@ -2,6 +2,7 @@
 // each member up once. What changes meanwhile is judged at the statement's end, on the newest row.
 #pragma once
 
+#include "catalog/binding.hpp"
 #include "store/subscription_row.hpp"
 
 namespace sc {

@@ -1,4 +1,5 @@
 // AFTER TRUNCATE trigger of the sessions: with the sessions go the credits that they held.
+#include "catalog/binding.hpp"
 #include "store/counter_writer.hpp"
 #include "store/ledger.hpp"
 #include "server/triggers.hpp"

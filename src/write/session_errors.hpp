@@ -1,6 +1,7 @@
 // The errors of a write to the sessions: what each says, and to whom it shows the figures.
 #pragma once
 
+#include "catalog/binding.hpp"
 #include "store/subscription_row.hpp"
 #include "server/violation.hpp"
 

@@ -2,6 +2,7 @@
 // The state of the backend lives here, and is forgotten when a (sub)transaction aborts. Judges nothing.
 #pragma once
 
+#include "catalog/binding.hpp"
 #include "write/statement_ledger.hpp"
 
 namespace sc {

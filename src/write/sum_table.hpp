@@ -2,7 +2,8 @@
 // and gives them in the order of their keys. Knows how to find a sum, not what it means.
 #pragma once
 
-#include "catalog/binding.hpp"
+#include "catalog/shapes.hpp"
+#include "rules/credit_rule.hpp"
 
 namespace sc {
 

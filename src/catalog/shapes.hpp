@@ -1,0 +1,78 @@
+// The two tables of an attachment as column numbers, types and comparison functions, for rows of one very relation:
+// numbers and types may differ among partitions. Reads the relation cache.
+#pragma once
+
+#include "catalog/mapping.hpp"
+#include "server/relations.hpp"
+#include "server/values.hpp"
+
+namespace sc {
+
+// The subscriptions of an attachment.
+struct SubscriptionShape {
+    Oid relation;
+    AttrNumber id;             // what the link refers to; 0 in the subscriptions' own triggers
+    AttrNumber member;
+    AttrNumber status;
+    AttrNumber total;
+    AttrNumber used;
+    AttrNumber remaining;      // 0: not maintained
+    Oid total_type;            // int2, int4 or int8
+    Oid used_type;
+    Oid remaining_type;
+    KeyType id_key;
+    KeyType member_key;
+    Words active;
+    bool by_member;            // the key is (member, id)
+    bool plain;                // writing a counter within 0 … total runs no code of the user's, see writes_plainly()
+    Oid key_index;             // of the foreign key
+    Oid member_index;          // one that finds a member's active subscriptions; InvalidOid: a scan
+    bool one_active;           // and that lets a member have only one
+    Oid ledger;                // the attached table, where each change is written to the ledger; else InvalidOid
+};
+static_assert(Pod<SubscriptionShape>);
+
+// A column of the sessions' primary key, by which the ledger calls them.
+struct NameColumn {
+    AttrNumber column;
+    uint16 place;              // in the key
+    Oid type;                  // the base type
+    FmgrInfo output;
+};
+static_assert(Pod<NameColumn>);
+
+// The relation of the sessions that a trigger fires on: the table, a partition, a shard.
+struct SessionShape {
+    Oid relation;
+    AttrNumber member;
+    AttrNumber link;
+    AttrNumber type;           // 0: every session is consuming
+    AttrNumber status;
+    Oid member_type;           // base types
+    Oid link_type;
+    int16 member_length;
+    int16 link_length;
+    bool member_by_value;
+    bool link_by_value;
+    Words consuming;
+    Words scheduled;
+    Words completed;
+    std::span<const NameColumn> name;    // only where there is a ledger
+};
+static_assert(Pod<SessionShape>);
+
+// What the mapping names, in that relation: without the key of the link, and without what finds an active subscription.
+SubscriptionShape make_subscription_shape(Relation relation, const Mapping &mapping);
+SessionShape make_session_shape(Relation relation, const Mapping &mapping);
+
+// Looks for the index that finds a member's active subscriptions: rather one that allows only one, rather a partial
+// one, which holds the fewest rows to look at.
+void choose_member_index(SubscriptionShape *shape, Relation relation);
+
+// The sessions' primary key. Of a key of two columns the member is left out, as in audit_findings().
+std::span<const NameColumn> make_name(Relation relation, const SessionShape &shape);
+
+// Raises 42804 where a key column of the sessions has a type that is not convertible with the subscriptions' own.
+void require_convertible(Relation sessions, AttrNumber column, Oid key_type);
+
+}  // namespace sc
