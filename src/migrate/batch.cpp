@@ -27,7 +27,7 @@
 
 #include "server/subtransaction.hpp"
 #include "store/counter_writer.hpp"
-#include "write/statement_ledger.hpp"
+#include "store/ledger.hpp"
 #include "server/violation.hpp"
 
 namespace sc {
@@ -44,6 +44,7 @@ struct Work {
     const Binding *binding;
     Calendar calendar;
     SessionTables *tables;
+    SessionReader reader;
     std::span<HeldSession> held_sessions;           // in the list's order
     std::span<size_t> by_place;                     // their numbers as they stand in the tables
     HeldSubscriptions subscriptions;
@@ -74,8 +75,8 @@ void open_tables(Work &work, const Attachment &attachment)
         raise_changed(attachment.sessions);
     Relation subscriptions = table_open(attachment.subscriptions, RowExclusiveLock);
     work.calendar = make_calendar(*work.request, attachment.subscriptions);
-    work.tables =
-        open_session_tables(work.sessions, attachment.mapping, *work.request, work.batch->sessions.all());
+    work.tables = open_session_tables(work.sessions, attachment.mapping, work.batch->sessions.all());
+    work.reader = {work.tables, &work.calendar, work.type, find_start_columns(work.tables, work.request->start_column)};
     work.subscriptions = {work.batch,    work.type,     &attachment.mapping, work.binding, &work.calendar,
                           work.sessions, subscriptions, {},                  {}};
 }
@@ -142,8 +143,8 @@ void hold_sessions(Work &work, bool follow)
         HeldSession &session = work.held_sessions[number];
         if (work.grips.members[session.member] != Grip::held)
             continue;
-        const Grip grip = hold_session(work.tables, work.calendar, *work.type,
-                                       work.batch->members.items[session.member], {follow, false}, &session);
+        const Grip grip =
+            hold_session(work.reader, work.batch->members.items[session.member], {follow, false}, &session);
         if (grip != Grip::held)
             leave_member(work.grips, session.member, {grip, true, number});
         CHECK_FOR_INTERRUPTS();
@@ -159,7 +160,7 @@ void wait_for_obstacle(Work &work, const Obstacle &obstacle)
         if (obstacle.is_session) {
             HeldSession &session = work.held_sessions[obstacle.number];
             if (session.member == m)
-                hold_session(work.tables, work.calendar, *work.type, member, {true, true}, &session);
+                hold_session(work.reader, member, {true, true}, &session);
         } else if (obstacle.number - member.first_subscription < member.subscriptions) {
             wait_for_subscription(work.subscriptions, m, obstacle.number);
         }

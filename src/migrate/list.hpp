@@ -5,14 +5,9 @@
 
 #include "catalog/counting.hpp"
 #include "server/growing.hpp"
+#include "store/link_writer.hpp"
 
 namespace sc {
-
-// Where a session stood when the list was made.
-struct Place {
-    Oid relation;
-    ItemPointerData row;
-};
 
 // One member. A subscription without a member is one by itself.
 struct ListedMember {

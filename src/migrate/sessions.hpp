@@ -1,22 +1,11 @@
-// Locks listed sessions and writes their links, row by row as the server's own replication does: constraints, indexes
-// and the user's triggers stay right; the extension's own triggers and the foreign key's do not fire. That is right
-// under two conditions, which are the caller's to keep: the subscription is locked until the transaction ends, so that
-// the link leads somewhere and its member cannot change; and the counters are set to the recount in this transaction.
+// Locks listed sessions and reads what says where they belong. Writes nothing.
 #pragma once
 
 #include "migrate/list.hpp"
 #include "migrate/request.hpp"
-#include "store/session_row.hpp"
+#include "store/link_writer.hpp"
 
 namespace sc {
-
-// The relations that hold the sessions of a batch, opened before any row is locked: the table, or partitions of it.
-struct SessionTables;
-
-// Opens the relations. Sessions of a relation that is gone, or is no partition any more, are gone too.
-SessionTables *open_session_tables(Relation root, const Mapping &mapping, const MigrateRequest &request,
-                                   std::span<const Place> places);
-void close_session_tables(SessionTables *tables);
 
 // held: locked by this transaction, and still without a link and in need of one. busy: somebody else has it locked.
 // gone: it was changed, moved, linked or deleted; where it is now, only another list can say.
@@ -41,17 +30,22 @@ struct HoldMode {
     bool wait;
 };
 
+// What tells whether a session is still as it was listed, and when it starts.
+struct SessionReader {
+    SessionTables *tables;
+    const Calendar *calendar;
+    const MemberType *type;
+    std::span<const AttrNumber> start;     // the column of each leaf; 0 where there is none
+};
+static_assert(Pod<SessionReader>);
+
+// 42703 where a partition has no such column any more. start_column may be nullptr.
+std::span<const AttrNumber> find_start_columns(const SessionTables *tables, const char *start_column);
+
 // Locks the session against other writers.
-Grip hold_session(SessionTables *tables, const Calendar &calendar, const MemberType &type,
-                  const ListedMember &member, HoldMode mode, HeldSession *session);
+Grip hold_session(const SessionReader &reader, const ListedMember &member, HoldMode mode, HeldSession *session);
 
 // Oldest first: by start, those without one last, then by key.
 bool is_older(const SessionTables *tables, const HeldSession &left, const HeldSession &right);
-
-// Links held sessions. The user's triggers may have changed anything: then the caller counts again.
-struct LinkWriter;
-LinkWriter *open_link_writer(SessionTables *tables);
-void write_link(LinkWriter *writer, const Place &place, Datum subscription);
-bool close_link_writer(LinkWriter *writer);   // true where triggers of the user's have fired
 
 }  // namespace sc

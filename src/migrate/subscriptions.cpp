@@ -35,11 +35,9 @@ Datum member_value(const HeldSubscriptions &subscriptions, size_t member)
 
 namespace {
 
-// The key search and the lock of subscriptions, one after the other.
 struct Holder {
     HeldSubscriptions *subscriptions;
-    Search search;
-    TupleTableSlot *row;
+    Cursor cursor;                 // at the subscription that was held last
     Grips *grips;
 };
 static_assert(Pod<Holder>);
@@ -57,27 +55,22 @@ bool is_members_still(const HeldSubscriptions &subscriptions, TupleTableSlot *ro
     return !is_null && equal_keys(shape.member_key, current, member_value(subscriptions, member));
 }
 
-// Finds and locks the newest version of a subscription, which is then in the holder's row.
+// Finds and locks the newest version of a subscription.
 Grip hold_subscription(Holder &holder, Datum id, size_t member, bool wait)
 {
     const HeldSubscriptions &subscriptions = *holder.subscriptions;
-    const SubscriptionShape &shape = subscriptions.binding->subscriptions;
-    const Datum value = member_value(subscriptions, member);
-    if (holder.search.row == nullptr)
-        holder.search = begin_key_search(subscriptions.relation, shape, id, value, holder.row);
-    else
-        search_key_again(holder.search, shape, id, value);
-    if (!next_row(holder.search))
+    TupleTableSlot *row = find_subscription(holder.cursor, id, member_value(subscriptions, member));
+    if (row == nullptr)
         return Grip::gone;
-    ItemPointerData place = holder.row->tts_tid;
+    ItemPointerData place = row->tts_tid;
     TM_FailureData failure;
     const TM_Result result = table_tuple_lock(
-        subscriptions.relation, &place, GetActiveSnapshot(), holder.row, GetCurrentCommandId(false),
+        subscriptions.relation, &place, GetActiveSnapshot(), row, GetCurrentCommandId(false),
         LockTupleNoKeyExclusive, wait ? LockWaitBlock : LockWaitSkip,
         TUPLE_LOCK_FLAG_LOCK_UPDATE_IN_PROGRESS | TUPLE_LOCK_FLAG_FIND_LAST_VERSION, &failure);
     if (result == TM_WouldBlock)
         return Grip::busy;
-    return result == TM_Ok && is_members_still(subscriptions, holder.row, id, member) ? Grip::held : Grip::gone;
+    return result == TM_Ok && is_members_still(subscriptions, row, id, member) ? Grip::held : Grip::gone;
 }
 
 std::optional<int64_t> read_moment(const Calendar &calendar, TupleTableSlot *row, const MomentColumn &column,
@@ -125,7 +118,7 @@ void hold_new_active(Holder &holder, size_t member, std::span<const HeldSubscrip
         return;
     const Grip grip = hold_subscription(holder, found.id, member, false);
     if (grip == Grip::held)
-        add_held(subscriptions, holder.row, member);
+        add_held(subscriptions, holder.cursor.row, member);
     else
         leave_member(*holder.grips, member, {Grip::gone, false, 0});
 }
@@ -142,7 +135,7 @@ void hold_member(Holder &holder, size_t member)
             leave_member(*holder.grips, member, {grip, false, i});
             return;
         }
-        add_held(subscriptions, holder.row, member);
+        add_held(subscriptions, holder.cursor.row, member);
     }
     hold_new_active(holder, member, std::span(subscriptions.held.items + first, subscriptions.held.count - first));
     std::sort(subscriptions.held.items + first, subscriptions.held.items + subscriptions.held.count,
@@ -155,7 +148,7 @@ void hold_member(Holder &holder, size_t member)
 
 void hold_subscriptions(HeldSubscriptions &subscriptions, Grips &grips)
 {
-    Holder holder{&subscriptions, {}, table_slot_create(subscriptions.relation, nullptr), &grips};
+    Holder holder{&subscriptions, open_cursor(subscriptions.relation, subscriptions.binding->subscriptions), &grips};
     const size_t count = subscriptions.batch->members.count;
     auto *first = static_cast<size_t *>(palloc(sizeof(size_t) * (count + 1)));
     for (size_t member = 0; member < count; member++) {
@@ -168,17 +161,14 @@ void hold_subscriptions(HeldSubscriptions &subscriptions, Grips &grips)
     }
     first[count] = subscriptions.held.count;
     subscriptions.first = std::span<size_t>(first, count + 1);
-    if (holder.search.row != nullptr)
-        end_search(holder.search);
-    ExecDropSingleTupleTableSlot(holder.row);
+    close_cursor(holder.cursor);
 }
 
 void wait_for_subscription(HeldSubscriptions &subscriptions, size_t member, size_t number)
 {
-    Holder holder{&subscriptions, {}, table_slot_create(subscriptions.relation, nullptr), nullptr};
+    Holder holder{&subscriptions, open_cursor(subscriptions.relation, subscriptions.binding->subscriptions), nullptr};
     hold_subscription(holder, subscriptions.batch->subscriptions.items[number], member, true);
-    end_search(holder.search);
-    ExecDropSingleTupleTableSlot(holder.row);
+    close_cursor(holder.cursor);
 }
 
 // Counting -----------------------------------------------------------------------------------------------------------

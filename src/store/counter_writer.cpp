@@ -11,11 +11,8 @@
 namespace sc {
 
 struct CounterWriter {
-    Relation relation;
-    const SubscriptionShape *shape;
-    TupleTableSlot *row;             // the current subscription
-    TupleTableSlot *changed;         // as written
-    Search by_key;
+    Cursor cursor;
+    TupleTableSlot *changed;         // the current subscription as written
     Search all;
     std::optional<Cause> exact;      // how the ledger calls an exact write
     RowWriter *rows;                 // from here on: nullptr until prepare_rows()
@@ -26,46 +23,18 @@ static_assert(Pod<CounterWriter>);
 
 namespace {
 
-// Locks the row at that place against other writers, following it to its newest version where the isolation level
-// lets a statement see it.
-bool lock_row(CounterWriter *writer, ItemPointer place, LockTupleMode mode)
-{
-    uint8 flags = TUPLE_LOCK_FLAG_LOCK_UPDATE_IN_PROGRESS;
-    if (!IsolationUsesXactSnapshot())
-        flags |= TUPLE_LOCK_FLAG_FIND_LAST_VERSION;
-    TM_FailureData failure;
-    ItemPointerData where = *place;
-    const TM_Result result =
-        table_tuple_lock(writer->relation, &where, GetActiveSnapshot(), writer->row, GetCurrentCommandId(false),
-                         mode, LockWaitBlock, flags, &failure);
-    switch (result) {
-        case TM_Ok:
-            return true;
-        case TM_Updated:
-        case TM_Deleted:
-            if (IsolationUsesXactSnapshot())
-                ereport(ERROR, errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-                        errmsg("could not serialize access due to concurrent update"));
-            if (result == TM_Deleted)
-                return false;
-            [[fallthrough]];
-        default:
-            elog(ERROR, "unexpected result of locking a subscription: %d", static_cast<int>(result));
-    }
-}
-
 // The server's general way of updating a row, without the extension's own triggers: the caller has checked what they
 // check. From here on the writer is the owner of the table.
 void prepare_rows(CounterWriter *writer)
 {
     if (writer->rows != nullptr)
         return;
-    const SubscriptionShape &shape = *writer->shape;
+    const SubscriptionShape &shape = *writer->cursor.shape;
     const AttrNumber columns[] = {shape.used, shape.remaining};
-    writer->caller = enter_owner(writer->relation);
-    writer->rows = open_row_writer(writer->relation, std::span(columns, shape.remaining != 0 ? 2 : 1),
+    writer->caller = enter_owner(writer->cursor.relation);
+    writer->rows = open_row_writer(writer->cursor.relation, std::span(columns, shape.remaining != 0 ? 2 : 1),
                                    own_trigger_functions());
-    writer->target = open_row_target(writer->rows, writer->relation, InvalidOid);
+    writer->target = open_row_target(writer->rows, writer->cursor.relation, InvalidOid);
     begin_writing(writer->rows);
 }
 
@@ -81,15 +50,13 @@ void close_rows(CounterWriter *writer)
 CounterWriter *open_counter_writer(Relation subscriptions, const SubscriptionShape &shape, bool newest)
 {
     auto *writer = static_cast<CounterWriter *>(palloc0(sizeof(CounterWriter)));
-    writer->relation = subscriptions;
-    writer->shape = &shape;
+    writer->cursor = open_cursor(subscriptions, shape);
     writer->exact = Cause::repaired;
     CheckCmdReplicaIdentity(subscriptions, CMD_UPDATE);
     if (newest)
         PushCopiedSnapshot(GetLatestSnapshot());
     else
         push_newest_snapshot();
-    writer->row = table_slot_create(subscriptions, nullptr);
     writer->changed = MakeSingleTupleTableSlot(RelationGetDescr(subscriptions), &TTSOpsVirtual);
     return writer;
 }
@@ -98,18 +65,12 @@ TupleTableSlot *find_subscription(CounterWriter *writer, Datum id, Datum member,
 {
     if (writer->rows != nullptr)
         see_own_writes(writer->rows);    // a trigger of the user's may have written this very row since
-    if (place && fetch_subscription(writer->relation, *writer->shape, *place, id, member, writer->row))
-        return writer->row;
-    if (writer->by_key.row == nullptr)
-        writer->by_key = begin_key_search(writer->relation, *writer->shape, id, member, writer->row);
-    else
-        search_key_again(writer->by_key, *writer->shape, id, member);
-    return next_row(writer->by_key) ? writer->row : nullptr;
+    return find_subscription(writer->cursor, id, member, place);
 }
 
-TupleTableSlot *lock_found(CounterWriter *writer, LockTupleMode mode)
+TupleTableSlot *lock_found(CounterWriter *writer)
 {
-    return lock_row(writer, &writer->row->tts_tid, mode) ? writer->row : nullptr;
+    return lock_found(writer->cursor);
 }
 
 TupleTableSlot *lock_subscription(CounterWriter *writer, Datum id, Datum member)
@@ -120,13 +81,14 @@ TupleTableSlot *lock_subscription(CounterWriter *writer, Datum id, Datum member)
 TupleTableSlot *lock_next_used(CounterWriter *writer)
 {
     if (writer->all.row == nullptr)
-        writer->all = begin_search(writer->relation, InvalidOid, {}, table_slot_create(writer->relation, nullptr));
+        writer->all = begin_search(writer->cursor.relation, InvalidOid, {},
+                                   table_slot_create(writer->cursor.relation, nullptr));
     while (next_row(writer->all)) {
-        const Subscription subscription = read_subscription(*writer->shape, writer->all.row);
+        const Subscription subscription = read_subscription(*writer->cursor.shape, writer->all.row);
         const bool unused = subscription.used == 0 &&
-                            (writer->shape->remaining == 0 || subscription.remaining == subscription.total);
-        if (!unused && lock_row(writer, &writer->all.row->tts_tid, LockTupleNoKeyExclusive))
-            return writer->row;
+                            (writer->cursor.shape->remaining == 0 || subscription.remaining == subscription.total);
+        if (!unused && lock_row(writer->cursor, &writer->all.row->tts_tid, LockTupleNoKeyExclusive))
+            return writer->cursor.row;
     }
     return nullptr;
 }
@@ -136,10 +98,10 @@ namespace {
 // A trigger of the user's may have changed the row that was to be written, or kept it from being written.
 void verify_written(const CounterWriter *writer, std::optional<int64_t> used, std::optional<int64_t> remaining)
 {
-    const SubscriptionShape &shape = *writer->shape;
+    const SubscriptionShape &shape = *writer->cursor.shape;
     bool intact = ItemPointerIsValid(&writer->changed->tts_tid);
     if (intact) {
-        const Subscription before = read_subscription(shape, writer->row);
+        const Subscription before = read_subscription(shape, writer->cursor.row);
         const Subscription after = read_subscription(shape, writer->changed);
         intact = after.used == used && after.remaining == remaining &&
                  before.member_is_null == after.member_is_null &&
@@ -147,9 +109,9 @@ void verify_written(const CounterWriter *writer, std::optional<int64_t> used, st
     }
     if (intact)
         return;
-    raise_violation(Violation::guarded_counter, writer->relation, shape.used,
+    raise_violation(Violation::guarded_counter, writer->cursor.relation, shape.used,
                     {psprintf("a trigger of relation \"%s\" changed or suppressed the writing of a counter",
-                              RelationGetRelationName(writer->relation)),
+                              RelationGetRelationName(writer->cursor.relation)),
                      psprintf("The counter was to become %s.",
                               used ? psprintf("%lld", static_cast<long long>(*used)) : "NULL"),
                      "Let BEFORE UPDATE triggers of the subscriptions leave the counter and the member alone and "
@@ -159,10 +121,10 @@ void verify_written(const CounterWriter *writer, std::optional<int64_t> used, st
 // Fills in the changed row from the current one; the remaining that it shows is returned.
 std::optional<int64_t> change_row(CounterWriter *writer, const Subscription &before, int64_t used, bool exact)
 {
-    const SubscriptionShape &shape = *writer->shape;
+    const SubscriptionShape &shape = *writer->cursor.shape;
     TupleTableSlot *changed = writer->changed;
-    begin_change(changed, writer->row);
-    changed->tts_values[shape.used - 1] = counter_datum(used, shape.used_type, writer->relation, shape.used);
+    begin_change(changed, writer->cursor.row);
+    changed->tts_values[shape.used - 1] = counter_datum(used, shape.used_type, writer->cursor.relation, shape.used);
     changed->tts_isnull[shape.used - 1] = false;
     std::optional<int64_t> remaining;
     if (shape.remaining != 0) {
@@ -171,7 +133,7 @@ std::optional<int64_t> change_row(CounterWriter *writer, const Subscription &bef
         changed->tts_isnull[shape.remaining - 1] = !remaining;
         if (remaining)
             changed->tts_values[shape.remaining - 1] =
-                counter_datum(*remaining, shape.remaining_type, writer->relation, shape.remaining);
+                counter_datum(*remaining, shape.remaining_type, writer->cursor.relation, shape.remaining);
     }
     end_change(changed);
     return remaining;
@@ -189,7 +151,7 @@ namespace {
 // An exact write is no sum of what sessions did: it gets a line of its own.
 void explain_write(const CounterWriter *writer, int64_t used, std::optional<Cause> cause)
 {
-    const SubscriptionShape &shape = *writer->shape;
+    const SubscriptionShape &shape = *writer->cursor.shape;
     if (!cause || !OidIsValid(shape.ledger))
         return;
     bool is_null;
@@ -206,8 +168,8 @@ void write_counter(CounterWriter *writer, int64_t used, bool exact)
 {
     prepare_rows(writer);
     const std::optional<int64_t> remaining =
-        change_row(writer, read_subscription(*writer->shape, writer->row), used, exact);
-    write_row(writer->rows, writer->target, writer->row, writer->changed);
+        change_row(writer, read_subscription(*writer->cursor.shape, writer->cursor.row), used, exact);
+    write_row(writer->rows, writer->target, writer->cursor.row, writer->changed);
     verify_written(writer, used, remaining);
     if (exact)
         explain_write(writer, used, writer->exact);
@@ -215,26 +177,26 @@ void write_counter(CounterWriter *writer, int64_t used, bool exact)
 
 void restore_counter(CounterWriter *writer, std::optional<int64_t> used, std::optional<int64_t> remaining)
 {
-    const SubscriptionShape &shape = *writer->shape;
+    const SubscriptionShape &shape = *writer->cursor.shape;
     prepare_rows(writer);
-    change_row(writer, read_subscription(shape, writer->row), used.value_or(0), true);
+    change_row(writer, read_subscription(shape, writer->cursor.row), used.value_or(0), true);
     TupleTableSlot *changed = writer->changed;
     changed->tts_isnull[shape.used - 1] = !used;
     if (shape.remaining != 0) {
         changed->tts_isnull[shape.remaining - 1] = !remaining;
         if (remaining)
             changed->tts_values[shape.remaining - 1] =
-                counter_datum(*remaining, shape.remaining_type, writer->relation, shape.remaining);
+                counter_datum(*remaining, shape.remaining_type, writer->cursor.relation, shape.remaining);
     }
-    write_row(writer->rows, writer->target, writer->row, changed);
+    write_row(writer->rows, writer->target, writer->cursor.row, changed);
     verify_written(writer, used, shape.remaining != 0 ? remaining : std::nullopt);
     explain_write(writer, used.value_or(0), Cause::repair_undone);
 }
 
 bool try_write_counter(CounterWriter *writer, int64_t used)
 {
-    const Subscription before = read_subscription(*writer->shape, writer->row);
-    const SubscriptionShape &shape = *writer->shape;
+    const Subscription before = read_subscription(*writer->cursor.shape, writer->cursor.row);
+    const SubscriptionShape &shape = *writer->cursor.shape;
     if (!shape.plain || excess(used, before.total) > 0)
         return false;
     // Unlimited, a maintained remaining column becomes NULL, which a NOT NULL may forbid.
@@ -242,7 +204,7 @@ bool try_write_counter(CounterWriter *writer, int64_t used)
         return false;
     TM_FailureData failure;
     IndexesToEnter indexes;
-    const TM_Result result = update_row(writer->relation, &writer->row->tts_tid, writer->changed,
+    const TM_Result result = update_row(writer->cursor.relation, &writer->cursor.row->tts_tid, writer->changed,
                                         GetCurrentCommandId(true), GetActiveSnapshot(), &failure, &indexes);
     if (result != TM_Ok)
         return false;
@@ -255,13 +217,11 @@ bool try_write_counter(CounterWriter *writer, int64_t used)
 
 void close_counter_writer(CounterWriter *writer)
 {
-    if (writer->by_key.row != nullptr)
-        end_search(writer->by_key);
     if (writer->all.row != nullptr) {
         end_search(writer->all);
         ExecDropSingleTupleTableSlot(writer->all.row);
     }
-    ExecDropSingleTupleTableSlot(writer->row);
+    close_cursor(writer->cursor);
     ExecDropSingleTupleTableSlot(writer->changed);
     if (writer->rows != nullptr)
         close_rows(writer);

@@ -11,15 +11,10 @@ struct CounterWriter;
 CounterWriter *open_counter_writer(Relation subscriptions, const SubscriptionShape &shape, bool newest);
 void close_counter_writer(CounterWriter *writer);   // fires the user's AFTER triggers
 
-// The usual lock is NO KEY UPDATE, which the counter's update takes too: a stronger one later could deadlock, and the
-// key share locks of foreign keys do not wait for it.
-//
-// Makes a subscription current: as the snapshot sees it, or locked against other writers and in its newest version
-// (40001 where the isolation level forbids to see that one). nullptr: there is none.
-// place, where it is known, is where it was seen last.
+// Makes a subscription current, as those of a cursor do. What triggers of the user's have written since is seen.
 TupleTableSlot *find_subscription(CounterWriter *writer, Datum id, Datum member,
                                   std::optional<ItemPointerData> place = std::nullopt);
-TupleTableSlot *lock_found(CounterWriter *writer, LockTupleMode mode = LockTupleNoKeyExclusive);
+TupleTableSlot *lock_found(CounterWriter *writer);
 TupleTableSlot *lock_subscription(CounterWriter *writer, Datum id, Datum member);
 TupleTableSlot *lock_next_used(CounterWriter *writer);   // every subscription that is not unused, in turn
 

@@ -419,45 +419,6 @@ void restate_rest_unused(Ledger *ledger, Cause cause)
     }
 }
 
-// Names --------------------------------------------------------------------------------------------------------------
-
-const char *key_text(Datum value, Oid type, FmgrInfo *output)
-{
-    if (type == BPCHAROID) {
-        // As the cast to text writes it.
-        char *text = OutputFunctionCall(output, value);
-        size_t length = strlen(text);
-        while (length > 0 && text[length - 1] == ' ')
-            length--;
-        text[length] = '\0';
-        return text;
-    }
-    if (type != DATEOID && type != TIMESTAMPOID && type != TIMESTAMPTZOID)
-        return OutputFunctionCall(output, value);
-    constexpr int utc = 0;
-    auto *text = static_cast<char *>(palloc(MAXDATELEN + 1));
-    return JsonEncodeDateTime(text, value, type, type == TIMESTAMPTZOID ? &utc : nullptr);
-}
-
-namespace {
-
-const char *name_of(Datum value, Oid type)
-{
-    Oid function;
-    bool varlena;
-    FmgrInfo output;
-    getTypeOutputInfo(type, &function, &varlena);
-    fmgr_info(function, &output);
-    return key_text(value, type, &output);
-}
-
-}  // namespace
-
-Account account_of(const SubscriptionShape &shape, Datum id, Datum member)
-{
-    return {name_of(id, shape.id_key.type), shape.by_member ? name_of(member, shape.member_key.type) : nullptr};
-}
-
 void init_ledger()
 {
     DefineCustomStringVariable("session_consistency.actor", "On whose behalf sessions are written, for the ledger.",

@@ -2,7 +2,7 @@
 // caller's is needed, no code of the user's runs. Knows what a line looks like, not when one is due.
 #pragma once
 
-#include "catalog/shapes.hpp"
+#include "store/ledger_names.hpp"
 #include "rules/ledger_rule.hpp"
 
 namespace sc {
@@ -12,14 +12,6 @@ namespace sc {
 struct Ledger;
 Ledger *open_ledger(const SubscriptionShape &shape);
 void close_ledger(Ledger *ledger);
-
-// A subscription as the ledger calls it. member is nullptr where the key does not hold it.
-struct Account {
-    const char *subscription;
-    const char *member;
-};
-static_assert(Pod<Account>);
-Account account_of(const SubscriptionShape &shape, Datum id, Datum member);
 
 // session is nullptr where the line is of no single session.
 struct Entry {
@@ -43,9 +35,6 @@ void restate(Ledger *ledger, const Account &account, int64_t balance, Cause caus
 
 // Every subscription of the attachment that has lines, but none since the ledger was opened here, is unused or gone.
 void restate_rest_unused(Ledger *ledger, Cause cause);
-
-// Text that does not depend on settings, for the values of keys.
-const char *key_text(Datum value, Oid type, FmgrInfo *output);
 
 // Defines the setting session_consistency.actor.
 void init_ledger();

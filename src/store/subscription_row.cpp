@@ -1,8 +1,6 @@
 // Finds rows of the subscriptions by key or by member, straight through their indexes.
 #include "store/subscription_row.hpp"
 
-#include "server/pg_compat.hpp"
-
 namespace sc {
 
 Subscription read_subscription(const SubscriptionShape &shape, TupleTableSlot *row)
@@ -111,6 +109,67 @@ bool subscription_exists(Relation subscriptions, const SubscriptionShape &shape,
     ExecDropSingleTupleTableSlot(row);
     PopActiveSnapshot();
     return exists;
+}
+
+// The current subscription -------------------------------------------------------------------------------------------
+
+Cursor open_cursor(Relation subscriptions, const SubscriptionShape &shape)
+{
+    return {subscriptions, &shape, table_slot_create(subscriptions, nullptr), {}};
+}
+
+void close_cursor(const Cursor &cursor)
+{
+    if (cursor.by_key.row != nullptr)
+        end_search(cursor.by_key);
+    ExecDropSingleTupleTableSlot(cursor.row);
+}
+
+TupleTableSlot *find_subscription(Cursor &cursor, Datum id, Datum member, std::optional<ItemPointerData> place)
+{
+    if (place && fetch_subscription(cursor.relation, *cursor.shape, *place, id, member, cursor.row))
+        return cursor.row;
+    if (cursor.by_key.row == nullptr)
+        cursor.by_key = begin_key_search(cursor.relation, *cursor.shape, id, member, cursor.row);
+    else
+        search_key_again(cursor.by_key, *cursor.shape, id, member);
+    return next_row(cursor.by_key) ? cursor.row : nullptr;
+}
+
+bool lock_row(const Cursor &cursor, ItemPointer place, LockTupleMode mode)
+{
+    uint8 flags = TUPLE_LOCK_FLAG_LOCK_UPDATE_IN_PROGRESS;
+    if (!IsolationUsesXactSnapshot())
+        flags |= TUPLE_LOCK_FLAG_FIND_LAST_VERSION;
+    TM_FailureData failure;
+    ItemPointerData where = *place;
+    const TM_Result result =
+        table_tuple_lock(cursor.relation, &where, GetActiveSnapshot(), cursor.row, GetCurrentCommandId(false), mode,
+                         LockWaitBlock, flags, &failure);
+    switch (result) {
+        case TM_Ok:
+            return true;
+        case TM_Updated:
+        case TM_Deleted:
+            if (IsolationUsesXactSnapshot())
+                ereport(ERROR, errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+                        errmsg("could not serialize access due to concurrent update"));
+            if (result == TM_Deleted)
+                return false;
+            [[fallthrough]];
+        default:
+            elog(ERROR, "unexpected result of locking a subscription: %d", static_cast<int>(result));
+    }
+}
+
+TupleTableSlot *lock_found(const Cursor &cursor, LockTupleMode mode)
+{
+    return lock_row(cursor, &cursor.row->tts_tid, mode) ? cursor.row : nullptr;
+}
+
+TupleTableSlot *lock_subscription(Cursor &cursor, Datum id, Datum member)
+{
+    return find_subscription(cursor, id, member) == nullptr ? nullptr : lock_found(cursor);
 }
 
 }  // namespace sc

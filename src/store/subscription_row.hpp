@@ -1,5 +1,5 @@
 // Finds rows of the subscriptions by key or by member, straight through their indexes: no plan, no permission and no
-// policy is in the way, as with the server's own foreign keys. Locks and writes nothing.
+// policy is in the way, as with the server's own foreign keys. Locks them as it is told, and writes nothing.
 #pragma once
 
 #include "catalog/shapes.hpp"
@@ -39,5 +39,32 @@ bool fetch_subscription(Relation subscriptions, const SubscriptionShape &shape, 
 // Looks a subscription up by its key; false where no row is visible, or its member is another.
 bool subscription_has_member(Relation subscriptions, const SubscriptionShape &shape, Datum id, Datum member);
 bool subscription_exists(Relation subscriptions, const SubscriptionShape &shape, Datum id);
+
+// One search after the other, and the subscription that is current.
+struct Cursor {
+    Relation relation;
+    const SubscriptionShape *shape;
+    TupleTableSlot *row;
+    Search by_key;                   // its row is nullptr as long as nothing was searched
+};
+static_assert(Pod<Cursor>);
+
+Cursor open_cursor(Relation subscriptions, const SubscriptionShape &shape);
+void close_cursor(const Cursor &cursor);
+
+// The usual lock is NO KEY UPDATE, which the counter's update takes too: a stronger one later could deadlock, and the
+// key share locks of foreign keys do not wait for it.
+//
+// Makes a subscription current: as the active snapshot sees it, or locked against other writers and in its newest
+// version (40001 where the isolation level forbids to see that one). nullptr: there is none.
+// place, where it is known, is where it was seen last.
+TupleTableSlot *find_subscription(Cursor &cursor, Datum id, Datum member,
+                                  std::optional<ItemPointerData> place = std::nullopt);
+TupleTableSlot *lock_found(const Cursor &cursor, LockTupleMode mode = LockTupleNoKeyExclusive);
+TupleTableSlot *lock_subscription(Cursor &cursor, Datum id, Datum member);
+
+// Locks the row at that place, following it to its newest version where the isolation level lets a statement see it;
+// false where it is gone.
+bool lock_row(const Cursor &cursor, ItemPointer place, LockTupleMode mode);
 
 }  // namespace sc

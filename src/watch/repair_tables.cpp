@@ -1,7 +1,6 @@
 // Opens the tables of a repair and describes their rows.
 #include "watch/repair_tables.hpp"
 
-#include "migrate/sessions.hpp"
 #include "server/pg_compat.hpp"
 #include "check/read_counts.hpp"
 #include "server/settings.hpp"

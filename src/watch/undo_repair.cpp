@@ -3,7 +3,7 @@
 #include "watch/repair_log.hpp"
 #include "watch/repair_tables.hpp"
 
-#include "migrate/sessions.hpp"
+#include "store/link_writer.hpp"
 #include "server/spi.hpp"
 
 namespace sc {
@@ -122,13 +122,15 @@ Datum hold_linked_subscription(const Undo &undo)
         read_subscription_key(tables, undo.repair.subscription_id, text_before(undo, "member_id"));
     if (shape.by_member && key.member_text == nullptr)
         return key.id;    // such a link was never looked at
-    CounterWriter *writer = open_counter_writer(tables.subscriptions, shape, false);
-    if (lock_subscription(writer, key.id, key.member) == nullptr)
+    push_newest_snapshot();
+    Cursor cursor = open_cursor(tables.subscriptions, shape);
+    if (lock_subscription(cursor, key.id, key.member) == nullptr)
         ereport(ERROR, errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
                 errmsg("repair " INT64_FORMAT " cannot be undone", undo.id),
                 errdetail("The foreign key of table \"%s\" forbids the old link: there is no subscription %s.",
                           RelationGetRelationName(tables.sessions), undo.repair.subscription_id));
-    close_counter_writer(writer);
+    close_cursor(cursor);
+    PopActiveSnapshot();
     return key.id;
 }
 
@@ -138,10 +140,8 @@ void restore_session(const Undo &undo)
     const RepairTables &tables = undo.tables;
     const Place place = hold_unchanged_session(undo);
     const Datum link = hold_linked_subscription(undo);
-    MigrateRequest request{};
-    request.sessions = tables.counting.sessions;
     SessionTables *opened =
-        open_session_tables(tables.sessions, tables.counting.mapping, request, std::span<const Place>(&place, 1));
+        open_session_tables(tables.sessions, tables.counting.mapping, std::span<const Place>(&place, 1));
     LinkWriter *writer = open_link_writer(opened);
     write_link(writer, place, link);
     close_link_writer(writer);

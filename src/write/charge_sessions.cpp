@@ -7,7 +7,7 @@
 // The INSERT of one row ends with that row. It is settled at once where nothing speaks against it, before the foreign
 // key's own trigger: whoever has the counter's lock needs no share lock beside it. Bookings that wait for one
 // subscription would otherwise all hold one, and each would have to write the list of all others into the row.
-#include "store/counter_writer.hpp"
+#include "store/subscription_row.hpp"
 #include "write/mend_link.hpp"
 #include "write/statements.hpp"
 #include "write/session_errors.hpp"
@@ -117,16 +117,18 @@ void verify_composite(const Reader &reader, const Sum &sum, const std::optional<
 {
     const SubscriptionShape &shape = reader.binding->subscriptions;
     Relation subscriptions = table_open(shape.relation, RowShareLock);
-    CounterWriter *writer = open_counter_writer(subscriptions, shape, false);
-    TupleTableSlot *row = find_subscription(writer, sum.id, sum.member);
+    push_newest_snapshot();
+    Cursor cursor = open_cursor(subscriptions, shape);
+    TupleTableSlot *row = find_subscription(cursor, sum.id, sum.member);
     if (row != nullptr)
-        row = lock_found(writer, LockTupleKeyShare);
+        row = lock_found(cursor, LockTupleKeyShare);
     bool fits = false;
     if (row != nullptr) {
         const Subscription subscription = read_subscription(shape, row);
         fits = !subscription.member_is_null && equal_keys(shape.member_key, subscription.member, *member);
     }
-    close_counter_writer(writer);
+    close_cursor(cursor);
+    PopActiveSnapshot();
     if (!fits && subscription_exists(subscriptions, shape, sum.id))
         raise_foreign(reader, sum.id, member);
     table_close(subscriptions, NoLock);

@@ -36,10 +36,6 @@ const Sum *take_departed(LineList *lines);
 // Those of one subscription, in order. Once asked, the list does not grow any more.
 std::span<Line> lines_of(LineList *lines, const Sum *sum);
 
-// What of a session's row the ledger calls it by; in the context.
-const char *name_session(const SessionShape &shape, TupleTableSlot *row, MemoryContext context);
-const char *name_session(const SessionShape &shape, const Datum *key);   // of every column of the primary key
-
 // Lines of a nested statement whose credits are carried to the enclosing one, see write/statements.hpp.
 void carry_lines(const SubscriptionShape &shape, const Sum &sum, std::span<Line> lines);
 
