@@ -40,10 +40,11 @@ Attachment find_attachment(Oid sessions)
     return attachment;
 }
 
-void check_owner(Oid table)
+void require_owners(const Attachment &attachment)
 {
-    if (OidIsValid(table) && !owns_relation(table, GetUserId()))
-        aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, get_rel_name(table));
+    require_owner(attachment.sessions);
+    if (OidIsValid(attachment.subscriptions))
+        require_owner(attachment.subscriptions);
 }
 
 // Dropping needs both tables alone; the sessions first, as everywhere.
@@ -187,8 +188,7 @@ void refuse_nulls(FunctionCallInfo fcinfo)
 Attachment lock_attachment(Oid sessions)
 {
     const Attachment before = find_attachment(sessions);
-    check_owner(before.sessions);
-    check_owner(before.subscriptions);
+    require_owners(before);
     lock_tables(before);
     const Attachment attachment = find_attachment(sessions);
     if (attachment.subscriptions != before.subscriptions)
@@ -212,8 +212,7 @@ extern "C" Datum sc_detach(PG_FUNCTION_ARGS)
     sc::Attachment attachment{};
     if (dry_run) {
         attachment = sc::find_attachment(sessions);
-        sc::check_owner(attachment.sessions);
-        sc::check_owner(attachment.subscriptions);
+        sc::require_owners(attachment);
     } else {
         attachment = sc::lock_attachment(sessions);
     }

@@ -1,6 +1,8 @@
 // The SQL text of every count: conditions, joins and the counts view. Reads catalogs for names, runs no query.
 #include "catalog/counting.hpp"
 
+#include "catalog/shapes.hpp"
+
 namespace sc {
 
 namespace {
@@ -126,6 +128,17 @@ const char *join_condition(const Counting &counting, const char *session_alias, 
         return by_link;
     return psprintf("%s AND %s = %s", by_link, quoted_column(session_alias, mapping.member_column),
                     quoted_column(subscription_alias, mapping.subscription_member_column));
+}
+
+const char *session_name(Names key, const char *member_column, Names expressions)
+{
+    StringInfoData row;
+    initStringInfo(&row);
+    int count = 0;
+    for (size_t i = 0; i < key.size(); i++)
+        if (is_in_name(key.size(), strcmp(key[i], member_column) == 0))
+            appendStringInfo(&row, "%s%s", count++ == 0 ? "" : ", ", expressions[i]);
+    return count == 1 ? psprintf("%s::text", row.data) : psprintf("ROW(%s)::text", row.data);
 }
 
 const char *consistent_condition(const Mapping &mapping, const char *subscription_alias, const char *recount)

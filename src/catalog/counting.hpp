@@ -38,6 +38,10 @@ const char *link_check_condition(const Mapping &mapping);    // consuming => lin
 // "t.link = s.id", with the members where the key is composite.
 const char *join_condition(const Counting &counting, const char *session_alias, const char *subscription_alias);
 
+// The name of a session, as text, from an SQL expression for each column of its primary key. Of a key of two with the
+// member it is the other one, and longer keys are written as a row.
+const char *session_name(Names key, const char *member_column, Names expressions);
+
 // True where a subscription called by that alias agrees with the recount (an SQL expression), false elsewhere;
 // never NULL for a recount that is not. It ends in what may overflow, behind what excludes an overflow.
 const char *consistent_condition(const Mapping &mapping, const char *subscription_alias, const char *recount);

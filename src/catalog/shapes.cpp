@@ -159,7 +159,7 @@ std::span<const NameColumn> make_name(Relation relation, const SessionShape &sha
     auto *columns = static_cast<NameColumn *>(palloc0(sizeof(NameColumn) * Max(key.size(), size_t{1})));
     size_t count = 0;
     for (size_t place = 0; place < key.size(); place++) {
-        if (key.size() == 2 && key[place] == shape.member)
+        if (!is_in_name(key.size(), key[place] == shape.member))
             continue;
         Oid output;
         bool varlena;

@@ -69,7 +69,14 @@ SessionShape make_session_shape(Relation relation, const Mapping &mapping);
 // one, which holds the fewest rows to look at.
 void choose_member_index(SubscriptionShape *shape, Relation relation);
 
-// The sessions' primary key. Of a key of two columns the member is left out, as in audit_findings().
+// Whether a column is in the name of a session whose primary key has so many: the member is not where one other column
+// is enough.
+constexpr bool is_in_name(size_t columns, bool is_member)
+{
+    return columns != 2 || !is_member;
+}
+
+// The columns that name a session, in the order of the key.
 std::span<const NameColumn> make_name(Relation relation, const SessionShape &shape);
 
 // Raises 42804 where a key column of the sessions has a type that is not convertible with the subscriptions' own.

@@ -73,6 +73,14 @@ const char *key_alias(size_t position)
     return psprintf("key_%zu", position + 1);
 }
 
+Names key_aliases(const AuditScope &scope)
+{
+    auto **aliases = static_cast<const char **>(palloc(sizeof(char *) * scope.session_key.size()));
+    for (size_t i = 0; i < scope.session_key.size(); i++)
+        aliases[i] = key_alias(i);
+    return Names(aliases, scope.session_key.size());
+}
+
 const char *key_list(const AuditScope &scope)
 {
     StringInfoData list;
@@ -80,18 +88,6 @@ const char *key_list(const AuditScope &scope)
     for (size_t i = 0; i < scope.session_key.size(); i++)
         appendStringInfo(&list, "%s%s", i == 0 ? "" : ", ", key_alias(i));
     return list.data;
-}
-
-// A session's name: its key; the member is left out of a key of two, and longer keys are written as a row.
-const char *session_id(const AuditScope &scope)
-{
-    const Names key = scope.session_key;
-    if (key.size() == 1)
-        return "key_1::text";
-    for (size_t i = 0; key.size() == 2 && i < 2; i++)
-        if (strcmp(key[i], scope.counting.mapping.member_column) == 0)
-            return psprintf("%s::text", key_alias(1 - i));
-    return psprintf("ROW(%s)::text", key_list(scope));
 }
 
 // UPDATE sessions SET link = NULL for one session, as long as it has that link.
@@ -227,7 +223,8 @@ Found find_sessions(const AuditScope &scope)
     return Found{.relation = psprintf("SELECT * FROM (SELECT CASE%s END AS category, x.* FROM (%s) AS x) AS y"
                                       " WHERE category IN (%s)",
                                       first.data, session_rows(scope), numbers.data),
-                 .session_id = session_id(scope),
+                 .session_id = session_name(scope.session_key, scope.counting.mapping.member_column,
+                                            key_aliases(scope)),
                  .order = key_list(scope),
                  .repair = clear_link(scope)};
 }

@@ -1,19 +1,14 @@
 // Reads the ledger: explain_subscription() shows the lines of one subscription, ledger_gaps() replays them all, through
-// ledger_lines, for whoever may read the sessions. Writes nothing. open_ledger() and the ledger's trigger stand here.
-#include "catalog/binding.hpp"
-#include "store/ledger.hpp"
-#include "server/pg_compat.hpp"
+// ledger_lines, for whoever may read the sessions. Writes nothing.
 #include "check/read_counts.hpp"
 #include "server/settings.hpp"
-#include "store/pairs.hpp"
-#include "store/subscription_row.hpp"
 #include "server/spi.hpp"
+#include "store/ledger_names.hpp"
+#include "store/pairs.hpp"
 
 extern "C" {
 PG_FUNCTION_INFO_V1(sc_explain_subscription);
 PG_FUNCTION_INFO_V1(sc_ledger_gaps);
-PG_FUNCTION_INFO_V1(sc_open_ledger);
-PG_FUNCTION_INFO_V1(sc_keep_ledger);
 }
 
 namespace sc {
@@ -37,10 +32,7 @@ const char *settle_key(const Counting &counting, const char *key)
     Oid input;
     Oid parameter;
     getTypeInputInfo(type, &input, &parameter);
-    SubscriptionShape shape{};
-    shape.id_key.type = type;
-    return account_of(shape, OidInputFunctionCall(input, const_cast<char *>(key), parameter, -1), Datum{0})
-        .subscription;
+    return key_text(OidInputFunctionCall(input, const_cast<char *>(key), parameter, -1), type);
 }
 
 const char *gaps_query(const Counting &counting)
@@ -114,44 +106,6 @@ void store_failure(const Attachment &attachment, const char *why, Tuplestorestat
     tuplestore_putvalues(rows, shape, values.data(), nulls.data());
 }
 
-void require_owner(Oid relation)
-{
-    if (!owns_relation(relation, GetUserId()))
-        aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, get_rel_name(relation));
-}
-
-// A line for each subscription, whose counters nobody else is writing: the lock keeps them out.
-int64 open_books(Relation subscriptions, const SubscriptionShape &shape)
-{
-    Ledger *ledger = open_ledger(shape);
-    TupleTableSlot *row = table_slot_create(subscriptions, nullptr);
-    PushCopiedSnapshot(GetLatestSnapshot());
-    UpdateActiveSnapshotCommandId();
-    MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "session_consistency subscription",
-                                                  ALLOCSET_SMALL_SIZES);
-    const Search search = begin_search(subscriptions, InvalidOid, {}, row);
-    int64 count = 0;
-    while (next_row(search)) {
-        MemoryContext caller = MemoryContextSwitchTo(scratch);
-        bool is_null;
-        const Account account =
-            account_of(shape, slot_getattr(row, shape.id, &is_null), slot_getattr(row, shape.member, &is_null));
-        restate(ledger, account, read_subscription(shape, row).used.value_or(0), Cause::opened);
-        count++;
-        MemoryContextSwitchTo(caller);
-        MemoryContextReset(scratch);
-        CHECK_FOR_INTERRUPTS();
-    }
-    end_search(search);
-    PopActiveSnapshot();
-    ExecDropSingleTupleTableSlot(row);
-    // Those that went while nothing was attached.
-    restate_rest_unused(ledger, Cause::opened);
-    close_ledger(ledger);
-    CommandCounterIncrement();
-    return count;
-}
-
 }  // namespace
 
 }  // namespace sc
@@ -198,43 +152,5 @@ extern "C" Datum sc_ledger_gaps(PG_FUNCTION_ARGS)
             store_failure(attachment, why, rows, result->setDesc);
     };
     read_each(every ? std::nullopt : std::optional(PG_GETARG_OID(0)), result, find_gaps, fail);
-    return Datum{0};
-}
-
-extern "C" Datum sc_open_ledger(PG_FUNCTION_ARGS)
-{
-    using namespace sc;
-    const Oid sessions = PG_GETARG_OID(0);
-    const Attachment &attachment = require_attachment(sessions);
-    if (!attachment.mapping.ledger)
-        raise_no_ledger(sessions);
-    Relation relation = table_open(sessions, AccessShareLock);
-    const Trigger *charge = find_charge_trigger(relation);
-    if (charge == nullptr)
-        raise_no_ledger(sessions);
-    require_owner(sessions);
-    if (OidIsValid(attachment.subscriptions))
-        require_owner(attachment.subscriptions);
-    int64 lines = 0;
-    run_restricted(relation->rd_rel->relowner, [&] {
-        const SubscriptionShape &shape = bind_sessions(relation, charge).subscriptions;
-        Relation subscriptions = table_open(shape.relation, ShareRowExclusiveLock);
-        lines = open_books(subscriptions, shape);
-        table_close(subscriptions, NoLock);
-    });
-    table_close(relation, NoLock);
-    PG_RETURN_INT64(lines);
-}
-
-extern "C" Datum sc_keep_ledger(PG_FUNCTION_ARGS)
-{
-    if (!CALLED_AS_TRIGGER(fcinfo))
-        ereport(ERROR, errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-                errmsg("function \"keep_ledger\" must be called as a trigger"));
-    auto *data = reinterpret_cast<TriggerData *>(fcinfo->context);
-    if (!sc::owns_relation(RelationGetRelid(data->tg_relation), GetUserId()))
-        ereport(ERROR, errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-                errmsg("the ledger is written by session_consistency alone"),
-                errhint("It is append-only: nobody but its owner may change it."), errtable(data->tg_relation));
     return Datum{0};
 }

@@ -74,9 +74,10 @@ void open_tables(Work &work, const Attachment &attachment)
     if (work.binding->subscriptions.relation != attachment.subscriptions)
         raise_changed(attachment.sessions);
     Relation subscriptions = table_open(attachment.subscriptions, RowExclusiveLock);
-    work.calendar = make_calendar(*work.request, attachment.subscriptions);
+    work.calendar = make_calendar(attachment.sessions, attachment.subscriptions, work.request->calendar);
     work.tables = open_session_tables(work.sessions, attachment.mapping, work.batch->sessions.all());
-    work.reader = {work.tables, &work.calendar, work.type, find_start_columns(work.tables, work.request->start_column)};
+    work.reader = {work.tables, &work.calendar, work.type,
+                   find_start_columns(work.tables, work.request->calendar.start)};
     work.subscriptions = {work.batch,    work.type,     &attachment.mapping, work.binding, &work.calendar,
                           work.sessions, subscriptions, {},                  {}};
 }
@@ -262,11 +263,11 @@ void set_overdrawn(Work &work, HeldSubscription &held)
     if (is_right(work, held))
         return;
     if (try_set_counter(work, held)) {
-        work.run->tally.counters++;
+        work.run->totals.counters++;
         held.used = held.counted;
         return;
     }
-    if (work.run->tally.refused++ >= 5)
+    if (work.run->totals.refused++ >= 5)
         return;
     const char *remark = psprintf("Counter of subscription %s stays at %s, %lld sessions are linked, its total is "
                                   "%lld.",
@@ -287,7 +288,7 @@ void set_counters(Work &work)
         set_counter(work, writer, held);
         held.used = held.counted;
         held.remaining = room_of(held);
-        work.run->tally.counters++;
+        work.run->totals.counters++;
     }
     if (writer != nullptr)
         close_counter_writer(writer);
@@ -346,24 +347,24 @@ bool write_links(Work &work)
     return writer != nullptr && close_link_writer(writer);
 }
 
-void tally(Work &work)
+void sum_up(Work &work)
 {
-    Tally &tally = work.run->tally;
+    MigrateTotals &totals = work.run->totals;
     for (const HeldSession &session : work.held_sessions) {
         if (work.grips.members[session.member] != Grip::held)
             continue;
         const Attribution &attribution = session.attribution;
         if (attribution.pack != no_pack)
-            tally.linked[static_cast<size_t>(attribution.rule)]++;
+            totals.linked[static_cast<size_t>(attribution.rule)]++;
         else
-            tally.left[static_cast<size_t>(attribution.reason)]++;
+            totals.left[static_cast<size_t>(attribution.reason)]++;
     }
-    tally.left[static_cast<size_t>(Reason::no_subscription)] += work.batch->homeless;
-    tally.subscriptions += work.subscriptions.held.count;
+    totals.left[static_cast<size_t>(Reason::no_subscription)] += work.batch->homeless;
+    totals.subscriptions += work.subscriptions.held.count;
     for (const HeldSubscription &held : work.subscriptions.held.all())
-        tally.overdrawn += is_overdrawn(held);
+        totals.overdrawn += is_overdrawn(held);
     for (const Grip grip : work.grips.members)
-        tally.members += grip == Grip::held;
+        totals.members += grip == Grip::held;
 }
 
 }  // namespace
@@ -401,7 +402,7 @@ void treat_batch(const Attachment &attachment, const MigrateRequest &request, co
         set_counters(work);
         explain_batch(work, false);
     }
-    tally(work);
+    sum_up(work);
     close_tables(work);
 }
 

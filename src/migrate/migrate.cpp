@@ -52,12 +52,6 @@ void require_own_transactions(FunctionCallInfo fcinfo)
             errhint("CALL session_consistency.migrate(...) by itself, with autocommit on."));
 }
 
-void require_owner(Oid table)
-{
-    if (!owns_relation(table, GetUserId()))
-        aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, get_rel_name(table));
-}
-
 LOCKTAG migration_lock(Oid sessions)
 {
     LOCKTAG tag;
@@ -307,23 +301,23 @@ bool leave_wrong(Migration &migration)
 // disabled, live writes make wrong counters all the time.
 void mend_the_rest(Migration &migration)
 {
-    Tally tally = migration.run->tally;
+    MigrateTotals totals = migration.run->totals;
     for (int i = 0; i < retries_of_wrong && leave_wrong(migration); i++)
         retry_left(migration);
-    tally.linked = migration.run->tally.linked;
-    tally.counters = migration.run->tally.counters;
-    migration.run->tally = tally;
+    totals.linked = migration.run->totals.linked;
+    totals.counters = migration.run->totals.counters;
+    migration.run->totals = totals;
 }
 
 void note_what_stays(MigrateRun *run)
 {
-    const Tally &tally = run->tally;
-    if (tally.overdrawn > 0)
+    const MigrateTotals &totals = run->totals;
+    if (totals.overdrawn > 0)
         add_remark(run, psprintf(INT64_FORMAT " subscriptions have more counted sessions than their total.",
-                                 tally.overdrawn));
-    if (tally.refused > 0)
+                                 totals.overdrawn));
+    if (totals.refused > 0)
         add_remark(run, psprintf(INT64_FORMAT " counters stay as they are: a CHECK forbids the recount.",
-                                 tally.refused));
+                                 totals.refused));
     for (const char *gap : find_gaps(require_attachment(run->sessions)))
         add_remark(run, psprintf("Not enforced yet: %s.", gap));
 }

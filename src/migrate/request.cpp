@@ -1,4 +1,4 @@
-// Reads the arguments of migrate(), and moments in the columns that they name.
+// Reads the arguments of migrate().
 #include "migrate/request.hpp"
 
 #include "catalog/counting.hpp"
@@ -53,28 +53,6 @@ void check_moment_column(Oid relation, const char *name, const char *argument)
     ReleaseSysCache(tuple);
 }
 
-// The day of a moment, as the server casts to date.
-Datum day_of(Datum value, Oid type)
-{
-    switch (type) {
-    case TIMESTAMPOID:
-        return DirectFunctionCall1(timestamp_date, value);
-    case TIMESTAMPTZOID:
-        return DirectFunctionCall1(timestamptz_date, value);
-    default:
-        return value;
-    }
-}
-
-int64_t moment_of(const Calendar &calendar, Datum value, Oid type)
-{
-    if (type == DATEOID)
-        value = DirectFunctionCall1(calendar.zoned ? date_timestamptz : date_timestamp, value);
-    else if (type == TIMESTAMPOID && calendar.zoned)
-        value = DirectFunctionCall1(timestamp_timestamptz, value);
-    return DatumGetTimestamp(value);
-}
-
 }  // namespace
 
 MigrateRequest read_migrate_request(FunctionCallInfo fcinfo)
@@ -86,10 +64,10 @@ MigrateRequest read_migrate_request(FunctionCallInfo fcinfo)
     MigrateRequest request{};
     request.sessions = PG_GETARG_OID(0);
     request.batch_size = PG_GETARG_INT32(1);
-    request.start_column = column_argument(fcinfo, 2);
-    request.valid_from_column = column_argument(fcinfo, 3);
-    request.valid_until_column = column_argument(fcinfo, 4);
-    request.created_column = column_argument(fcinfo, 5);
+    request.calendar.start = column_argument(fcinfo, 2);
+    request.calendar.valid_from = column_argument(fcinfo, 3);
+    request.calendar.valid_until = column_argument(fcinfo, 4);
+    request.calendar.created = column_argument(fcinfo, 5);
     request.when_ambiguous = parse_when_ambiguous(text_to_cstring(PG_GETARG_TEXT_PP(6)));
     if (request.batch_size < 1)
         ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -103,64 +81,10 @@ MigrateRequest read_migrate_request(FunctionCallInfo fcinfo)
 
 void check_moment_columns(const MigrateRequest &request, Oid subscriptions)
 {
-    check_moment_column(request.sessions, request.start_column, "start_column");
-    check_moment_column(subscriptions, request.valid_from_column, "valid_from_column");
-    check_moment_column(subscriptions, request.valid_until_column, "valid_until_column");
-    check_moment_column(subscriptions, request.created_column, "created_column");
-}
-
-MomentColumn find_moment_column(Oid relation, const char *name)
-{
-    if (name == nullptr)
-        return {};
-    const AttrNumber number = get_attnum(relation, name);
-    if (number == InvalidAttrNumber)
-        ereport(ERROR, errcode(ERRCODE_UNDEFINED_COLUMN),
-                errmsg("column \"%s\" of table \"%s\" is gone", name, get_rel_name(relation)),
-                errhint("Call migrate() again with the columns as they are now."));
-    return {number, getBaseType(get_atttype(relation, number))};
-}
-
-Calendar make_calendar(const MigrateRequest &request, Oid subscriptions)
-{
-    Calendar calendar{};
-    calendar.start = find_moment_column(request.sessions, request.start_column);
-    calendar.valid_from = find_moment_column(subscriptions, request.valid_from_column);
-    calendar.valid_until = find_moment_column(subscriptions, request.valid_until_column);
-    calendar.created = find_moment_column(subscriptions, request.created_column);
-    for (const MomentColumn &column : {calendar.start, calendar.valid_from, calendar.valid_until})
-        calendar.zoned |= column.type == TIMESTAMPTZOID;
-    return calendar;
-}
-
-int64_t start_moment(const Calendar &calendar, Datum value)
-{
-    return moment_of(calendar, value, calendar.start.type);
-}
-
-int64_t first_moment(const Calendar &calendar, Datum valid_from)
-{
-    const Oid type = calendar.valid_from.type;
-    if (calendar.start.type == DATEOID && type != DATEOID)
-        return moment_of(calendar, day_of(valid_from, type), DATEOID);
-    return moment_of(calendar, valid_from, type);
-}
-
-int64_t last_moment(const Calendar &calendar, Datum valid_until)
-{
-    const Oid type = calendar.valid_until.type;
-    if (calendar.start.type != DATEOID && type != DATEOID)
-        return moment_of(calendar, valid_until, type);
-    const DateADT day = DatumGetDateADT(day_of(valid_until, type));
-    if (DATE_NOT_FINITE(day))
-        return moment_of(calendar, DateADTGetDatum(day), DATEOID);
-    // The last microsecond of that day.
-    return moment_of(calendar, DateADTGetDatum(day + 1), DATEOID) - 1;
-}
-
-int64_t creation_moment(const Calendar &calendar, Datum created)
-{
-    return calendar.created.type == DATEOID ? int64_t{DatumGetDateADT(created)} : DatumGetTimestamp(created);
+    check_moment_column(request.sessions, request.calendar.start, "start_column");
+    check_moment_column(subscriptions, request.calendar.valid_from, "valid_from_column");
+    check_moment_column(subscriptions, request.calendar.valid_until, "valid_until_column");
+    check_moment_column(subscriptions, request.calendar.created, "created_column");
 }
 
 }  // namespace sc

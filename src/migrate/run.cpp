@@ -67,7 +67,7 @@ Datum remarks_array(const MigrateRun &run)
 
 void save(const MigrateRun &run, bool finished)
 {
-    const Tally &tally = run.tally;
+    const MigrateTotals &totals = run.totals;
     Oid types[] = {INT4OID, TIMESTAMPTZOID, TEXTOID, INT8OID,  INT8OID,      INT8OID, INT8OID,
                    INT8OID, FLOAT8OID,      JSONBOID, JSONBOID, TEXTARRAYOID, BOOLOID};
     Datum values[] = {Int32GetDatum(run.pair),
@@ -75,12 +75,12 @@ void save(const MigrateRun &run, bool finished)
                       CStringGetTextDatum(run.phase),
                       Int64GetDatum(run.rows_done),
                       Int64GetDatum(run.rows_total),
-                      Int64GetDatum(tally.members),
-                      Int64GetDatum(tally.subscriptions),
-                      Int64GetDatum(tally.counters),
+                      Int64GetDatum(totals.members),
+                      Int64GetDatum(totals.subscriptions),
+                      Int64GetDatum(totals.counters),
                       Float8GetDatum(rate(run)),
-                      as_json(tally.linked, rule_words),
-                      as_json(tally.left, reason_words),
+                      as_json(totals.linked, rule_words),
+                      as_json(totals.left, reason_words),
                       remarks_array(run),
                       BoolGetDatum(finished)};
     run_on_own_table(runs_table,
@@ -150,19 +150,19 @@ void finish_run(MigrateRun *run)
 {
     run->phase = "finished";
     save(*run, true);
-    const Tally &tally = run->tally;
-    const int64 left = sum(tally.left);
+    const MigrateTotals &totals = run->totals;
+    const int64 left = sum(totals.left);
     StringInfoData detail;
     initStringInfo(&detail);
-    appendStringInfo(&detail, "Linked by rule: %s.\nLeft by reason: %s.", as_text(tally.linked, rule_words),
-                     as_text(tally.left, reason_words));
+    appendStringInfo(&detail, "Linked by rule: %s.\nLeft by reason: %s.", as_text(totals.linked, rule_words),
+                     as_text(totals.left, reason_words));
     ListCell *cell;
     foreach (cell, run->remarks)
         appendStringInfo(&detail, "\n%s", static_cast<const char *>(lfirst(cell)));
     ereport(NOTICE,
             errmsg("table \"%s\" is migrated; sessions linked: " INT64_FORMAT ", left without a link: " INT64_FORMAT
                    "; counters changed: " INT64_FORMAT " of " INT64_FORMAT,
-                   get_rel_name(run->sessions), sum(tally.linked), left, tally.counters, tally.subscriptions),
+                   get_rel_name(run->sessions), sum(totals.linked), left, totals.counters, totals.subscriptions),
             errdetail_internal("%s", detail.data),
             left > 0 ? errhint("session_consistency.audit_findings() names what is left; when_ambiguous => 'fill' or "
                                "'active' links it as far as there is room.")

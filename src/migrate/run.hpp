@@ -6,7 +6,7 @@
 
 namespace sc {
 
-struct Tally {
+struct MigrateTotals {
     std::array<int64, rule_words.size()> linked;      // sessions, by Rule
     std::array<int64, reason_words.size()> left;      // sessions, by Reason
     int64 members;
@@ -15,7 +15,7 @@ struct Tally {
     int64 overdrawn;                                  // subscriptions with more counted sessions than their total
     int64 refused;                                    // ... whose counter a CHECK kept as it was
 };
-static_assert(Pod<Tally>);
+static_assert(Pod<MigrateTotals>);
 
 struct MigrateRun {
     Oid sessions;
@@ -26,7 +26,7 @@ struct MigrateRun {
     const char *phase;
     int64 rows_done;               // entries of the list
     int64 rows_total;
-    Tally tally;
+    MigrateTotals totals;
     MemoryContext context;
     List *remarks;                 // what stays as it is, of const char *
 };

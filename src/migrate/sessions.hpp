@@ -2,7 +2,8 @@
 #pragma once
 
 #include "migrate/list.hpp"
-#include "migrate/request.hpp"
+#include "rules/attribution_rule.hpp"
+#include "migrate/calendar.hpp"
 #include "store/link_writer.hpp"
 
 namespace sc {

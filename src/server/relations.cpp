@@ -34,6 +34,12 @@ Oid owner_of(Oid relation)
     return owner;
 }
 
+void require_owner(Oid relation)
+{
+    if (!owns_relation(relation, GetUserId()))
+        aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, get_rel_name(relation));
+}
+
 bool may_read(Oid relation, Oid role)
 {
     const bool granted = pg_class_aclcheck(relation, role, ACL_SELECT) == ACLCHECK_OK ||

@@ -24,6 +24,9 @@ std::optional<Column> find_column(Oid relation, const char *name);
 
 Oid owner_of(Oid relation);
 
+// 42501 where the caller does not own the relation.
+void require_owner(Oid relation);
+
 // True where that role may read the whole relation: SELECT on it, and no row-level security that applies to the role.
 bool may_read(Oid relation, Oid role);
 

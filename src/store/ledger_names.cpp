@@ -5,7 +5,6 @@ namespace sc {
 
 namespace {
 
-// Text that does not depend on settings.
 const char *key_text(Datum value, Oid type, FmgrInfo *output)
 {
     if (type == BPCHAROID) {
@@ -24,7 +23,9 @@ const char *key_text(Datum value, Oid type, FmgrInfo *output)
     return JsonEncodeDateTime(text, value, type, type == TIMESTAMPTZOID ? &utc : nullptr);
 }
 
-const char *name_of(Datum value, Oid type)
+}  // namespace
+
+const char *key_text(Datum value, Oid type)
 {
     Oid function;
     bool varlena;
@@ -34,11 +35,9 @@ const char *name_of(Datum value, Oid type)
     return key_text(value, type, &output);
 }
 
-}  // namespace
-
 Account account_of(const SubscriptionShape &shape, Datum id, Datum member)
 {
-    return {name_of(id, shape.id_key.type), shape.by_member ? name_of(member, shape.member_key.type) : nullptr};
+    return {key_text(id, shape.id_key.type), shape.by_member ? key_text(member, shape.member_key.type) : nullptr};
 }
 
 namespace {

@@ -13,6 +13,9 @@ struct Account {
 static_assert(Pod<Account>);
 Account account_of(const SubscriptionShape &shape, Datum id, Datum member);
 
+// The value of a key.
+const char *key_text(Datum value, Oid type);
+
 // A session by its primary key, which is read from its row, in the context, or given column by column. nullptr where
 // the table has no primary key any more.
 const char *name_session(const SessionShape &shape, TupleTableSlot *row, MemoryContext context);

@@ -87,23 +87,6 @@ void log_and_return(const Job &job, const Repair &repair)
 
 // Links --------------------------------------------------------------------------------------------------------------
 
-// How audit names a session: its key; of a key of two with the member the other one, of longer keys the row.
-const char *session_name(const Job &job)
-{
-    const Names key = session_key_columns(job.tables);
-    const char *member = job.tables.counting.mapping.member_column;
-    if (key.size() == 1)
-        return psprintf("%s::text", quoted_column("t", key[0]));
-    for (size_t i = 0; key.size() == 2 && i < 2; i++)
-        if (strcmp(key[i], member) == 0)
-            return psprintf("%s::text", quoted_column("t", key[1 - i]));
-    StringInfoData row;
-    initStringInfo(&row);
-    for (const char *column : key)
-        appendStringInfo(&row, "%s%s", row.len == 0 ? "" : ", ", quoted_column("t", column));
-    return psprintf("ROW(%s)::text", row.data);
-}
-
 Datum text_array(std::span<const Candidate> candidates, const char *Candidate::*field)
 {
     auto *items = static_cast<Datum *>(palloc(sizeof(Datum) * candidates.size()));
@@ -115,6 +98,16 @@ Datum text_array(std::span<const Candidate> candidates, const char *Candidate::*
     int dimensions[] = {static_cast<int>(candidates.size())};
     int bounds[] = {1};
     return PointerGetDatum(construct_md_array(items, nulls, 1, dimensions, bounds, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
+// How audit names a session.
+const char *name_of_session(const Job &job)
+{
+    const Names key = session_key_columns(job.tables);
+    auto **columns = static_cast<const char **>(palloc(sizeof(char *) * key.size()));
+    for (size_t i = 0; i < key.size(); i++)
+        columns[i] = quoted_column("t", key[i]);
+    return session_name(key, job.tables.counting.mapping.member_column, Names(columns, key.size()));
 }
 
 // "t.key = 'value' AND …" for one session, made by the server from its row.
@@ -147,7 +140,7 @@ const char *links_query(const Job &job)
                     " WHERE %s::text IS NOT DISTINCT FROM u.member_id AND %s ORDER BY u.place",
                     quoted_column("t", counting.mapping.subscription_column), session_state(job.tables),
                     session_key(job.tables), key_condition(job), qualified_name(counting.sessions),
-                    session_name(job), quoted_column("t", counting.mapping.member_column), still_linked(job));
+                    name_of_session(job), quoted_column("t", counting.mapping.member_column), still_linked(job));
 }
 
 // Clears one link, unless it was changed since. The state after; nullptr where nothing was done.

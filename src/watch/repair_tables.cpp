@@ -9,12 +9,6 @@ namespace sc {
 
 namespace {
 
-void require_owner(Oid table)
-{
-    if (!owns_relation(table, GetUserId()))
-        aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, get_rel_name(table));
-}
-
 Datum parse_value(Relation relation, AttrNumber number, const char *text)
 {
     const Form_pg_attribute column = TupleDescAttr(RelationGetDescr(relation), number - 1);
