@@ -1,5 +1,5 @@
-// The commands of attach() and detach(): collected as a plan, run in order, returned as rows. The only place that
-// runs DDL; knows nothing of what the commands are for.
+// The commands of attach() and detach(): collected as a plan, run in order, returned as rows. Knows nothing of what the
+// commands are for.
 #pragma once
 
 #include "server/postgres_api.hpp"

@@ -1,6 +1,7 @@
-// The one source of every count: the SQL that says which sessions are counted and when a subscription agrees with
-// them. The counts view and the checks are built from it. Makes text, runs nothing; the text names columns and
-// built-in operators only, so whoever runs it does so with search_path pinned to pg_catalog.
+// The SQL of every count: which sessions are counted, and when a subscription agrees with them. The counts view,
+// audits, repairs and migrations are built from it; check/scan_counts counts by the rules instead. Makes text, runs
+// nothing; the text names columns and built-in operators only, so whoever runs it does so with search_path pinned to
+// pg_catalog.
 #pragma once
 
 #include "catalog/attachment.hpp"

@@ -3,8 +3,6 @@
 #include "server/pg_compat.hpp"
 
 extern "C" {
-#include "libpq/pqformat.h"
-
 PG_FUNCTION_INFO_V1(sc_table_ref_in);
 PG_FUNCTION_INFO_V1(sc_table_ref_out);
 PG_FUNCTION_INFO_V1(sc_table_ref_recv);
