@@ -306,7 +306,7 @@ COMMENT ON COLUMN session_consistency.ledger.reason IS 'Of a session: booked; co
 CREATE FUNCTION session_consistency.keep_ledger() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'sc_keep_ledger';
 COMMENT ON FUNCTION session_consistency.keep_ledger() IS
-'Trigger of session_consistency.ledger, BEFORE every kind of statement: refuses it (42501) to anyone but the owner of the table, whatever was granted. The extension''s own lines do not come by here.';
+'Trigger of session_consistency.ledger, BEFORE every kind of statement: refuses it (42501) to anyone but the owner of the table, whatever was granted. The extension''s own lines pass.';
 CREATE TRIGGER keep_ledger BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON session_consistency.ledger
     FOR EACH STATEMENT EXECUTE FUNCTION session_consistency.keep_ledger();
 ALTER TABLE session_consistency.ledger ENABLE ALWAYS TRIGGER keep_ledger;

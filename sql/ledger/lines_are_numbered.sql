@@ -98,6 +98,7 @@ SELECT message FROM session_consistency.ledger_gaps('visits');
 RESET ROLE;
 BEGIN;
 ALTER TABLE session_consistency.ledger ADD COLUMN remark text;
+ALTER TABLE session_consistency.ledger ADD COLUMN written timestamptz NOT NULL DEFAULT clock_timestamp();
 CREATE INDEX by_actor ON session_consistency.ledger (left(lower(actor), 9));
 CREATE INDEX by_time ON session_consistency.ledger (at) WHERE actor IS NOT NULL AND pair <> 0;
 CREATE INDEX by_day ON session_consistency.ledger USING brin (at);
@@ -109,6 +110,13 @@ SELECT count(*) FROM session_consistency.ledger WHERE left(lower(actor), 9) = 'a
 SELECT count(*) FROM session_consistency.ledger WHERE at >= now() AND actor IS NOT NULL AND pair <> 0;
 SELECT * FROM misnumbered('visits');
 SELECT message FROM session_consistency.ledger_gaps('visits');
+-- A CHECK of the owner's holds for the lines, too.
+ALTER TABLE session_consistency.ledger ADD CHECK (actor <> 'Mallory') NOT VALID;
+SAVEPOINT one;
+SET LOCAL session_consistency.actor = 'Mallory';
+INSERT INTO visits (id, member_id) VALUES (101, 1);
+ROLLBACK TO one;
+INSERT INTO visits (id, member_id) VALUES (101, 1);
 ROLLBACK;
 SET ROLE :owner;
 SELECT * FROM recount();

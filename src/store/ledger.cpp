@@ -3,10 +3,10 @@
 
 #include <algorithm>
 
+#include "catalog/attachment.hpp"
 #include "server/own_table.hpp"
-#include "server/pg_compat.hpp"
+#include "server/spi.hpp"
 #include "store/pairs.hpp"
-#include "server/violation.hpp"
 
 namespace sc {
 
@@ -33,6 +33,7 @@ enum Column : int {
     columns,
 };
 
+constexpr const char *ledger_table = "ledger";
 constexpr int buffered = 64;       // lines that are written together
 
 }  // namespace
@@ -40,9 +41,7 @@ constexpr int buffered = 64;       // lines that are written together
 struct Ledger {
     Relation relation;
     Relation index;                // (pair, subscription_id, member_id, line)
-    CatalogIndexState indexes;     // nullptr: they need the executor
-    EState *estate;
-    ResultRelInfo *target;
+    CatalogIndexState indexes;     // nullptr: lines are written by INSERT
     MemoryContext home;            // where it was opened
     MemoryContext context;         // of the buffered lines
     Account account;               // of the line that was written last; in home
@@ -64,9 +63,30 @@ bool is_plain(const IndexInfo *info, Relation index)
            index->rd_index->indimmediate;
 }
 
-// The table's owner may have added indexes of any kind.
+// True where something follows the table by a trigger for INSERT, as tools that repack or copy it do.
+bool is_followed(Relation relation)
+{
+    const Oid own = trigger_function(function::keep_ledger);
+    const TriggerDesc *triggers = relation->trigdesc;   // which stays as it is: nothing is looked up below
+    return triggers != nullptr &&
+           std::any_of(triggers->triggers, triggers->triggers + triggers->numtriggers, [own](const Trigger &trigger) {
+               return TRIGGER_FOR_INSERT(trigger.tgtype) && trigger.tgenabled != TRIGGER_DISABLED &&
+                      trigger.tgfoid != own;
+           });
+}
+
+// Columns with a default, and CHECKs.
+bool is_extended(Relation relation)
+{
+    const TupleDesc row = RelationGetDescr(relation);
+    return row->natts != columns || (row->constr != nullptr && row->constr->num_check > 0);
+}
+
+// What the table's owner may have added: triggers, columns, CHECKs and indexes of any kind.
 void open_indexes(Ledger *ledger)
 {
+    if (is_followed(ledger->relation) || is_extended(ledger->relation))
+        return;
     ledger->indexes = CatalogOpenIndexes(ledger->relation);
     const ResultRelInfo *opened = ledger->indexes;
     bool plain = true;
@@ -76,22 +96,6 @@ void open_indexes(Ledger *ledger)
         return;
     CatalogCloseIndexes(ledger->indexes);
     ledger->indexes = nullptr;
-    ledger->estate = CreateExecutorState();
-    init_range_table(ledger->estate, ledger->relation, nullptr);
-    ledger->target = make_target(ledger->estate, ledger->relation);
-    ledger->target->ri_TrigDesc = nullptr;
-    ExecOpenIndices(ledger->target, false);
-}
-
-void close_indexes(Ledger *ledger)
-{
-    if (ledger->indexes != nullptr) {
-        CatalogCloseIndexes(ledger->indexes);
-        return;
-    }
-    ExecCloseIndices(ledger->target);
-    ExecCloseRangeTableRelations(ledger->estate);
-    FreeExecutorState(ledger->estate);
 }
 
 }  // namespace
@@ -101,7 +105,7 @@ Ledger *open_ledger(const SubscriptionShape &shape)
     auto *ledger = static_cast<Ledger *>(palloc0(sizeof(Ledger)));
     ledger->home = CurrentMemoryContext;
     ledger->values[pair] = Int32GetDatum(require_pair(shape.ledger, shape.relation));
-    ledger->relation = table_open(find_own_relation("ledger"), RowExclusiveLock);
+    ledger->relation = table_open(find_own_relation(ledger_table), RowExclusiveLock);
     ledger->index = index_open(find_own_relation("ledger_subscription"), AccessShareLock);
     open_indexes(ledger);
     ledger->values[at] = TimestampTzGetDatum(GetCurrentTimestamp());
@@ -129,15 +133,70 @@ bool are_short(const Ledger *ledger)
 
 }  // namespace
 
+namespace {
+
+// The values of one column, as an array.
+Datum gather(const Ledger *ledger, Column column, Oid type)
+{
+    std::array<Datum, buffered> items;
+    std::array<bool, buffered> nulls;
+    for (int i = 0; i < ledger->count; i++) {
+        items[i] = ledger->slots[i]->tts_values[column];
+        nulls[i] = ledger->slots[i]->tts_isnull[column];
+    }
+    int dimensions[] = {ledger->count};
+    int bounds[] = {1};
+    int16 length;
+    bool by_value;
+    char alignment;
+    get_typlenbyvalalign(type, &length, &by_value, &alignment);
+    return PointerGetDatum(construct_md_array(items.data(), nulls.data(), 1, dimensions, bounds, type, length,
+                                              by_value, alignment));
+}
+
+// As anybody would write it, and as the table's owner: triggers fire, whatever kind of index there is.
+void insert_lines(const Ledger *ledger)
+{
+    Oid types[] = {TIMESTAMPTZOID, XID8OID,      NAMEOID,        TEXTOID,      INT4OID,      INT8ARRAYOID, TEXTARRAYOID,
+                   TEXTARRAYOID,   INT8ARRAYOID, TEXTARRAYOID, INT8ARRAYOID, INT8ARRAYOID, TEXTARRAYOID};
+    Datum values[] = {ledger->values[at],
+                      ledger->values[transaction_id],
+                      ledger->values[role],
+                      ledger->values[who],
+                      ledger->values[pair],
+                      gather(ledger, id, INT8OID),
+                      gather(ledger, subscription_id, TEXTOID),
+                      gather(ledger, member_id, TEXTOID),
+                      gather(ledger, line, INT8OID),
+                      gather(ledger, session_id, TEXTOID),
+                      gather(ledger, delta, INT8OID),
+                      gather(ledger, balance, INT8OID),
+                      gather(ledger, reason, TEXTOID)};
+    const char nulls[] = {' ', ' ', ' ', ledger->nulls[who] ? 'n' : ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' '};
+    connect_spi();
+    const uint64 written = run_on_own_table(
+        ledger_table,
+        "INSERT INTO session_consistency.ledger (at, transaction_id, role, actor, pair, id, subscription_id, member_id,"
+        " line, session_id, delta, balance, reason)"
+        " SELECT $1, $2, $3, $4, $5, l.* FROM unnest($6, $7, $8, $9, $10, $11, $12, $13) AS l",
+        types, values, nulls);
+    SPI_finish();
+    if (written != static_cast<uint64>(ledger->count))
+        ereport(ERROR, errcode(ERRCODE_TRIGGERED_ACTION_EXCEPTION),
+                errmsg("a trigger of table \"session_consistency.ledger\" kept a line from being written"),
+                errdetail("%d of %d lines were written.", static_cast<int>(written), ledger->count),
+                errhint("Triggers of the ledger may follow it, and must let each line pass: return NEW."),
+                errtable(ledger->relation));
+}
+
+}  // namespace
+
 void flush_ledger(Ledger *ledger)
 {
     if (ledger->count == 0)
         return;
     if (ledger->indexes == nullptr) {
-        for (int i = 0; i < ledger->count; i++) {
-            ExecSimpleRelationInsert(ledger->target, ledger->estate, ledger->slots[i]);
-            ResetPerTupleExprContext(ledger->estate);
-        }
+        insert_lines(ledger);
     } else if (are_short(ledger)) {
         CatalogTuplesMultiInsertWithInfo(ledger->relation, ledger->slots.data(), ledger->count, ledger->indexes);
     } else {
@@ -157,7 +216,8 @@ void close_ledger(Ledger *ledger)
     for (TupleTableSlot *slot : ledger->slots)
         if (slot != nullptr)
             ExecDropSingleTupleTableSlot(slot);
-    close_indexes(ledger);
+    if (ledger->indexes != nullptr)
+        CatalogCloseIndexes(ledger->indexes);
     index_close(ledger->index, AccessShareLock);
     table_close(ledger->relation, NoLock);
     MemoryContextDelete(ledger->context);
@@ -357,7 +417,6 @@ void write_entry(Ledger *ledger, const Account &account, const Entry &entry)
     values[reason] = CStringGetTextDatum(cause_word(entry.cause));
     MemoryContextSwitchTo(caller);
     ExecClearTuple(slot);
-    // The table's owner may have added columns.
     std::fill_n(slot->tts_isnull, slot->tts_tupleDescriptor->natts, true);
     memcpy(slot->tts_values, values.data(), sizeof(Datum) * columns);
     memcpy(slot->tts_isnull, nulls.data(), sizeof(bool) * columns);

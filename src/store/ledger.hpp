@@ -1,5 +1,6 @@
-// Writes session_consistency.ledger, straight into the table as the server writes its catalogs: no right of the
-// caller's is needed, no code of the user's runs. Knows what a line looks like, not when one is due.
+// Writes session_consistency.ledger, straight into the table as the server writes its catalogs, or, where the table has
+// triggers and the like, by INSERT as its owner: no right of the caller's is needed. Knows what a line looks like, not
+// when one is due.
 #pragma once
 
 #include "store/ledger_names.hpp"
