@@ -339,7 +339,7 @@ COMMENT ON COLUMN session_consistency.ledger_lines.pair IS 'As in ledger.';
 CREATE FUNCTION session_consistency.open_ledger(sessions regclass) RETURNS bigint
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'sc_open_ledger';
 COMMENT ON FUNCTION session_consistency.open_ledger(regclass) IS
-'Opens the books of an attachment: writes a line with the present balance for each of its subscriptions, and returns how many. attach() does it; done again, the replay begins at the new lines, and the table''s owner may put older ones elsewhere. Bookings wait meanwhile. Errors: 42501 for who does not own both tables; 55000 where the table is not attached, or has no ledger.';
+'Opens the books of an attachment: writes a line with the present balance for each of its subscriptions, and returns how many. attach() does it; done again, the replay begins at the new lines, and the table''s owner may put older ones elsewhere. Bookings wait meanwhile. Errors: 42501 for who does not own both tables; 55000 where the table is not attached, or has no ledger; 25006 on a standby and in a READ ONLY transaction.';
 
 CREATE FUNCTION session_consistency.explain_subscription(
     sessions regclass,
@@ -617,7 +617,7 @@ Columns: repair_id (NULL in a dry run), code (the category of the finding), subs
 
 The caller must own both tables. One transaction. Exact while the application books: each counter is counted again under the lock of its row, and what is written meanwhile waits for that row and is charged on top. Transactions that write several sessions one after the other may meet it in a deadlock: then one of both is given up whole, and can be run again. The user''s triggers fire.
 
-Errors: 22004 a NULL argument; 42P01 no such table; 55000 not attached, or without its foreign key; 42501 not the owner, or row-level security hides rows; 40001 in REPEATABLE READ and SERIALIZABLE where a row changed since the snapshot.';
+Errors: 22004 a NULL argument; 42P01 no such table; 55000 not attached, or without its foreign key; 42501 not the owner, or row-level security hides rows; 40001 in REPEATABLE READ and SERIALIZABLE where a row changed since the snapshot; 25006 on a standby and in a READ ONLY transaction, where it can only say what it would change.';
 
 CREATE FUNCTION session_consistency.undo_repair(repair_id bigint) RETURNS void
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'sc_undo_repair';
@@ -626,7 +626,7 @@ COMMENT ON FUNCTION session_consistency.undo_repair(bigint) IS
 
 The caller must own both tables.
 
-Errors: 22004 NULL; 42704 no such repair; 55000 undone already, the row has changed since or is gone, or the table is not attached as it was; 23514, 23502, 23503 where a constraint forbids the old value; 42501 not the owner; 40001 as repair().';
+Errors: 22004 NULL; 42704 no such repair; 55000 undone already, the row has changed since or is gone, or the table is not attached as it was; 23514, 23502, 23503 where a constraint forbids the old value; 42501 not the owner; 40001 as repair(); 25006 on a standby and in a READ ONLY transaction.';
 
 -- Watching -----------------------------------------------------------------------------------------------------------
 

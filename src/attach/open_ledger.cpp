@@ -1,7 +1,7 @@
 // The books of an attachment: open_ledger() opens them with what is used by now, and the ledger's own trigger keeps
 // everybody else from writing it.
 #include "catalog/binding.hpp"
-#include "server/owner.hpp"
+#include "server/own_table.hpp"
 #include "server/pg_compat.hpp"
 #include "store/ledger.hpp"
 #include "store/subscription_row.hpp"
@@ -55,6 +55,7 @@ extern "C" Datum sc_open_ledger(PG_FUNCTION_ARGS)
 {
     using namespace sc;
     const Oid sessions = PG_GETARG_OID(0);
+    require_writable("open_ledger");
     const Attachment &attachment = require_attachment(sessions);
     if (!attachment.mapping.ledger)
         raise_no_ledger(sessions);

@@ -4,6 +4,7 @@
 #include "catalog/gaps.hpp"
 #include "migrate/batch.hpp"
 #include "migrate/constraints.hpp"
+#include "server/own_table.hpp"
 #include "server/pg_compat.hpp"
 #include "check/read_counts.hpp"
 #include "server/settings.hpp"
@@ -368,7 +369,7 @@ extern "C" Datum sc_migrate(PG_FUNCTION_ARGS)
 {
     using namespace sc;
     require_own_transactions(fcinfo);
-    PreventCommandIfReadOnly("migrate()");
+    require_writable("migrate");
     const MigrateRequest request = read_migrate_request(fcinfo);
     connect_spi(SPI_OPT_NONATOMIC);
     migrate(request);

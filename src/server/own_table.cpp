@@ -3,6 +3,18 @@
 
 namespace sc {
 
+void require_writable(const char *function)
+{
+    if (RecoveryInProgress())
+        ereport(ERROR, errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
+                errmsg("cannot execute %s() during recovery", function),
+                errhint("Call it on the primary: what it writes comes here from there."));
+    if (XactReadOnly)
+        ereport(ERROR, errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
+                errmsg("cannot execute %s() in a read-only transaction", function),
+                errhint("Begin the transaction with BEGIN READ WRITE; default_transaction_read_only may be on."));
+}
+
 Oid find_own_relation(const char *name)
 {
     return get_relname_relid(name, get_namespace_oid("session_consistency", false));

@@ -5,6 +5,9 @@
 
 namespace sc {
 
+// 25006 on a standby and in a read-only transaction, for a function that writes.
+void require_writable(const char *function);
+
 // A relation of the extension's own schema.
 Oid find_own_relation(const char *name);
 

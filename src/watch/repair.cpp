@@ -10,6 +10,7 @@
 
 #include <algorithm>
 
+#include "server/own_table.hpp"
 #include "server/growing.hpp"
 #include "server/owner.hpp"
 #include "server/settings.hpp"
@@ -291,6 +292,8 @@ extern "C" PGDLLEXPORT Datum sc_repair(PG_FUNCTION_ARGS)
     InitMaterializedSRF(fcinfo, 0);
     Job job{};
     job.dry_run = PG_GETARG_BOOL(1);
+    if (!job.dry_run)
+        require_writable("repair");
     job.result = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo);
     job.tables = open_repair_tables(sessions, job.dry_run ? AccessShareLock : RowExclusiveLock);
     if (!job.dry_run)

@@ -4,6 +4,7 @@
 #include "check/read_counts.hpp"
 #include "catalog/gaps.hpp"
 
+#include "server/own_table.hpp"
 #include "server/subtransaction.hpp"
 #include "catalog/counting.hpp"
 #include "server/settings.hpp"
@@ -258,7 +259,7 @@ extern "C" PGDLLEXPORT Datum sc_run_check(PG_FUNCTION_ARGS)
             ereport(ERROR, errcode(ERRCODE_UNDEFINED_TABLE),
                     errmsg("relation with OID %u does not exist", *checking.run.sessions));
     }
-    PreventCommandIfReadOnly("run_check()");
+    require_writable("run_check");
     lock_history();
     checking.shape = found_shape();
     checking.run.found = tuplestore_begin_heap(false, false, work_mem);

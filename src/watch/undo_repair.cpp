@@ -3,6 +3,7 @@
 #include "watch/repair_log.hpp"
 #include "watch/repair_tables.hpp"
 
+#include "server/own_table.hpp"
 #include "store/link_writer.hpp"
 #include "server/spi.hpp"
 
@@ -161,6 +162,7 @@ extern "C" PGDLLEXPORT Datum sc_undo_repair(PG_FUNCTION_ARGS)
     using namespace sc;
     if (PG_ARGISNULL(0))
         ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("argument \"repair_id\" must not be null"));
+    require_writable("undo_repair");
     Undo undo{};
     undo.id = PG_GETARG_INT64(0);
     connect_spi();
