@@ -248,6 +248,8 @@ CREATE TABLE session_consistency._pairs (
     pair integer PRIMARY KEY,
     sessions session_consistency.table_ref NOT NULL,
     subscriptions session_consistency.table_ref,
+    partitions session_consistency.table_ref[],   -- of the sessions, as the run partitions_seen saw them
+    partitions_seen bigint,
     sessions_oid oid GENERATED ALWAYS AS (session_consistency._oid(sessions)) STORED,
     subscriptions_oid oid GENERATED ALWAYS AS (session_consistency._oid(subscriptions)) STORED);
 CREATE UNIQUE INDEX _pairs_tables ON session_consistency._pairs (sessions_oid, subscriptions_oid);
@@ -611,6 +613,8 @@ CREATE FUNCTION session_consistency.repair(
 COMMENT ON FUNCTION session_consistency.repair(regclass, boolean) IS
 'Puts right what has one right answer, of an attached table: what audit_findings() has a repair_sql for. Returns one row for each change, and by default only says what it would change; with dry_run => false it does, and logs each in the view repairs.
 
+Where a partition that a check has seen was detached or dropped since, spent credits would come back: a WARNING and the action of each such row say how many.
+
 It sets a counter to the recount of linked sessions, and a plain remaining column to total minus used, where the recount is within the total and every counted session of the member is linked; and it clears the link of a session that consumes nothing. It decides nothing else: a subscription with more sessions than its total, a session without a link, several active subscriptions stay findings, with their advice in audit().
 
 Columns: repair_id (NULL in a dry run), code (the category of the finding), subscription_id, session_id (NULL: a counter), action, before and after as in the view repairs.
@@ -714,7 +718,7 @@ COMMENT ON VIEW session_consistency.check_findings IS
 COMMENT ON COLUMN session_consistency.check_findings.finding_id IS 'Its number.';
 COMMENT ON COLUMN session_consistency.check_findings.sessions IS 'The attached table of the sessions; NULL where it is gone.';
 COMMENT ON COLUMN session_consistency.check_findings.subscriptions IS 'The table of their subscriptions; NULL where it is gone, or nothing tells which that is.';
-COMMENT ON COLUMN session_consistency.check_findings.code IS 'The category, as in audit(); or ledger_gap.';
+COMMENT ON COLUMN session_consistency.check_findings.code IS 'The category, as in audit(); or ledger_gap, partition_left.';
 COMMENT ON COLUMN session_consistency.check_findings.severity IS 'critical, high, medium or low.';
 COMMENT ON COLUMN session_consistency.check_findings.member_id IS 'The member that it is about, as text.';
 COMMENT ON COLUMN session_consistency.check_findings.subscription_id IS 'The subscription that it is about, as text.';
@@ -733,6 +737,8 @@ COMMENT ON FUNCTION session_consistency.run_check(regclass) IS
 'Checks one attached table of sessions, or with NULL every attachment, and keeps what it finds in the views check_runs and check_findings. Returns the run''s id.
 
 It finds what audit_findings() finds, and what would switch the rules off: triggers disabled, changed or dropped, a partition without its own, constraints dropped or not validated, invalid indexes, a foreign key gone, columns renamed, and session_replication_role set to replica for a role, the database or the whole server. What has no row event shows as drift of the counters: writes without triggers, a truncated, dropped, detached or attached partition.
+
+A partition that a check has seen, and that was detached or dropped since, took its sessions along: as `partition_left` (high) it is named as long as counters are above their recount, with the credits that repair() would give back.
 
 With a ledger it also finds, as `ledger_gap` (high), what ledger_gaps() finds, and that the last line of a subscription that an earlier check has seen is gone. A counter that was changed past the triggers is both a count_mismatch and a ledger_gap; repair() ends both. A ledger that was tampered with stays one until open_ledger() opens the books again.
 

@@ -12,7 +12,7 @@ void require_writable(const char *function)
     if (XactReadOnly)
         ereport(ERROR, errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
                 errmsg("cannot execute %s() in a read-only transaction", function),
-                errhint("Begin the transaction with BEGIN READ WRITE; default_transaction_read_only may be on."));
+                errhint("Make it READ WRITE, or set default_transaction_read_only to off."));
 }
 
 Oid find_own_relation(const char *name)

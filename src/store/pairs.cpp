@@ -11,8 +11,8 @@ namespace {
 constexpr const char *pairs_table = "_pairs";
 
 constexpr AttrNumber pair_column = 1;
-constexpr AttrNumber sessions_column = 4;
-constexpr AttrNumber subscriptions_column = 5;
+constexpr AttrNumber sessions_column = 6;
+constexpr AttrNumber subscriptions_column = 7;
 
 struct Found {
     int32 pair;

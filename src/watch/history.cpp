@@ -3,6 +3,7 @@
 
 #include "server/own_table.hpp"
 #include "server/settings.hpp"
+#include "watch/partitions.hpp"
 
 namespace sc {
 
@@ -263,6 +264,11 @@ int64 store_run(const CheckRun &run)
     merge_findings(parameters);
     SPI_unregister_relation("found");
     remember_lines(parameters);
+    ListCell *cell;
+    foreach (cell, run.partitions) {
+        const auto &seen = *static_cast<const SeenPartitions *>(lfirst(cell));
+        remember_partitions(seen.pair, seen.sessions, DatumGetInt64(parameters.values[0]), seen.keep_left);
+    }
     insert_run(parameters);
     notify(parameters);
     forget_the_old(parameters);

@@ -6,12 +6,20 @@
 
 namespace sc {
 
+struct SeenPartitions {
+    int32 pair;
+    Oid sessions;
+    bool keep_left;                // some have left, and counters are wrong: not forgotten yet
+};
+static_assert(Pod<SeenPartitions>);
+
 // What one run found, before it is compared with the history: a row for each finding, with the columns that
 // found_shape() describes.
 struct CheckRun {
     TimestampTz started;
     std::optional<Oid> sessions;   // the one table that was asked for
     List *checked;                 // the pairs of tables that were looked at
+    List *partitions;              // what was seen of those whose sessions are partitioned, of SeenPartitions *
     List *unread;                  // those of them whose rows could not be read: what was found there before stays open
     int64 subscriptions;           // rows looked at
     int64 session_rows;

@@ -6,6 +6,8 @@
 // locked: what was charged has been committed, and is counted; what is not charged yet is not committed, is not
 // counted, and will be charged as a difference to the recount.
 #include "watch/repair_log.hpp"
+#include "store/pairs.hpp"
+#include "watch/partitions.hpp"
 #include "watch/repair_tables.hpp"
 
 #include <algorithm>
@@ -34,6 +36,9 @@ struct Job {
     RepairTables tables;
     bool dry_run;
     ReturnSetInfo *result;
+    LeftPartitions left;           // where there are any, counters that become lower say so
+    int64 given_back;              // credits, of so many subscriptions
+    int64 lowered;
     Growing<Candidate> links;
     Growing<Candidate> counters;
 };
@@ -219,7 +224,44 @@ std::optional<Subscription> judge_counter(const Job &job, const Subscription &be
     return after;
 }
 
-void set_counter(const Job &job, const Candidate &candidate)
+// "partition a was dropped after check 7 saw it"
+const char *describe_left(const Job &job)
+{
+    StringInfoData text;
+    initStringInfo(&text);
+    for (size_t i = 0; i < job.left.names.size(); i++)
+        appendStringInfo(&text, "%spartition %s %s", i == 0 ? "" : ", ", job.left.names[i], job.left.fates[i]);
+    appendStringInfo(&text, " after check " INT64_FORMAT " saw %s", job.left.seen,
+                     job.left.names.size() == 1 ? "it" : "them");
+    return text.data;
+}
+
+const char *action_of(Job &job, const Subscription &before, const Subscription &after)
+{
+    const int64 given_back = before.used.value_or(0) - *after.used;
+    if (job.left.names.empty() || given_back <= 0)
+        return set_counter_action;
+    job.given_back += given_back;
+    job.lowered++;
+    return psprintf("%s, which gives back " INT64_FORMAT " credits; %s", set_counter_action, given_back,
+                    describe_left(job));
+}
+
+void warn_of_left(const Job &job)
+{
+    if (job.given_back == 0)
+        return;
+    ereport(WARNING,
+            errmsg("the repair of table \"%s\" %s " INT64_FORMAT " credits of " INT64_FORMAT " subscriptions",
+                   RelationGetRelationName(job.tables.sessions), job.dry_run ? "would give back" : "gives back",
+                   job.given_back, job.lowered),
+            errdetail_internal("%s.", psprintf("The sessions that held them may have left with a partition: %s",
+                                               describe_left(job))),
+            errhint("If these credits are spent, attach the partition again instead, or give the sessions back one by "
+                    "one before it goes. undo_repair() takes a repair back."));
+}
+
+void set_counter(Job &job, const Candidate &candidate)
 {
     const SubscriptionShape &shape = job.tables.binding->subscriptions;
     CounterWriter *writer = open_counter_writer(job.tables.subscriptions, shape, false);
@@ -244,13 +286,13 @@ void set_counter(const Job &job, const Candidate &candidate)
                                    .subscription_id = candidate.subscription_id,
                                    .session_id = nullptr,
                                    .key = nullptr,
-                                   .action = set_counter_action,
+                                   .action = action_of(job, before, *after),
                                    .before = before_state,
                                    .after = counter_state(job.tables, *after)});
 }
 
 // In the order of their keys, in which statements that write sessions lock them too.
-void set_counters(const Job &job)
+void set_counters(Job &job)
 {
     const KeyType &key = job.tables.binding->subscriptions.id_key;
     for (Candidate &candidate : job.counters.all())
@@ -300,11 +342,13 @@ extern "C" PGDLLEXPORT Datum sc_repair(PG_FUNCTION_ARGS)
         lock_repair_log();
     connect_spi();
     find_candidates(job);
+    job.left = find_left_partitions(find_pair(sessions, job.tables.counting.subscriptions), sessions);
     begin_repair(job.tables, !job.dry_run);
     clear_links(job);
     set_counters(job);
     end_repair(job.tables);
     SPI_finish();
+    warn_of_left(job);
     close_repair_tables(job.tables);
     return Datum{0};
 }

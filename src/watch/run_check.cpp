@@ -10,6 +10,7 @@
 #include "server/settings.hpp"
 #include "server/spi.hpp"
 #include "store/pairs.hpp"
+#include "watch/partitions.hpp"
 
 namespace sc {
 
@@ -87,6 +88,58 @@ void replay_ledger(Checking &checking, int32 pair, Oid sessions)
               " ledger_id::text FROM session_consistency.ledger_gaps($2)");
 }
 
+// Counters that are above their recount.
+struct Excess {
+    int64 subscriptions;
+    int64 credits;
+};
+
+Excess measure_excess(Oid sessions, Oid subscriptions)
+{
+    Oid types[] = {OIDOID, OIDOID};
+    Datum values[] = {ObjectIdGetDatum(sessions), ObjectIdGetDatum(subscriptions)};
+    const int result = SPI_execute_with_args("SELECT count(*), coalesce(sum(drift), 0)::int8"
+                                             " FROM session_consistency.check_counts($1)"
+                                             " WHERE drift > 0 AND subscriptions = $2",
+                                             2, types, values, nullptr, false, 1);
+    if (result != SPI_OK_SELECT)
+        elog(ERROR, "a check failed: %s", SPI_result_code_string(result));
+    bool is_null;
+    HeapTuple row = SPI_tuptable->vals[0];
+    return {DatumGetInt64(SPI_getbinval(row, SPI_tuptable->tupdesc, 1, &is_null)),
+            DatumGetInt64(SPI_getbinval(row, SPI_tuptable->tupdesc, 2, &is_null))};
+}
+
+void add_left_partition(Checking &checking, int32 pair, const LeftPartitions &left, size_t number,
+                        const Excess &excess)
+{
+    std::array<Datum, 9> values{Int32GetDatum(pair), CStringGetTextDatum("partition_left"),
+                                CStringGetTextDatum("high")};
+    std::array<bool, 9> nulls{false, false, false, true, true, true};
+    values[6] = CStringGetTextDatum("attached");
+    values[7] = CStringGetTextDatum(
+        psprintf("partition %s %s after check " INT64_FORMAT " saw it; " INT64_FORMAT " counters are above their "
+                 "recount, by " INT64_FORMAT " credits, which repair() would give back",
+                 left.names[number], left.fates[number], left.seen, excess.subscriptions, excess.credits));
+    values[8] = CStringGetTextDatum(left.names[number]);
+    tuplestore_putvalues(checking.run.found, checking.shape, values.data(), nulls.data());
+}
+
+// Partitions that left are told as long as counters are wrong: one whose sessions gave their credits back before is no
+// matter.
+void look_at_partitions(Checking &checking, int32 pair, Oid sessions, Oid subscriptions)
+{
+    if (get_rel_relkind(sessions) != RELKIND_PARTITIONED_TABLE)
+        return;
+    const LeftPartitions left = find_left_partitions(pair, sessions);
+    const Excess excess = left.names.empty() ? Excess{} : measure_excess(sessions, subscriptions);
+    for (size_t i = 0; i < left.names.size() && excess.credits > 0; i++)
+        add_left_partition(checking, pair, left, i, excess);
+    auto *seen = static_cast<SeenPartitions *>(palloc(sizeof(SeenPartitions)));
+    *seen = {pair, sessions, excess.credits > 0};
+    checking.run.partitions = lappend(checking.run.partitions, seen);
+}
+
 // An attachment that is broken cannot be audited, and must not keep the others from it: a column is gone or has
 // another type, a listed value is no value of its type any more, nothing tells where the subscriptions are, somebody's
 // code raises an error. Not so where the caller may not read it.
@@ -118,6 +171,7 @@ const char *try_to_check(Checking &checking, const Attachment &attachment, Oid s
         audit_rows(checking, pair, attachment.sessions);
         if (attachment.mapping.ledger)
             replay_ledger(checking, pair, attachment.sessions);
+        look_at_partitions(checking, pair, attachment.sessions, subscriptions);
     };
     const char *obstacle = try_and_undo(check, is_broken_attachment);
     checking.run.session_rows += session_rows;
