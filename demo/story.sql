@@ -56,7 +56,8 @@ FROM by_member WHERE member = 'Dan' AND member_id = member('Dan');
 \echo '4. Attached; migrate() links the history to the packs of its time and sets the counters to the recount.'
 SELECT action, count(*) AS steps
 FROM session_consistency.attach('training_sessions', 'member_subscriptions') GROUP BY action ORDER BY min(step);
-CALL session_consistency.migrate('training_sessions', start_column => 'starts_on', valid_from_column => 'starts_on');
+CALL session_consistency.migrate('training_sessions', start_column => 'starts_on', valid_from_column => 'starts_on',
+                                 opening => 'give_back');
 SELECT (SELECT sum(value::bigint) FROM jsonb_each_text(linked)) AS linked,
        (SELECT sum(value::bigint) FROM jsonb_each_text(unlinked)) AS "left without a link", counters AS "counters set"
 FROM session_consistency.migration_progress;

@@ -260,8 +260,8 @@ SELECT count(*) FROM session_consistency.check_counts('sessions');
 SELECT * FROM sprung();
 \c -
 :call
-CALL session_consistency.migrate('sessions');
-CALL session_consistency.migrate('enum_sessions');
+CALL session_consistency.migrate('sessions', opening => 'give_back');
+CALL session_consistency.migrate('enum_sessions', opening => 'give_back');
 SELECT count(*) FROM session_consistency.check_counts('sessions');
 SELECT count(*) FROM session_consistency.check_counts('enum_sessions');
 SELECT * FROM sprung();

@@ -281,6 +281,8 @@ const char *trigger_command(const Plan &plan, const TriggerRule &rule, const cha
 // Last, since the charge trigger carries the list of what was made.
 void plan_triggers(Plan &plan)
 {
+    if (plan.rows->history)
+        add_made(plan, "history", "untreated");
     auto **made = static_cast<const char **>(palloc(sizeof(char *) * list_length(plan.made)));
     size_t count = 0;
     ListCell *cell;

@@ -66,6 +66,29 @@ const char *link_condition(const Facts &facts)
                                      : link_check_condition(facts.mapping);
 }
 
+// Some subscription has used a credit, or shows that it has.
+const char *used_condition(const Facts &facts)
+{
+    const Mapping &mapping = facts.mapping;
+    const char *used = quote_identifier(mapping.used_column);
+    if (facts.missing.used_column)
+        return "false";
+    const char *counted = psprintf("%s IS DISTINCT FROM 0", used);
+    if (mapping.remaining_column == nullptr)
+        return counted;
+    return psprintf("%s OR %s IS DISTINCT FROM %s", counted, quote_identifier(mapping.remaining_column),
+                    quote_identifier(mapping.total_column));
+}
+
+// A consuming session may need a link or have one that the counters do not know.
+bool has_history(const Request &request, const Facts &facts, const Rows &rows)
+{
+    return (rows.sessions_filled &&
+            has_row(qualified_name(request.sessions), consuming_condition(facts.mapping, nullptr))) ||
+           (rows.subscriptions_filled &&
+            has_row(qualified_name(request.subscriptions), used_condition(facts)));
+}
+
 Rows look_at_rows(const Request &request, const Facts &facts, MemoryContext context, Obstacles &obstacles)
 {
     const Missing &missing = facts.missing;
@@ -78,6 +101,7 @@ Rows look_at_rows(const Request &request, const Facts &facts, MemoryContext cont
                           has_row(subscriptions, psprintf("NOT (%s)", total_condition(facts)));
     rows.link_violated = missing.link_check && rows.sessions_filled &&
                          has_row(sessions, psprintf("NOT (%s)", link_condition(facts)));
+    rows.history = has_history(request, facts, rows);
     if (missing.active_index)
         obstacles.ambiguous_member = first_value(context, ambiguous_member_query(request, facts.mapping));
     const bool validated_at_once =

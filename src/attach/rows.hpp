@@ -10,6 +10,7 @@ struct Rows {
     bool subscriptions_filled;
     bool total_violated;     // some row breaks the CHECK that attach() would add
     bool link_violated;
+    bool history;            // there is something for migrate() to treat
 };
 static_assert(Pod<Rows>);
 

@@ -3,6 +3,7 @@
 
 #include "catalog/counting.hpp"
 #include "catalog/equivalents.hpp"
+#include "catalog/treated.hpp"
 #include "server/owner.hpp"
 #include "server/subtransaction.hpp"
 #include "server/own_table.hpp"
@@ -200,6 +201,30 @@ void look_at_sessions(Inspection &inspection)
                                      link_check_condition(mapping)));
 }
 
+// Where attach() found history, migrate() must have treated it, and a person what it left.
+void look_at_history(Inspection &inspection)
+{
+    const Attachment &attachment = *inspection.attachment;
+    const char *table = qualified_name(OidIsValid(attachment.subscriptions) ? attachment.subscriptions
+                                                                            : attachment.sessions);
+    const auto add = [&](int64 count, const char *what, const char *advice) {
+        if (count > 0)
+            add_gap(inspection, psprintf("when migrate() was last called, table %s held " INT64_FORMAT
+                                         " subscription%s with %s: %s, and call it again",
+                                         table, count, count == 1 ? "" : "s", what, advice));
+    };
+    const std::optional<Treated> treated = find_treated(attachment.charge_trigger);
+    if (!treated && find_made(attachment.mapping.made, "history") != nullptr)
+        add_gap(inspection, psprintf("the history of table %s is not treated: migrate() does that",
+                                     qualified_name(attachment.sessions)));
+    if (!treated)
+        return;
+    add(treated->opening, "an opening balance, used beyond what is linked", "decide on its argument opening");
+    add(treated->excess, "more used than the total", "cancel sessions or raise totals");
+    add(treated->hidden, "more linked than the total, which a CHECK does not let the counter show",
+        "cancel sessions or raise totals, or drop the CHECK");
+}
+
 // What makes the ledger append-only whatever was granted.
 void look_at_ledger(Inspection &inspection)
 {
@@ -229,6 +254,7 @@ void look_at_everything(Inspection &inspection)
         return;
     }
     look_at_triggers(inspection);
+    look_at_history(inspection);
     look_at_ledger(inspection);
     if (!look_at_columns(inspection))
         return;

@@ -1,5 +1,5 @@
 // Whether an attachment is whole: what the rules rest on, and what of it is missing, disabled, not validated or
-// invalid. Reads catalogs, changes nothing, and raises for no state of them.
+// invalid; and whether history is treated. Reads catalogs, changes nothing, and raises for no state of them.
 #pragma once
 
 #include "catalog/attachment.hpp"

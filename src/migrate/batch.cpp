@@ -223,78 +223,105 @@ void attribute_all(Work &work)
 
 // Writing ------------------------------------------------------------------------------------------------------------
 
-bool is_overdrawn(const HeldSubscription &held)
+// What the counter is to show.
+int64_t target_of(const Work &work, const HeldSubscription &held)
 {
-    return held.total && held.counted > *held.total;
+    return treated_counter({held.total, held.used, held.remaining, held.counted}, work.request->opening);
 }
 
-bool is_right(const Work &work, const HeldSubscription &held)
+bool exceeds(const HeldSubscription &held, int64_t used)
 {
-    if (held.used != held.counted)
+    return held.total && used > *held.total;
+}
+
+bool shows(const Work &work, const HeldSubscription &held, int64_t used)
+{
+    if (held.used != used)
         return false;
-    const bool rest = held.total ? held.remaining == *held.total - held.counted : !held.remaining;
+    const bool rest = held.total ? held.remaining == *held.total - used : !held.remaining;
     return work.binding->subscriptions.remaining == 0 || rest;
 }
 
-void set_counter(const Work &work, CounterWriter *writer, const HeldSubscription &held)
+TupleTableSlot *lock_again(const Work &work, CounterWriter *writer, const HeldSubscription &held)
 {
-    explain_exact(writer, std::nullopt);       // explain_batch() writes the lines
-    if (lock_subscription(writer, held.id, member_value(work.subscriptions, held.member)) == nullptr)
+    TupleTableSlot *row = lock_subscription(writer, held.id, member_value(work.subscriptions, held.member));
+    if (row == nullptr)
         elog(ERROR, "a locked subscription of relation \"%s\" is gone",
              RelationGetRelationName(work.subscriptions.relation));
-    if (work.binding->subscriptions.remaining != 0 || !try_write_counter(writer, held.counted))
-        write_counter(writer, held.counted, true);
+    return row;
 }
 
-// True where the counter was set; false where a CHECK does not let it show what was counted.
-bool try_set_counter(const Work &work, const HeldSubscription &held)
+void set_counter(const Work &work, CounterWriter *writer, HeldSubscription &held, int64_t used)
 {
-    return try_and_undo([&] {
+    explain_exact(writer, std::nullopt);       // explain_batch() writes the lines
+    lock_again(work, writer, held);
+    const bool has_remaining = work.binding->subscriptions.remaining != 0;
+    if (has_remaining || !try_write_counter(writer, used))
+        write_counter(writer, used, true);
+    held.used = used;
+    held.remaining = has_remaining && held.total ? std::optional(*held.total - used) : std::nullopt;
+}
+
+// True where the counter was set; false where a constraint does not let it show that.
+bool try_set_counter(const Work &work, HeldSubscription &held, int64_t used)
+{
+    const HeldSubscription before = held;
+    const bool set = try_and_undo([&] {
         CounterWriter *writer = open_counter_writer(work.subscriptions.relation, work.binding->subscriptions, false);
-        set_counter(work, writer, held);
+        set_counter(work, writer, held, used);
         close_counter_writer(writer);
     });
+    if (!set)
+        held = before;
+    return set;
 }
 
-// History that was linked before may hold more than the total. The recount is the truth; where a CHECK forbids to
-// write it, the counter stays as it is, and the summary names the subscription.
-void set_overdrawn(Work &work, HeldSubscription &held)
+// History may hold more than the total. The counter says so, and then nothing more can be booked; where a CHECK forbids
+// it, it is full, until the CHECK is out of the way.
+void set_excess(Work &work, HeldSubscription &held, int64_t used)
 {
-    if (is_right(work, held))
-        return;
-    if (try_set_counter(work, held)) {
+    if (try_set_counter(work, held, used)) {
         work.run->totals.counters++;
-        held.used = held.counted;
         return;
     }
-    if (work.run->totals.refused++ >= 5)
-        return;
-    const char *remark = psprintf("Counter of subscription %s stays at %s, %lld sessions are linked, its total is "
-                                  "%lld.",
-                                  value_text(held.id, work.binding->subscriptions.id_key.type),
-                                  held.used ? psprintf("%lld", static_cast<long long>(*held.used)) : "NULL",
-                                  static_cast<long long>(held.counted), static_cast<long long>(*held.total));
-    add_remark(work.run, remark);
+    work.run->totals.refused++;
+    if (!shows(work, held, *held.total) && held.used.value_or(0) < *held.total)
+        try_set_counter(work, held, *held.total);
 }
 
 void set_counters(Work &work)
 {
     CounterWriter *writer = nullptr;
     for (HeldSubscription &held : work.subscriptions.held.all()) {
-        if (is_overdrawn(held) || is_right(work, held))
+        const int64_t used = target_of(work, held);
+        if (exceeds(held, used) || shows(work, held, used))
             continue;
         if (writer == nullptr)
             writer = open_counter_writer(work.subscriptions.relation, work.binding->subscriptions, false);
-        set_counter(work, writer, held);
-        held.used = held.counted;
-        held.remaining = room_of(held);
+        set_counter(work, writer, held, used);
         work.run->totals.counters++;
     }
     if (writer != nullptr)
         close_counter_writer(writer);
-    for (HeldSubscription &held : work.subscriptions.held.all())
-        if (is_overdrawn(held))
-            set_overdrawn(work, held);
+    for (HeldSubscription &held : work.subscriptions.held.all()) {
+        const int64_t used = target_of(work, held);
+        if (exceeds(held, used) && !shows(work, held, used))
+            set_excess(work, held, used);
+    }
+}
+
+// What the user's triggers have made of the counters when links were written.
+void read_again(Work &work)
+{
+    CounterWriter *writer = open_counter_writer(work.subscriptions.relation, work.binding->subscriptions, false);
+    for (HeldSubscription &held : work.subscriptions.held.all()) {
+        const Subscription read =
+            read_subscription(work.binding->subscriptions, lock_again(work, writer, held));
+        held.total = read.total;
+        held.used = read.used;
+        held.remaining = read.remaining;
+    }
+    close_counter_writer(writer);
 }
 
 // One subscription's lines: what the recount makes of the balance without the new links, then a line for each of them.
@@ -361,8 +388,6 @@ void sum_up(Work &work)
     }
     totals.left[static_cast<size_t>(Reason::no_subscription)] += work.batch->homeless;
     totals.subscriptions += work.subscriptions.held.count;
-    for (const HeldSubscription &held : work.subscriptions.held.all())
-        totals.overdrawn += is_overdrawn(held);
     for (const Grip grip : work.grips.members)
         totals.members += grip == Grip::held;
 }
@@ -399,6 +424,7 @@ void treat_batch(const Attachment &attachment, const MigrateRequest &request, co
     explain_batch(work, true);
     if (write_links(work)) {
         recount(work.subscriptions);
+        read_again(work);
         set_counters(work);
         explain_batch(work, false);
     }

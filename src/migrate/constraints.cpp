@@ -98,6 +98,29 @@ bool validate_constraint(const Target &target)
 
 }  // namespace
 
+bool drop_counter_check(Oid sessions, void (*next_transaction)())
+{
+    const int level = enter_pinned_path();
+    const std::optional<Target> target = find_target(sessions, pending_constraints[0]);
+    const bool there = target && state_of(target->table, target->name) != State::absent;
+    if (there)
+        run_command(psprintf("ALTER TABLE %s DROP CONSTRAINT %s", qualified_name(target->table),
+                             quote_identifier(target->name)));
+    leave_pinned_path(level);
+    next_transaction();
+    return there;
+}
+
+void note_treated(Oid sessions, const Treated &treated)
+{
+    const Attachment &attachment = require_attachment(sessions);
+    const std::optional<Treated> before = find_treated(attachment.charge_trigger);
+    if (before ? *before == treated
+               : treated == Treated{} && find_made(attachment.mapping.made, "history") == nullptr)
+        return;
+    CreateComments(attachment.charge_trigger, TriggerRelationId, 0, treated_comment(treated));
+}
+
 void finish_constraints(Oid sessions, void (*next_transaction)())
 {
     // Added in one transaction, with the table locked for a moment, and validated in another, which locks nobody out.

@@ -3,10 +3,18 @@
 #pragma once
 
 #include "catalog/attachment.hpp"
+#include "catalog/treated.hpp"
 
 namespace sc {
 
 // Each step in a transaction of its own, which next_transaction() ends; what stays is for find_gaps() to name.
 void finish_constraints(Oid sessions, void (*next_transaction)());
+
+// Drops the CHECK on the counters that attach() made, which does not let them show what history holds beyond a total.
+// False where there is none.
+bool drop_counter_check(Oid sessions, void (*next_transaction)());
+
+// Writes down what has become of history, in the transaction at hand.
+void note_treated(Oid sessions, const Treated &treated);
 
 }  // namespace sc

@@ -4,11 +4,13 @@
 #include "catalog/gaps.hpp"
 #include "migrate/batch.hpp"
 #include "migrate/constraints.hpp"
+#include "migrate/rest.hpp"
 #include "server/own_table.hpp"
 #include "server/pg_compat.hpp"
 #include "check/read_counts.hpp"
 #include "server/settings.hpp"
 #include "server/spi.hpp"
+#include "server/values.hpp"
 
 extern "C" {
 PG_FUNCTION_INFO_V1(sc_migrate);
@@ -38,6 +40,7 @@ static_assert(Pod<Migration>);
 
 constexpr int retries_in_a_row = 10;
 constexpr int retries_of_wrong = 5;
+constexpr int passes_without_progress = 50;
 constexpr long pause_between_passes = 50;      // milliseconds
 
 // Preparing ----------------------------------------------------------------------------------------------------------
@@ -266,59 +269,86 @@ void pause()
     CHECK_FOR_INTERRUPTS();
 }
 
+// Where rows cannot be locked as they were listed, again and again, something else is wrong than that they are in use.
+[[noreturn]] void raise_no_progress(const Migration &migration)
+{
+    const LeftMember &first = migration.left.items[0];
+    const char *member = first.is_null ? "NULL" : value_text(first.value, migration.member.type);
+    ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+            errmsg_plural("rows of %zu member of table \"%s\" cannot be locked as they were listed",
+                          "rows of %zu members of table \"%s\" cannot be locked as they were listed",
+                          migration.left.count, migration.left.count, get_rel_name(migration.request->sessions)),
+            errdetail("One of them is member %s. In each of %d passes their rows had changed, moved or gone.", member,
+                      passes_without_progress),
+            errhint("What has been treated stays; call migrate() again. Where it ends so again, see what changes these "
+                    "rows all the time, and REINDEX the key of the subscriptions."));
+    pg_unreachable();
+}
+
 // Two passes without waiting, then as many as it takes to find everybody once.
 void retry_left(Migration &migration)
 {
     migration.run->phase = "retrying";
+    int idle = 0;
     for (int pass = 2; migration.left.count > 0; pass++) {
         if (pass > 3)
             pause();
+        const size_t before = migration.left.count;
         migrate_left(migration, pass > 2);
+        idle = migration.left.count < before ? 0 : idle + 1;
+        if (idle >= passes_without_progress)
+            raise_no_progress(migration);
     }
 }
 
-// Finds members whose counters are wrong though the totals leave room for what is right. False where there are none.
-bool leave_wrong(Migration &migration)
+// Members whose counters can be better are left for another pass.
+Rest look_at_rest(Migration &migration, bool hides)
 {
-    set_locally("jit", "off");
-    Oid types[] = {REGCLASSOID};
-    Datum values[] = {ObjectIdGetDatum(migration.request->sessions)};
-    SPI_execute_with_args(psprintf("SELECT DISTINCT c.member_id::%s FROM session_consistency.check_counts($1) AS c"
-                                   " WHERE c.total IS NULL OR c.expected_used <= c.total",
-                                   format_type_be_qualified(migration.member.type)),
-                          1, types, values, nullptr, false, 0);
-    for (uint64 i = 0; i < SPI_processed; i++) {
-        ListedMember member{};
-        member.value = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &member.is_null);
-        leave_for_later(migration, member);
-    }
-    SPI_freetuptable(SPI_tuptable);
+    const Rest rest = look_at_counters(*migration.request, migration.member, hides, migration.context);
     next_transaction(migration);
-    return migration.left.count > 0;
+    migration.left = {};
+    for (const ListedMember &member : rest.wrong.all())
+        leave_for_later(migration, member);
+    return rest;
+}
+
+// As the caller, whose command it is.
+bool drop_check(Migration &migration)
+{
+    leave_owner(migration.caller);
+    const bool dropped = drop_counter_check(migration.request->sessions, commit);
+    become_owner(migration);
+    return dropped;
 }
 
 // A subscription that went to another member after the list was made has been treated with neither. That is so rare
 // that the counters themselves tell it; the summary does not count its member again. Not for ever: where triggers are
-// disabled, live writes make wrong counters all the time.
-void mend_the_rest(Migration &migration)
+// disabled, live writes make wrong counters all the time. The CHECK on the counters that attach() made goes where it is
+// in the way of what is linked; finish_constraints() makes it again once it is not.
+Rest mend_the_rest(Migration &migration)
 {
-    MigrateTotals totals = migration.run->totals;
-    for (int i = 0; i < retries_of_wrong && leave_wrong(migration); i++)
+    MigrateTotals &done = migration.run->totals;
+    MigrateTotals totals = done;
+    bool hidden = false;
+    const auto hides = [&] {
+        hidden |= done.refused > 0 && !drop_check(migration);
+        done.refused = 0;
+        return hidden;
+    };
+    Rest rest = look_at_rest(migration, hides());
+    for (int i = 0; i < retries_of_wrong && migration.left.count > 0; i++) {
         retry_left(migration);
-    totals.linked = migration.run->totals.linked;
-    totals.counters = migration.run->totals.counters;
-    migration.run->totals = totals;
+        rest = look_at_rest(migration, hides());
+    }
+    totals.linked = done.linked;
+    totals.counters = done.counters;
+    done = totals;
+    return rest;
 }
 
-void note_what_stays(MigrateRun *run)
+void note_what_stays(MigrateRun *run, const Rest &rest)
 {
-    const MigrateTotals &totals = run->totals;
-    if (totals.overdrawn > 0)
-        add_remark(run, psprintf(INT64_FORMAT " subscriptions have more counted sessions than their total.",
-                                 totals.overdrawn));
-    if (totals.refused > 0)
-        add_remark(run, psprintf(INT64_FORMAT " counters stay as they are: a CHECK forbids the recount.",
-                                 totals.refused));
+    add_remarks(run, rest);
     for (const char *gap : find_gaps(require_attachment(run->sessions)))
         add_remark(run, psprintf("Not enforced yet: %s.", gap));
 }
@@ -327,6 +357,7 @@ void note_what_stays(MigrateRun *run)
 void prepare(const MigrateRequest &request)
 {
     require_owner(request.sessions);
+    check_opening(request);
     const Attachment &attachment = open_attachments(request.sessions).front().attachment;
     if (OidIsValid(attachment.subscriptions))
         require_owner(attachment.subscriptions);
@@ -348,14 +379,16 @@ void migrate(const MigrateRequest &request)
     next_transaction(migration);
     migrate_all(migration);
     retry_left(migration);
-    mend_the_rest(migration);
+    const Rest rest = mend_the_rest(migration);
     migration.run->phase = "validating";
     save_run(*migration.run);
     leave_owner(migration.caller);
     commit();
     finish_constraints(request.sessions, commit);
+    note_treated(request.sessions, {rest.opening.count, rest.excess.count, rest.hidden.count});
+    commit();
     become_owner(migration);
-    note_what_stays(migration.run);
+    note_what_stays(migration.run, rest);
     finish_run(migration.run);
     leave_owner(migration.caller);
     unlock_migration(request.sessions);

@@ -18,14 +18,18 @@ const char *column_argument(FunctionCallInfo fcinfo, int position)
     return PG_ARGISNULL(position) ? nullptr : pstrdup(NameStr(*PG_GETARG_NAME(position)));
 }
 
-WhenAmbiguous parse_when_ambiguous(const char *word)
+// One of the words that an argument knows, in the order of the enum.
+template <typename Choice>
+Choice parse_choice(FunctionCallInfo fcinfo, int position, const char *argument,
+                    const std::array<const char *, 3> &words)
 {
-    for (size_t i = 0; i < when_ambiguous_words.size(); i++)
-        if (strcmp(word, when_ambiguous_words[i]) == 0)
-            return static_cast<WhenAmbiguous>(i);
+    const char *word = text_to_cstring(PG_GETARG_TEXT_PP(position));
+    for (size_t i = 0; i < words.size(); i++)
+        if (strcmp(word, words[i]) == 0)
+            return static_cast<Choice>(i);
     ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-            errmsg("choice \"%s\" of \"when_ambiguous\" does not exist", word),
-            errhint("The choices are leave, fill and active."));
+            errmsg("choice \"%s\" of \"%s\" does not exist", word, argument),
+            errhint("The choices are %s, %s and %s.", words[0], words[1], words[2]));
     pg_unreachable();
 }
 
@@ -57,7 +61,8 @@ void check_moment_column(Oid relation, const char *name, const char *argument)
 
 MigrateRequest read_migrate_request(FunctionCallInfo fcinfo)
 {
-    constexpr std::pair<int, const char *> required[] = {{0, "sessions"}, {1, "batch_size"}, {6, "when_ambiguous"}};
+    constexpr std::pair<int, const char *> required[] = {{0, "sessions"}, {1, "batch_size"}, {6, "when_ambiguous"},
+                                                      {7, "opening"}};
     for (const auto &[position, argument] : required)
         if (PG_ARGISNULL(position))
             raise_null(argument);
@@ -68,7 +73,8 @@ MigrateRequest read_migrate_request(FunctionCallInfo fcinfo)
     request.calendar.valid_from = column_argument(fcinfo, 3);
     request.calendar.valid_until = column_argument(fcinfo, 4);
     request.calendar.created = column_argument(fcinfo, 5);
-    request.when_ambiguous = parse_when_ambiguous(text_to_cstring(PG_GETARG_TEXT_PP(6)));
+    request.when_ambiguous = parse_choice<WhenAmbiguous>(fcinfo, 6, "when_ambiguous", when_ambiguous_words);
+    request.opening = parse_choice<Opening>(fcinfo, 7, "opening", opening_words);
     if (request.batch_size < 1)
         ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                 errmsg("batch_size is %d, and must be at least 1", request.batch_size),
@@ -77,6 +83,16 @@ MigrateRequest read_migrate_request(FunctionCallInfo fcinfo)
         ereport(ERROR, errcode(ERRCODE_UNDEFINED_TABLE),
                 errmsg("relation with OID %u does not exist", request.sessions));
     return request;
+}
+
+void check_opening(const MigrateRequest &request)
+{
+    if (request.opening == Opening::carry)
+        ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                errmsg("table \"%s\" is attached without a column for carried credits",
+                       get_rel_name(request.sessions)),
+                errdetail("opening => 'carry' writes opening balances into that column."),
+                errhint("opening => 'report' leaves them, 'give_back' sets the counters to what is linked."));
 }
 
 void check_moment_columns(const MigrateRequest &request, Oid subscriptions)

@@ -3,6 +3,7 @@
 
 #include "rules/attribution_rule.hpp"
 #include "migrate/calendar.hpp"
+#include "rules/opening_rule.hpp"
 
 namespace sc {
 
@@ -11,11 +12,15 @@ struct MigrateRequest {
     int batch_size;
     CalendarNames calendar;
     WhenAmbiguous when_ambiguous;
+    Opening opening;
 };
 static_assert(Pod<MigrateRequest>);
 
 // 22004 for NULL where a value is needed, 22023 for a wrong one, 42P01 for a table that does not exist.
 MigrateRequest read_migrate_request(FunctionCallInfo fcinfo);
+
+// 55000 where a choice needs what the attachment does not have.
+void check_opening(const MigrateRequest &request);
 
 // 42703 for a column that does not exist, 42804 for one that is no date or timestamp.
 void check_moment_columns(const MigrateRequest &request, Oid subscriptions);

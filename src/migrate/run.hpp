@@ -12,8 +12,7 @@ struct MigrateTotals {
     int64 members;
     int64 subscriptions;                              // counted again
     int64 counters;                                   // set to another value
-    int64 overdrawn;                                  // subscriptions with more counted sessions than their total
-    int64 refused;                                    // ... whose counter a CHECK kept as it was
+    int64 refused;                                    // ... that a CHECK did not let show more than the total
 };
 static_assert(Pod<MigrateTotals>);
 

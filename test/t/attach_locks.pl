@@ -167,7 +167,7 @@ sub migrate_sampled
 {
 	my ($schema) = @_;
 	my (undef, %longest) = run_sampled($schema, 'SET client_min_messages = warning', "SET lock_timeout = '10s'",
-		"CALL session_consistency.migrate('$schema.training_sessions')");
+		"CALL session_consistency.migrate('$schema.training_sessions', opening => 'give_back')");
 	return %longest;
 }
 my %migrate_prepared = migrate_sampled('prepared');

@@ -75,7 +75,8 @@ while ($load->pumpable)
 	$bad .= $node->safe_psql('postgres', $looks % 2 ? $gaps : $differences);
 	$looks++;
 	next if $migrated || $looks < 5;
-	$node->safe_psql('postgres', "CALL session_consistency.migrate('training_sessions', 20, when_ambiguous => 'fill')");
+	$node->safe_psql('postgres',
+		"CALL session_consistency.migrate('training_sessions', 20, when_ambiguous => 'fill', opening => 'give_back')");
 	$migrated = 1;
 }
 $load->finish;

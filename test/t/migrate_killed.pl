@@ -38,7 +38,7 @@ SELECT session_consistency.attach('training_sessions', 'member_subscriptions');
 SQL
 
 my $call = "CALL session_consistency.migrate('training_sessions', 20, 'starts', 'valid_from', 'valid_until',"
-  . " when_ambiguous => 'active')";
+  . " when_ambiguous => 'active', opening => 'give_back')";
 
 sub fresh_copy
 {
