@@ -67,16 +67,17 @@ Errors: 22004 a NULL argument; 22023 an unknown guard, an empty list, a value li
 
 CREATE FUNCTION session_consistency.detach(
     sessions regclass,
+    subscriptions regclass DEFAULT NULL,
     drop_added_columns boolean DEFAULT false,
     dry_run boolean DEFAULT false)
     RETURNS TABLE (step integer, action text, command text)
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'sc_detach';
-COMMENT ON FUNCTION session_consistency.detach(regclass, boolean, boolean) IS
+COMMENT ON FUNCTION session_consistency.detach(regclass, regclass, boolean, boolean) IS
 'Takes back what attach() made for these sessions and nothing that was there before: the triggers, the view, the constraints and indexes; with drop_added_columns also the columns that attach() added, and with them their data. Returns one row for each step with the exact command that ran; with dry_run only returns them. What somebody has dropped or renamed since is left alone. Works where the foreign key or a trigger is gone, and where a trigger''s argument cannot be read.
 
 The caller must own both tables. One transaction; locks both tables in ACCESS EXCLUSIVE mode, the sessions first.
 
-Errors: 22004 a NULL argument; 55000 not attached, or the subscriptions cannot be told without the foreign key; 42501 not the owner; 2BP01 something else depends on the view or a column, nothing is changed then.';
+Errors: 22004 a NULL argument; 42P01 no such table; 55000 not attached, or nothing tells without the foreign key which of several guarded tables holds the subscriptions: name it as subscriptions; 42P08 sessions that are attached to several tables, where subscriptions is NULL; 42501 not the owner; 2BP01 something else depends on the view or a column, nothing is changed then.';
 
 CREATE FUNCTION session_consistency.list_attachments()
     RETURNS TABLE (
@@ -161,6 +162,7 @@ COMMENT ON COLUMN session_consistency.attachments.gaps IS
 
 CREATE FUNCTION session_consistency.check_counts(
     sessions regclass DEFAULT NULL,
+    subscriptions regclass DEFAULT NULL,
     OUT attachment regclass,
     OUT subscriptions regclass,
     OUT subscription_id text,
@@ -175,40 +177,49 @@ CREATE FUNCTION session_consistency.check_counts(
     OUT message text)
     RETURNS SETOF record
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'sc_check_counts';
-COMMENT ON FUNCTION session_consistency.check_counts(regclass) IS
+COMMENT ON FUNCTION session_consistency.check_counts(regclass, regclass) IS
 'Recounts every subscription and returns a row for each one that is wrong, none when all is well; ordered by attachment and subscription. Wrong: used is not the number of counted sessions linked to it, is NULL, below 0 or above the total, or a plain remaining column is not total minus used.
 
-Argument: sessions, the attached table of the sessions; NULL: every attachment.
+Arguments: sessions, the attached table of the sessions; subscriptions, which may be NULL where they are attached to one table alone; both NULL: every attachment.
 
-Columns, counts in sessions: attachment (the table of the sessions), subscriptions (that of the subscriptions), subscription_id and member_id (as text), total (NULL: unlimited), completed and scheduled (the recount), remaining (total - used), used (as stored), expected_used (completed + scheduled), drift (used - expected_used), message (what is wrong, with the figures). An attachment that cannot be read has one row with nothing but attachment and message.
+Columns, counts in sessions: attachment (the table of the sessions), subscriptions (theirs), subscription_id and member_id (as text), total (NULL: unlimited), completed and scheduled (the recount), remaining (total - used), used (as stored), expected_used (completed + scheduled), drift (used - expected_used), message (what is wrong, with the figures). An attachment that cannot be read has one row with nothing but its tables and the message.
 
 For whoever may read every row; read as the owner of the sessions, restricted (docs/rights.md), all attachments in one snapshot, locks like a SELECT, and works on a standby and in a READ ONLY transaction. Of all attachments, one that cannot be read has a row of its own: its message says why, and its figures are NULL.
 
 Errors: 42501 where the caller may not read every row (a privilege is missing, or row-level security applies to the caller), never a partial answer; 55000 where the table is not attached, is a partition, or has lost its foreign key; 42703, 42804 where a column of the attachment was renamed or dropped, or has another type since.';
 
-CREATE FUNCTION session_consistency.check_session_integrity(p_member_id text, sessions regclass DEFAULT NULL)
+CREATE FUNCTION session_consistency.check_session_integrity(
+    p_member_id text,
+    sessions regclass DEFAULT NULL,
+    subscriptions regclass DEFAULT NULL)
     RETURNS jsonb
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'sc_check_session_integrity';
-CREATE FUNCTION session_consistency.check_session_integrity(p_member_id uuid, sessions regclass DEFAULT NULL)
+CREATE FUNCTION session_consistency.check_session_integrity(
+    p_member_id uuid,
+    sessions regclass DEFAULT NULL,
+    subscriptions regclass DEFAULT NULL)
     RETURNS jsonb
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'sc_check_session_integrity';
-CREATE FUNCTION session_consistency.check_session_integrity(p_member_id bigint, sessions regclass DEFAULT NULL)
+CREATE FUNCTION session_consistency.check_session_integrity(
+    p_member_id bigint,
+    sessions regclass DEFAULT NULL,
+    subscriptions regclass DEFAULT NULL)
     RETURNS jsonb
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'sc_check_session_integrity';
-COMMENT ON FUNCTION session_consistency.check_session_integrity(text, regclass) IS
+COMMENT ON FUNCTION session_consistency.check_session_integrity(text, regclass, regclass) IS
 'Recounts the active subscription of one member and compares it with what is stored, by the rules of check_counts().
 
-Arguments: p_member_id, the member, as text, uuid or bigint, whatever type the column has; sessions, the attached table of the sessions, which may be NULL where only one is attached.
+Arguments: p_member_id, the member, as text, uuid or bigint, whatever type the column has; sessions, the attached table of the sessions, which may be NULL where only one is attached; subscriptions, which may be NULL where they are attached to one table alone.
 
 Returns an object, counts in sessions: valid (boolean), subscription_id (text), expected (the recount), actual (used as stored), breakdown (completed and scheduled of the recount, remaining = total - used, null where the total is unlimited), message (one sentence), issues (an array of sentences, empty where all is well). A member without an active subscription is valid; one with several, possible only where the unique index is gone, is not. Both have null for subscription_id and every count; issues then names the subscriptions and what is wrong with each.
 
 For whoever may read every row; read as the owner of the sessions, restricted (docs/rights.md), in one snapshot, locks like a SELECT, and works on a standby and in a READ ONLY transaction.
 
-Errors: 42P08 where sessions is NULL and several tables are attached, naming them; 22004 where the member is NULL; the type''s own error (22P02, 22003) for a member that the type of the column refuses; 42501, 55000 and 42703 as check_counts().';
-COMMENT ON FUNCTION session_consistency.check_session_integrity(uuid, regclass) IS
-'As check_session_integrity(text, regclass), for a member of type uuid.';
-COMMENT ON FUNCTION session_consistency.check_session_integrity(bigint, regclass) IS
-'As check_session_integrity(text, regclass), for a member of an integer type.';
+Errors: 42P08 where several attachments are meant, naming them; 22004 where the member is NULL; the type''s own error (22P02, 22003) for a member that the type of the column refuses; 42501, 55000 and 42703 as check_counts().';
+COMMENT ON FUNCTION session_consistency.check_session_integrity(uuid, regclass, regclass) IS
+'As check_session_integrity(text, regclass, regclass), for a member of type uuid.';
+COMMENT ON FUNCTION session_consistency.check_session_integrity(bigint, regclass, regclass) IS
+'As check_session_integrity(text, regclass, regclass), for a member of an integer type.';
 
 -- What history is kept of -------------------------------------------------------------------------------------------
 
@@ -338,10 +349,10 @@ COMMENT ON COLUMN session_consistency.ledger_lines.balance IS 'As in ledger.';
 COMMENT ON COLUMN session_consistency.ledger_lines.reason IS 'As in ledger.';
 COMMENT ON COLUMN session_consistency.ledger_lines.pair IS 'As in ledger.';
 
-CREATE FUNCTION session_consistency.open_ledger(sessions regclass) RETURNS bigint
-    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'sc_open_ledger';
-COMMENT ON FUNCTION session_consistency.open_ledger(regclass) IS
-'Opens the books of an attachment: writes a line with the present balance for each of its subscriptions, and returns how many. attach() does it; done again, the replay begins at the new lines, and the table''s owner may put older ones elsewhere. Bookings wait meanwhile. Errors: 42501 for who does not own both tables; 55000 where the table is not attached, or has no ledger; 25006 on a standby and in a READ ONLY transaction.';
+CREATE FUNCTION session_consistency.open_ledger(sessions regclass, subscriptions regclass DEFAULT NULL) RETURNS bigint
+    LANGUAGE c AS 'MODULE_PATHNAME', 'sc_open_ledger';
+COMMENT ON FUNCTION session_consistency.open_ledger(regclass, regclass) IS
+'Opens the books of an attachment: writes a line with the present balance for each of its subscriptions, and returns how many. attach() does it; done again, the replay begins at the new lines, and the table''s owner may put older ones elsewhere. Bookings wait meanwhile. subscriptions may be NULL where the sessions are attached to one table alone. Errors: 22004 where sessions is NULL; 42501 for who does not own both tables; 55000 where the table is not attached, or has no ledger; 25006 on a standby and in a READ ONLY transaction.';
 
 CREATE FUNCTION session_consistency.explain_subscription(
     sessions regclass,
@@ -359,13 +370,33 @@ CREATE FUNCTION session_consistency.explain_subscription(
         balance bigint,
         reason text)
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'sc_explain_subscription';
+CREATE FUNCTION session_consistency.explain_subscription(
+    sessions regclass,
+    subscriptions regclass,
+    subscription_id text)
+    RETURNS TABLE (
+        id bigint,
+        at timestamptz,
+        transaction_id xid8,
+        role name,
+        actor text,
+        member_id text,
+        line bigint,
+        session_id text,
+        delta bigint,
+        balance bigint,
+        reason text)
+    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'sc_explain_subscription';
 COMMENT ON FUNCTION session_consistency.explain_subscription(regclass, text) IS
-'The life of each credit of one subscription, in order, with the balance after each line: the columns are those of session_consistency.ledger. The last balance is the counter that is stored. Arguments: sessions, the attached table; subscription_id, the key as text.
+'The life of each credit of one subscription, in order, with the balance after each line: the columns are those of session_consistency.ledger. The last balance is the counter that is stored. Arguments: sessions, the attached table; subscriptions, where the sessions are attached to several tables; subscription_id, the key as text.
 
 For whoever may read both tables; read as the owner of the sessions, restricted (docs/rights.md). Errors: 22004 a NULL argument; 22023 no such subscription, now or ever; the type''s own error (22P02) for a key that it refuses; 42501 where the caller may not read every row of both tables; 55000 where the table is not attached, or has no ledger.';
+COMMENT ON FUNCTION session_consistency.explain_subscription(regclass, regclass, text) IS
+'As explain_subscription(regclass, text), of sessions that are attached to several tables.';
 
 CREATE FUNCTION session_consistency.ledger_gaps(
     sessions regclass DEFAULT NULL,
+    subscriptions regclass DEFAULT NULL,
     OUT attachment regclass,
     OUT subscriptions regclass,
     OUT subscription_id text,
@@ -376,10 +407,10 @@ CREATE FUNCTION session_consistency.ledger_gaps(
     OUT message text)
     RETURNS SETOF record
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'sc_ledger_gaps';
-COMMENT ON FUNCTION session_consistency.ledger_gaps(regclass) IS
+COMMENT ON FUNCTION session_consistency.ledger_gaps(regclass, regclass) IS
 'Replays the ledger and returns a row for each place where it does not lead to what is stored, none when all is well: a line before which others are missing by their numbers, or whose balance is not that of the line before plus its delta (ledger_id names it; expected and actual are balances), or a subscription whose counter is not the last balance (ledger_id is NULL; expected is the balance, actual the counter). Lines before the last one that was opened are history and not judged; nor are balances before the last one that was recounted, repaired or truncated. That the last lines are missing, and their deltas add up to 0, only a check can tell that has seen them: run_check().
 
-Argument: sessions, the attached table; NULL: every attachment with a ledger. For whoever may read the sessions; read as their owner, restricted (docs/rights.md), in one snapshot, and works on a standby. Of all attachments, one that cannot be read has a row of its own: its message says why.
+Arguments: sessions, the attached table; subscriptions, which may be NULL where they are attached to one table alone; both NULL: every attachment with a ledger. For whoever may read the sessions; read as their owner, restricted (docs/rights.md), in one snapshot, and works on a standby. Of all attachments, one that cannot be read has a row of its own: its message says why.
 
 Errors: those of check_counts(); 55000 also where the table has no ledger.';
 
@@ -461,6 +492,7 @@ session_id is the session''s primary key as text: of a key that is the member an
 
 CREATE PROCEDURE session_consistency.migrate(
     sessions regclass,
+    subscriptions regclass DEFAULT NULL,
     batch_size integer DEFAULT 5000,
     start_column name DEFAULT NULL,
     valid_from_column name DEFAULT NULL,
@@ -469,10 +501,10 @@ CREATE PROCEDURE session_consistency.migrate(
     when_ambiguous text DEFAULT 'leave',
     opening text DEFAULT 'report')
     LANGUAGE c AS 'MODULE_PATHNAME', 'sc_migrate';
-COMMENT ON PROCEDURE session_consistency.migrate(regclass, integer, name, name, name, name, text, text) IS
+COMMENT ON PROCEDURE session_consistency.migrate(regclass, regclass, integer, name, name, name, name, text, text) IS
 'Links the history of an attached table and raises every counter to the recount, while the application runs. Until a member is treated, used keeps the value that it had, and live writes change it by one; from there on the rules hold for it. Gives nothing back unless it is told to. Can be called again at any time: it goes on where it was interrupted, and changes nothing that is right.
 
-Arguments: sessions, the attached table; batch_size, about how many sessions are treated in one transaction, always whole members; start_column, a date or timestamp of the sessions that says when one began; valid_from_column, valid_until_column, created_column, dates or timestamps of the subscriptions: the first and the last day or moment that a subscription covers, and when it was made; when_ambiguous, what becomes of sessions that no rule attributes: ''leave'', ''fill'' or ''active''; opening, what becomes of credits that were used beyond the sessions that are linked: ''report'' or ''give_back''. A date is compared by the day. A date or timestamp without time zone is in the caller''s TimeZone where the other side has a zone.
+Arguments: sessions, the attached table; subscriptions, which may be NULL where they are attached to one table alone; batch_size, about how many sessions are treated in one transaction, always whole members; start_column, a date or timestamp of the sessions that says when one began; valid_from_column, valid_until_column, created_column, dates or timestamps of the subscriptions: the first and the last day or moment that a subscription covers, and when it was made; when_ambiguous, what becomes of sessions that no rule attributes: ''leave'', ''fill'' or ''active''; opening, what becomes of credits that were used beyond the sessions that are linked: ''report'' or ''give_back''. A date is compared by the day. A date or timestamp without time zone is in the caller''s TimeZone where the other side has a zone.
 
 Of each member the consuming sessions without a link are attributed, the oldest first (by start, those without one last, then by primary key). A counted session takes one credit of what the total leaves beside the sessions that are linked already; one that is not counted needs no room; a NULL total always has room. A scheduled session goes to an active subscription only. The rules in their order, with the names that the summary and migration_progress have for them: `only_period`, one subscription covers the start, and has room; `first_period`, several cover it: the one that began first and has room, none where two began at once; `only_subscription`, none covers it, or no period is known: the member''s only subscription, if it has room. A subscription without either date has no period. What is left has one of these reasons: `no_subscription`, the member has none; `full`, no room; `inactive`, scheduled, and no active subscription; `no_start`, periods are known, but not when the session began; `ambiguous`. With ''fill'' such sessions go to the member''s subscriptions in the order of valid_from, created (NULL first) and key, as room allows; with ''active'' to the active one with room, else to the newest with room; both count as `when_ambiguous`.
 
@@ -601,6 +633,7 @@ COMMENT ON COLUMN session_consistency.repairs.undone_by IS 'The role that called
 
 CREATE FUNCTION session_consistency.repair(
     sessions regclass,
+    subscriptions regclass DEFAULT NULL,
     dry_run boolean DEFAULT true,
     OUT repair_id bigint,
     OUT code text,
@@ -611,8 +644,8 @@ CREATE FUNCTION session_consistency.repair(
     OUT after jsonb)
     RETURNS SETOF record
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'sc_repair';
-COMMENT ON FUNCTION session_consistency.repair(regclass, boolean) IS
-'Puts right what has one right answer, of an attached table: what audit_findings() has a repair_sql for. Returns one row for each change, and by default only says what it would change; with dry_run => false it does, and logs each in the view repairs.
+COMMENT ON FUNCTION session_consistency.repair(regclass, regclass, boolean) IS
+'Puts right what has one right answer, of an attached table (subscriptions may be NULL where it is attached to one table alone): what audit_findings() has a repair_sql for. Returns one row for each change, and by default only says what it would change; with dry_run => false it does, and logs each in the view repairs.
 
 Where a partition that a check has seen was detached or dropped since, spent credits would come back: a WARNING and the action of each such row say how many.
 
@@ -732,10 +765,11 @@ COMMENT ON COLUMN session_consistency.check_findings.first_seen IS 'When it was 
 COMMENT ON COLUMN session_consistency.check_findings.last_seen IS 'When it was seen last.';
 COMMENT ON COLUMN session_consistency.check_findings.ended IS 'When a run did not find it any more; NULL: it is open.';
 
-CREATE FUNCTION session_consistency.run_check(sessions regclass DEFAULT NULL) RETURNS bigint
+CREATE FUNCTION session_consistency.run_check(sessions regclass DEFAULT NULL, subscriptions regclass DEFAULT NULL)
+    RETURNS bigint
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'sc_run_check';
-COMMENT ON FUNCTION session_consistency.run_check(regclass) IS
-'Checks one attached table of sessions, or with NULL every attachment, and keeps what it finds in the views check_runs and check_findings. Returns the run''s id.
+COMMENT ON FUNCTION session_consistency.run_check(regclass, regclass) IS
+'Checks one attached table of sessions (subscriptions may be NULL where it is attached to one table alone), or with NULL for both every attachment, and keeps what it finds in the views check_runs and check_findings. Returns the run''s id.
 
 It finds what audit_findings() finds, and what would switch the rules off: triggers disabled, changed or dropped, a partition without its own, constraints dropped or not validated, invalid indexes, a foreign key gone, columns renamed, and session_replication_role set to replica for a role, the database or the whole server. What has no row event shows as drift of the counters: writes without triggers, a truncated, dropped, detached or attached partition.
 
@@ -833,11 +867,12 @@ COMMENT ON COLUMN session_consistency.open_findings.subscriptions_name IS 'The n
 
 CREATE FUNCTION session_consistency.schedule_check(
     schedule text DEFAULT '15 3 * * *',
-    sessions regclass DEFAULT NULL)
+    sessions regclass DEFAULT NULL,
+    subscriptions regclass DEFAULT NULL)
     RETURNS bigint
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'sc_schedule_check';
-COMMENT ON FUNCTION session_consistency.schedule_check(text, regclass) IS
-'Has pg_cron call run_check() regularly, as the calling role: every night at 3:15 (in the time zone of pg_cron), or as the schedule says in the syntax of cron. sessions: the one attached table to check; NULL: every attachment. Returns the id of the job in cron.job. The same again replaces the job: there is one for all attachments, and one for each table.
+COMMENT ON FUNCTION session_consistency.schedule_check(text, regclass, regclass) IS
+'Has pg_cron call run_check() regularly, as the calling role: every night at 3:15 (in the time zone of pg_cron), or as the schedule says in the syntax of cron. sessions: the one attached table to check, and where it is attached to several subscriptions: which of them; NULL for both: every attachment. Returns the id of the job in cron.job. The same again replaces the job: there is one for all attachments, and one for each table.
 
 Errors: 22004 a NULL schedule; 55000 where pg_cron is not loaded, not installed, or serves another database, with a hint that says what to do, and where the table is not attached; 42P01 no such table; 42501 without USAGE on the schema cron; pg_cron''s own error for a schedule that it does not accept. Nothing is changed then.';
 

@@ -25,7 +25,7 @@ WHERE sessions = 'visits'::regclass;
 SELECT * FROM recount('visits', 'packs', link => 'pack', type => NULL, key => 'code', subscription_member => 'customer',
     total => 'total', remaining => NULL);
 SELECT outcome('INSERT INTO visits VALUES (4, 2, ''scheduled'', ''b'')');
-SELECT count(*) FROM session_consistency.detach('visits', true);
+SELECT count(*) FROM session_consistency.detach('visits', drop_added_columns => true);
 SELECT * FROM changed();
 
 -- The other order; an index that starts with both columns serves, in either order.
@@ -43,7 +43,7 @@ SELECT * FROM packs ORDER BY customer;
 SELECT enforced, gaps FROM session_consistency.attachments WHERE sessions = 'visits'::regclass;
 SELECT * FROM recount('visits', 'packs', link => 'pack', type => NULL, key => 'code', subscription_member => 'customer',
     total => 'total', remaining => NULL);
-SELECT count(*) FROM session_consistency.detach('visits', true);
+SELECT count(*) FROM session_consistency.detach('visits', drop_added_columns => true);
 SELECT * FROM changed();
 
 -- A key whose type refuses NULL: the link gets the type below it.

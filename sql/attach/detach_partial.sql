@@ -11,7 +11,7 @@ ALTER TABLE member_subscriptions DROP remaining_sessions, DROP used_sessions;
 \pset tuples_only on
 SELECT remember();
 \set attach 'SELECT count(*) FROM session_consistency.attach(''training_sessions'', ''member_subscriptions'', link_check => true);'
-\set detach 'SELECT command FROM session_consistency.detach(''training_sessions'', true);'
+\set detach 'SELECT command FROM session_consistency.detach(''training_sessions'', drop_added_columns => true);'
 
 -- A user's view on the counts, or on an added column: refused by the server, and nothing is taken back.
 :attach
@@ -80,14 +80,14 @@ ALTER TABLE packs ADD PRIMARY KEY (id);
 SELECT count(*) FROM session_consistency.attach('lessons', 'packs');
 BEGIN;
 :detach
-SELECT session_consistency.detach('lessons', true) IS NOT NULL AS done LIMIT 1;
+SELECT session_consistency.detach('lessons', drop_added_columns => true) IS NOT NULL AS done LIMIT 1;
 ROLLBACK;
 -- Both are gone: which one belongs where nobody can say, until one foreign key is back.
 ALTER TABLE lessons DROP CONSTRAINT lessons_subscription_id_fkey;
 :detach
 ALTER TABLE lessons ADD FOREIGN KEY (subscription_id) REFERENCES packs NOT VALID;
 :detach
-SELECT count(*) FROM session_consistency.detach('lessons', true);
+SELECT count(*) FROM session_consistency.detach('lessons', drop_added_columns => true);
 DROP TABLE lessons, packs;
 SELECT * FROM changed();
 

@@ -52,7 +52,7 @@ CREATE TABLE courses (LIKE training_sessions INCLUDING ALL);
 SELECT count(*) FROM session_consistency.attach('courses', 'member_subscriptions');
 
 -- detach takes back all that the rest of the argument says was made.
-SELECT command FROM session_consistency.detach('training_sessions', true);
+SELECT command FROM session_consistency.detach('training_sessions', drop_added_columns => true);
 SELECT count(*) FROM session_consistency.attachments WHERE sessions = 'training_sessions'::regclass;
 DROP TABLE courses, lessons, packs CASCADE;
 SELECT * FROM changed();
@@ -61,7 +61,7 @@ SELECT * FROM changed();
 SELECT count(*) FROM session_consistency.attach('training_sessions', 'member_subscriptions');
 DROP TRIGGER "00_session_consistency_charge" ON training_sessions;
 CREATE TRIGGER a AFTER INSERT ON training_sessions FOR EACH ROW EXECUTE FUNCTION session_consistency.charge_sessions('?');
-SELECT command FROM session_consistency.detach('training_sessions', true);
+SELECT command FROM session_consistency.detach('training_sessions', drop_added_columns => true);
 SELECT * FROM changed();
 DROP VIEW member_subscriptions_session_counts;
 ALTER TABLE training_sessions DROP subscription_id;

@@ -37,9 +37,9 @@ SELECT * FROM recount(used => 'taken', remaining => NULL);
 
 -- The way back, by hand and by detach.
 BEGIN;
-SELECT command FROM session_consistency.detach('training_sessions', true, dry_run => true) \gexec
+SELECT command FROM session_consistency.detach('training_sessions', drop_added_columns => true, dry_run => true) \gexec
 SELECT * FROM changed();
 ROLLBACK;
-SELECT command FROM session_consistency.detach('training_sessions', true);
+SELECT command FROM session_consistency.detach('training_sessions', drop_added_columns => true);
 SELECT * FROM changed();
 \i :finish

@@ -85,7 +85,7 @@ SET LOCAL client_min_messages = error;
 DROP TABLE member_subscriptions CASCADE;
 SELECT gaps();
 SELECT subscriptions, counts_view FROM session_consistency.attachments WHERE sessions = 'training_sessions'::regclass;
-SELECT action, command FROM session_consistency.detach('training_sessions', true);
+SELECT action, command FROM session_consistency.detach('training_sessions', drop_added_columns => true);
 SELECT c FROM changed() c WHERE c LIKE '+%';
 ROLLBACK;
 

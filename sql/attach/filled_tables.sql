@@ -54,25 +54,25 @@ ALTER TABLE member_subscriptions ADD CONSTRAINT member_subscriptions_used_sessio
     CHECK (used_sessions >= 0 AND used_sessions <= total_sessions_snapshot);
 ALTER TABLE training_sessions VALIDATE CONSTRAINT training_sessions_subscription_id_fkey;
 SELECT unnest(gaps) FROM session_consistency.attachments WHERE sessions = 'training_sessions'::regclass;
-SELECT action FROM session_consistency.detach('training_sessions', true) WHERE action LIKE '%check';
+SELECT action FROM session_consistency.detach('training_sessions', drop_added_columns => true) WHERE action LIKE '%check';
 SELECT * FROM changed();
 
 -- Without a used column every subscription starts at 0, whatever its history.
 ALTER TABLE member_subscriptions DROP remaining_sessions, DROP used_sessions;
 SELECT command FROM session_consistency.attach('training_sessions', 'member_subscriptions') WHERE action = 'add check';
 SELECT id, used_sessions FROM member_subscriptions ORDER BY id;
-SELECT count(*) FROM session_consistency.detach('training_sessions', true);
+SELECT count(*) FROM session_consistency.detach('training_sessions', drop_added_columns => true);
 INSERT INTO member_subscriptions VALUES (31, 3, 'frozen', -1);
 SELECT command FROM session_consistency.attach('training_sessions', 'member_subscriptions', link_check => true)
 WHERE action = 'add check';
-SELECT count(*) FROM session_consistency.detach('training_sessions', true);
+SELECT count(*) FROM session_consistency.detach('training_sessions', drop_added_columns => true);
 
 -- Where every consuming session is linked already, the CHECK on links is added.
 DELETE FROM member_subscriptions WHERE id = 31;
 UPDATE training_sessions SET subscription_id = 10 WHERE id IN (2, 6);
 SELECT command FROM session_consistency.attach('training_sessions', 'member_subscriptions', link_check => true)
 WHERE action = 'add check';
-SELECT count(*) FROM session_consistency.detach('training_sessions', true);
+SELECT count(*) FROM session_consistency.detach('training_sessions', drop_added_columns => true);
 
 -- A partitioned table: before PostgreSQL 18 its foreign key cannot wait, so that a link must lead somewhere.
 CREATE TABLE lessons (id integer, day date, member_id integer, session_type session_type, status session_status,

@@ -31,7 +31,7 @@ SELECT "σ" FROM "Pack's ""best"" %s";
 SELECT completed, scheduled, remaining, is_consistent FROM "The ""counts""";
 SELECT * FROM recount('"from"', '"Pack''s ""best"" %s"', 'Member Id', 'Pack "id"', 'typ\e', 'select', 'Id', 'Member Id', 'Σ', 'σ',
     NULL, '{it''s,"a,b","{}","NULL","back\\slash"}', '{"to do","done, at last","=\""}');
-SELECT command FROM session_consistency.detach('"from"', true);
+SELECT command FROM session_consistency.detach('"from"', drop_added_columns => true);
 SELECT * FROM changed();
 
 -- 63 bytes: the server shortens its names, and so does attach; what is taken is numbered.
@@ -49,7 +49,7 @@ INSERT INTO :long_sessions VALUES (1, 1, 'member', 'scheduled');
 SELECT outcome(format('INSERT INTO %I VALUES (2, 1, ''member'', ''scheduled'')', :'long_sessions'));
 SELECT length(counts_view::text), enforced FROM session_consistency.attachments WHERE sessions = :'long_sessions'::regclass;
 SELECT * FROM recount(:'long_sessions', :'long_packs', link => :'long_link', used => :'long_used', remaining => NULL);
-SELECT count(*) FROM session_consistency.detach(:'long_sessions', true);
+SELECT count(*) FROM session_consistency.detach(:'long_sessions', drop_added_columns => true);
 SELECT * FROM changed();
 
 -- Sessions and subscriptions in two schemas; renamed and moved since, detach finds what it made.
@@ -72,7 +72,7 @@ WHERE sessions = 'lessons'::regclass;
 INSERT INTO lessons (id, member_id, session_type, status) VALUES (1, 1, 'member', 'scheduled');
 SELECT id, used_sessions FROM packs WHERE used_sessions > 0;
 SELECT * FROM recount('lessons', 'packs');
-SELECT command FROM session_consistency.detach('lessons', true);
+SELECT command FROM session_consistency.detach('lessons', drop_added_columns => true);
 DROP TABLE lessons;
 ALTER TABLE packs RENAME TO member_subscriptions;
 SELECT * FROM changed();

@@ -57,7 +57,7 @@ CREATE TEMP TABLE planned_back AS
     SELECT * FROM session_consistency.detach('training_sessions', drop_added_columns => true, dry_run => true);
 SELECT count(*) AS attached FROM session_consistency.attachments WHERE sessions = 'training_sessions'::regclass;
 SELECT * FROM planned_back;
-CREATE TEMP TABLE done_back AS SELECT * FROM session_consistency.detach('training_sessions', true);
+CREATE TEMP TABLE done_back AS SELECT * FROM session_consistency.detach('training_sessions', drop_added_columns => true);
 SELECT count(*) AS other_than_planned FROM planned_back p FULL JOIN done_back d USING (step, action, command)
 WHERE p IS NULL OR d IS NULL;
 SELECT * FROM changed();

@@ -98,7 +98,7 @@ DROP TABLE member_subscriptions_session_counts;
 
 -- detach.
 SELECT outcome('SELECT session_consistency.detach(NULL)');
-SELECT outcome('SELECT session_consistency.detach(''training_sessions'', NULL)');
+SELECT outcome('SELECT session_consistency.detach(''training_sessions'', drop_added_columns => NULL)');
 SELECT outcome('SELECT session_consistency.detach(''training_sessions'', dry_run => NULL)');
 SELECT outcome('SELECT session_consistency.detach(''training_sessions'')');
 SELECT outcome('SELECT session_consistency.detach(''member_subscriptions'')');

@@ -128,6 +128,6 @@ INSERT INTO training_sessions (id, member_id) VALUES (1, 1), (2, 1);
 DELETE FROM training_sessions WHERE id = 2;
 SELECT * FROM counters();
 SELECT * FROM recount();
-SELECT step, action, command FROM session_consistency.detach('training_sessions', true);
+SELECT step, action, command FROM session_consistency.detach('training_sessions', drop_added_columns => true);
 SELECT * FROM changed();
 \i :finish

@@ -177,11 +177,11 @@ RESET session_replication_role;
 SET ROLE :owner;
 INSERT INTO training_sessions (id, member_id) VALUES (15, 2);
 SELECT * FROM gaps();
-SELECT min(repair_id) AS repair FROM session_consistency.repair('training_sessions', false) WHERE subscription_id = '20' \gset
+SELECT min(repair_id) AS repair FROM session_consistency.repair('training_sessions', dry_run => false) WHERE subscription_id = '20' \gset
 SELECT * FROM gaps();
 SELECT FROM session_consistency.undo_repair(:repair);
 SELECT * FROM gaps();
-SELECT count(*) FROM session_consistency.repair('training_sessions', false);
+SELECT count(*) FROM session_consistency.repair('training_sessions', dry_run => false);
 SELECT session, delta, balance, reason FROM life(20) OFFSET 13;
 SELECT * FROM gaps();
 SELECT * FROM recount();

@@ -118,13 +118,13 @@ COMMIT;
 -- A partition goes and comes: repair() puts the counters right, and has its lines.
 ALTER TABLE training_sessions DETACH PARTITION sessions_2030;
 BEGIN;
-SELECT count(*) FROM session_consistency.repair('training_sessions', false);
+SELECT count(*) FROM session_consistency.repair('training_sessions', dry_run => false);
 SELECT * FROM told() ORDER BY subscription;
 SELECT * FROM wrong();
 COMMIT;
 ALTER TABLE training_sessions ATTACH PARTITION sessions_2030 FOR VALUES FROM ('2030-01-01') TO ('2031-01-01');
 BEGIN;
-SELECT count(*) FROM session_consistency.repair('training_sessions', false);
+SELECT count(*) FROM session_consistency.repair('training_sessions', dry_run => false);
 SELECT * FROM told() ORDER BY subscription;
 SELECT * FROM wrong();
 COMMIT;

@@ -99,7 +99,7 @@ SET LOCAL session_replication_role = replica;
 UPDATE member_subscriptions SET used_sessions = 5 WHERE id = 11;
 SET LOCAL session_replication_role = origin;
 SELECT * FROM checked();
-SELECT count(*) FROM session_consistency.repair('training_sessions', false);
+SELECT count(*) FROM session_consistency.repair('training_sessions', dry_run => false);
 SELECT * FROM checked();
 ROLLBACK;
 -- Older lines may go where the books were opened since, also all that a check has seen, of subscriptions that are gone,

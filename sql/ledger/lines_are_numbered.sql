@@ -86,7 +86,7 @@ SET session_replication_role = replica;
 UPDATE packs SET used_sessions = 9 WHERE member_id = 3;
 RESET session_replication_role;
 SET ROLE :owner;
-SELECT count(*) FROM session_consistency.repair('visits', false);
+SELECT count(*) FROM session_consistency.repair('visits', dry_run => false);
 TRUNCATE visits;
 INSERT INTO visits (id, member_id) VALUES (1, 3);
 SELECT line, session_id, delta, balance, reason FROM session_consistency.explain_subscription('visits', '1')

@@ -50,7 +50,7 @@ SELECT * FROM packs ORDER BY id;
 SELECT enforced, gaps FROM session_consistency.attachments WHERE sessions = 'visits'::regclass;
 
 -- Where a CHECK of the table's own forbids it, the subscription is full, and everything else goes on.
-SELECT count(*) > 0 AS detached FROM session_consistency.detach('visits', true);
+SELECT count(*) > 0 AS detached FROM session_consistency.detach('visits', drop_added_columns => true);
 ALTER TABLE packs ADD CONSTRAINT never_more CHECK (used_sessions <= total_sessions_snapshot) NOT VALID;
 UPDATE packs SET used_sessions = 1, remaining_sessions = 1, total_sessions_snapshot = 2 WHERE id IN (1, 2);
 UPDATE packs SET used_sessions = 0 WHERE id = 4;

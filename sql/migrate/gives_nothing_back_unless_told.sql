@@ -44,14 +44,14 @@ SELECT * FROM gaps;
 SELECT * FROM recount('visits', 'packs');
 
 -- Rows that are named by nobody have no history: nothing is left to decide.
-SELECT count(*) > 0 AS detached FROM session_consistency.detach('visits', true);
+SELECT count(*) > 0 AS detached FROM session_consistency.detach('visits', drop_added_columns => true);
 TRUNCATE visits;
 UPDATE packs SET used_sessions = 0, remaining_sessions = total_sessions_snapshot;
 SELECT count(*) > 0 AS attached FROM session_consistency.attach('visits', 'packs');
 ALTER TABLE packs VALIDATE CONSTRAINT packs_used_sessions_check;
 SELECT * FROM gaps;
 -- The other way round, nothing is in excess, and the constraints alone do not make it enforced.
-SELECT count(*) > 0 AS detached FROM session_consistency.detach('visits', true);
+SELECT count(*) > 0 AS detached FROM session_consistency.detach('visits', drop_added_columns => true);
 UPDATE packs SET used_sessions = 1, remaining_sessions = total_sessions_snapshot - 1 WHERE id = 1;
 SELECT count(*) > 0 AS attached FROM session_consistency.attach('visits', 'packs');
 ALTER TABLE packs VALIDATE CONSTRAINT packs_used_sessions_check;

@@ -39,7 +39,7 @@ UPDATE packs SET valid_from = NULL, valid_until = NULL WHERE member_id % 7 = 4;
 INSERT INTO visits SELECT 1000000 + i, 1 + i % 1400, 'trial', 'completed', '2030-05-05', NULL, NULL FROM generate_series(1, 500) i;
 INSERT INTO visits SELECT 2000000 + i, 5000 + i, 'member', 'completed', '2030-05-05', NULL, NULL FROM generate_series(1, 50) i;
 SELECT count(*) > 0 AS attached FROM session_consistency.attach('visits', 'packs');
-CALL session_consistency.migrate('visits', 500, 'starts', 'valid_from', 'valid_until', 'created');
+CALL session_consistency.migrate('visits', batch_size => 500, start_column => 'starts', valid_from_column => 'valid_from', valid_until_column => 'valid_until', created_column => 'created');
 
 CREATE VIEW score AS
     SELECT k.kind, name, count(*) AS sessions, count(*) FILTER (WHERE subscription_id = truth) AS correct,
@@ -57,7 +57,7 @@ SELECT count(*) AS trials FROM visits WHERE session_type = 'trial' AND subscript
 
 -- What the DBA chooses for the rest fills what room there is, and takes nothing back.
 CREATE TABLE certain AS SELECT id, subscription_id FROM visits WHERE subscription_id IS NOT NULL;
-CALL session_consistency.migrate('visits', 500, 'starts', 'valid_from', 'valid_until', 'created', 'fill');
+CALL session_consistency.migrate('visits', batch_size => 500, start_column => 'starts', valid_from_column => 'valid_from', valid_until_column => 'valid_until', created_column => 'created', when_ambiguous => 'fill');
 SELECT count(*) AS taken_back FROM certain JOIN visits USING (id) WHERE certain.subscription_id IS DISTINCT FROM visits.subscription_id;
 SELECT count(*) AS left_with_room FROM visits v WHERE subscription_id IS NULL AND session_type = 'member' AND status = 'completed'
     AND EXISTS (SELECT FROM packs p WHERE p.member_id = v.member_id AND p.used_sessions < coalesce(p.total_sessions_snapshot, 1000));

@@ -37,7 +37,7 @@ SELECT tables('uuid', 'uuid', 'uuid', 'uuid');
 SELECT fill('uuid', 'a0000000-0000-0000-0000-000000000001', 'a0000000-0000-0000-0000-000000000002',
     'f0000000-0000-0000-0000-000000000001', 'e0000000-0000-0000-0000-000000000002', 'd0000000-0000-0000-0000-000000000003');
 SELECT count(*) > 0 AS attached FROM session_consistency.attach('sessions_of_uuid', 'packs_of_uuid');
-CALL session_consistency.migrate('sessions_of_uuid', 1, 'day', 'valid_from');
+CALL session_consistency.migrate('sessions_of_uuid', batch_size => 1, start_column => 'day', valid_from_column => 'valid_from');
 SELECT * FROM shown('uuid');
 
 SELECT tables('mixed', 'integer', 'smallint', 'bigint');
@@ -45,31 +45,31 @@ SELECT fill('mixed', '7', '8', '1', '2', '3');
 INSERT INTO sessions_of_mixed (id, member_id) VALUES (20, 9000000000), (21, NULL);
 ALTER TABLE sessions_of_mixed ADD subscription_id bigint;
 SELECT count(*) > 0 AS attached FROM session_consistency.attach('sessions_of_mixed', 'packs_of_mixed');
-CALL session_consistency.migrate('sessions_of_mixed', 1, 'day', 'valid_from');
+CALL session_consistency.migrate('sessions_of_mixed', batch_size => 1, start_column => 'day', valid_from_column => 'valid_from');
 SELECT * FROM shown('mixed');
 
 SELECT tables('text', 'text', 'varchar(20)', 'varchar(10)');
 SELECT fill('text', 'Zoe', 'anna', 'b', 'a', 'c d');
 SELECT count(*) > 0 AS attached FROM session_consistency.attach('sessions_of_text', 'packs_of_text');
-CALL session_consistency.migrate('sessions_of_text', 1, 'day', 'valid_from');
+CALL session_consistency.migrate('sessions_of_text', batch_size => 1, start_column => 'day', valid_from_column => 'valid_from');
 SELECT * FROM shown('text');
 
 SELECT tables('domain', 'member_number', 'member_number', 'member_number');
 SELECT fill('domain', '7', '8', '1', '2', '3');
 SELECT count(*) > 0 AS attached FROM session_consistency.attach('sessions_of_domain', 'packs_of_domain');
-CALL session_consistency.migrate('sessions_of_domain', 1, 'day', 'valid_from');
+CALL session_consistency.migrate('sessions_of_domain', batch_size => 1, start_column => 'day', valid_from_column => 'valid_from');
 SELECT * FROM shown('domain');
 
 -- With a composite key two members may have packs of the same number.
 SELECT tables('pair', 'integer', 'integer', 'integer', 'member_id, id');
 SELECT fill('pair', '7', '8', '1', '2', '1');
 SELECT count(*) > 0 AS attached FROM session_consistency.attach('sessions_of_pair', 'packs_of_pair');
-CALL session_consistency.migrate('sessions_of_pair', 1, 'day', 'valid_from');
+CALL session_consistency.migrate('sessions_of_pair', batch_size => 1, start_column => 'day', valid_from_column => 'valid_from');
 SELECT * FROM shown('pair');
 SELECT tables('riap', 'bigint', 'integer', 'integer', 'id, member_id');
 SELECT fill('riap', '7', '8', '1', '2', '1');
 SELECT count(*) > 0 AS attached FROM session_consistency.attach('sessions_of_riap', 'packs_of_riap');
-CALL session_consistency.migrate('sessions_of_riap', 100, 'day', 'valid_from');
+CALL session_consistency.migrate('sessions_of_riap', batch_size => 100, start_column => 'day', valid_from_column => 'valid_from');
 SELECT * FROM shown('riap');
 
 -- Every session consumes.
@@ -77,7 +77,7 @@ SELECT tables('all', 'integer', 'integer', 'integer');
 SELECT fill('all', '7', '8', '1', '2', '3');
 UPDATE sessions_of_all SET session_type = NULL WHERE id < 5;
 SELECT count(*) > 0 AS attached FROM session_consistency.attach('sessions_of_all', 'packs_of_all', type_column => NULL);
-CALL session_consistency.migrate('sessions_of_all', 1, 'day', 'valid_from');
+CALL session_consistency.migrate('sessions_of_all', batch_size => 1, start_column => 'day', valid_from_column => 'valid_from');
 SELECT * FROM shown('all');
 
 -- The recount finds nothing.

@@ -33,7 +33,7 @@ SELECT * FROM counters();
 
 \set VERBOSITY default
 SET client_min_messages = notice;
-CALL session_consistency.migrate('training_sessions', 2, 'day', 'valid_from', 'valid_until', opening => 'give_back');
+CALL session_consistency.migrate('training_sessions', batch_size => 2, start_column => 'day', valid_from_column => 'valid_from', valid_until_column => 'valid_until', opening => 'give_back');
 SELECT * FROM bookings();
 SELECT * FROM counters();
 SELECT * FROM session_consistency.check_counts();
@@ -43,12 +43,12 @@ SELECT enforced, gaps FROM session_consistency.attachments WHERE sessions = 'tra
 CREATE TEMPORARY TABLE before AS
     SELECT 's' AS kind, id, xmin::text AS version FROM training_sessions
     UNION ALL SELECT 'p', id, xmin::text FROM member_subscriptions;
-CALL session_consistency.migrate('training_sessions', 2, 'day', 'valid_from', 'valid_until', opening => 'give_back');
+CALL session_consistency.migrate('training_sessions', batch_size => 2, start_column => 'day', valid_from_column => 'valid_from', valid_until_column => 'valid_until', opening => 'give_back');
 SELECT 's' AS kind, id, xmin::text FROM training_sessions UNION ALL SELECT 'p', id, xmin::text FROM member_subscriptions
 EXCEPT SELECT * FROM before;
 
 -- What the DBA chooses for the rest.
-CALL session_consistency.migrate('training_sessions', 100, 'day', 'valid_from', 'valid_until', when_ambiguous => 'fill', opening => 'give_back');
+CALL session_consistency.migrate('training_sessions', batch_size => 100, start_column => 'day', valid_from_column => 'valid_from', valid_until_column => 'valid_until', when_ambiguous => 'fill', opening => 'give_back');
 SELECT * FROM bookings() WHERE id::int IN (6, 8, 11, 14, 15);
 SELECT sessions, finished IS NOT NULL AS finished, phase, rows_done, rows_total, time_left, members, subscriptions, counters,
        linked, unlinked, remarks

@@ -24,7 +24,7 @@ SELECT count(*) > 0 AS attached FROM session_consistency.attach('training_sessio
 \set VERBOSITY default
 CALL session_consistency.migrate('sessions_2030');
 SET client_min_messages = notice;
-CALL session_consistency.migrate('training_sessions', 3, 'day', 'valid_from', 'valid_until');
+CALL session_consistency.migrate('training_sessions', batch_size => 3, start_column => 'day', valid_from_column => 'valid_from', valid_until_column => 'valid_until');
 SET client_min_messages = warning;
 SELECT t.tableoid::regclass AS partition, t.id, t.member_id, t.day, t.status, t.subscription_id FROM training_sessions t ORDER BY id;
 SELECT * FROM counters();
@@ -35,7 +35,7 @@ CREATE TABLE sessions_2034 (LIKE training_sessions INCLUDING ALL);
 INSERT INTO sessions_2034 (id, member_id, day, status) VALUES (50, 1, '2034-05-05', 'completed'), (51, 2, '2034-05-05', 'completed');
 ALTER TABLE training_sessions ATTACH PARTITION sessions_2034 FOR VALUES FROM ('2034-01-01') TO ('2035-01-01');
 UPDATE member_subscriptions SET total_sessions_snapshot = 10 WHERE id = 10;
-CALL session_consistency.migrate('training_sessions', 3, 'day', 'valid_from', 'valid_until');
+CALL session_consistency.migrate('training_sessions', batch_size => 3, start_column => 'day', valid_from_column => 'valid_from', valid_until_column => 'valid_until');
 SELECT id, subscription_id FROM training_sessions WHERE id >= 50 ORDER BY id;
 SELECT * FROM counters();
 
@@ -60,7 +60,7 @@ CREATE TRIGGER each_row BEFORE UPDATE ON training_sessions FOR EACH ROW EXECUTE 
 ALTER TABLE training_sessions ADD paid_by text GENERATED ALWAYS AS ('pack ' || subscription_id) STORED,
     ADD CHECK (id <> 17 OR subscription_id IS NULL OR note = 'linked');
 UPDATE member_subscriptions SET total_sessions_snapshot = 100;
-CALL session_consistency.migrate('training_sessions', 100, 'day', 'valid_from', 'valid_until', when_ambiguous => 'fill');
+CALL session_consistency.migrate('training_sessions', batch_size => 100, start_column => 'day', valid_from_column => 'valid_from', valid_until_column => 'valid_until', when_ambiguous => 'fill');
 SELECT * FROM seen;
 SELECT id, subscription_id, paid_by, note FROM training_sessions WHERE note IS NOT NULL ORDER BY id;
 SELECT count(*) FROM training_sessions WHERE subscription_id IS NULL;

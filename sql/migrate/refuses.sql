@@ -17,9 +17,9 @@ CALL session_consistency.migrate('members');
 CALL session_consistency.migrate(NULL);
 CALL session_consistency.migrate('no_such_table');
 CALL session_consistency.migrate(0);
-CALL session_consistency.migrate('training_sessions', NULL);
-CALL session_consistency.migrate('training_sessions', 0);
-CALL session_consistency.migrate('training_sessions', -1);
+CALL session_consistency.migrate('training_sessions', batch_size => NULL);
+CALL session_consistency.migrate('training_sessions', batch_size => 0);
+CALL session_consistency.migrate('training_sessions', batch_size => -1);
 CALL session_consistency.migrate('training_sessions', when_ambiguous => NULL);
 CALL session_consistency.migrate('training_sessions', when_ambiguous => 'guess');
 CALL session_consistency.migrate('training_sessions', when_ambiguous => '');
@@ -75,7 +75,7 @@ INSERT INTO "Odd Packs" VALUES (1, 1, 'expired', 5, '2030-01-01'), (2, 1, 'activ
 INSERT INTO "Odd Sessions" VALUES (1, 1, 'member', 'completed', '2030-05-01'), (2, 1, 'member', 'completed', '2029-05-01');
 SELECT count(*) > 0 AS attached FROM session_consistency.attach('"Odd Sessions"', '"Odd Packs"', 'Member', 'Pack of it', 'Kind', 'State',
     subscription_member_column => 'Member', subscription_status_column => 'State', total_column => 'Total', used_column => 'Used Up');
-CALL session_consistency.migrate('"Odd Sessions"', 10, 'When', 'From', created_column => 'From', when_ambiguous => 'active');
+CALL session_consistency.migrate('"Odd Sessions"', batch_size => 10, start_column => 'When', valid_from_column => 'From', created_column => 'From', when_ambiguous => 'active');
 SELECT "Id", "Pack of it" FROM "Odd Sessions" ORDER BY 1;
 SELECT "Id", "Used Up" FROM "Odd Packs" ORDER BY 1;
 

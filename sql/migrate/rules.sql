@@ -34,7 +34,7 @@ BEGIN
     PERFORM session_consistency.attach('bookings_of_story', 'packs_of_story');
 END $$;
 SELECT prepare('timestamp', 'date');
-CALL session_consistency.migrate('bookings_of_story', 3, 'starts', 'first', 'last', 'made');
+CALL session_consistency.migrate('bookings_of_story', batch_size => 3, start_column => 'starts', valid_from_column => 'first', valid_until_column => 'last', created_column => 'made');
 CREATE TABLE outcome_of_story AS SELECT id, what, subscription_id FROM bookings_of_story;
 SELECT * FROM outcome_of_story ORDER BY id;
 SELECT linked, unlinked FROM session_consistency.migration_progress WHERE sessions = 'bookings_of_story'::regclass;
@@ -42,28 +42,28 @@ SELECT * FROM recount('bookings_of_story', 'packs_of_story', remaining => NULL);
 
 -- Other types of a start give the same, as far as they say the same.
 SELECT prepare('timestamptz', 'date');
-CALL session_consistency.migrate('bookings_of_story', 3, 'starts', 'first', 'last', 'made');
+CALL session_consistency.migrate('bookings_of_story', batch_size => 3, start_column => 'starts', valid_from_column => 'first', valid_until_column => 'last', created_column => 'made');
 SELECT id, what, o.subscription_id AS expected, b.subscription_id AS got
 FROM bookings_of_story b JOIN outcome_of_story o USING (id, what) WHERE b.subscription_id IS DISTINCT FROM o.subscription_id;
 SELECT prepare('date', 'date');
-CALL session_consistency.migrate('bookings_of_story', 1, 'starts', 'first', 'last', 'made');
+CALL session_consistency.migrate('bookings_of_story', batch_size => 1, start_column => 'starts', valid_from_column => 'first', valid_until_column => 'last', created_column => 'made');
 SELECT id, what, o.subscription_id AS expected, b.subscription_id AS got
 FROM bookings_of_story b JOIN outcome_of_story o USING (id, what) WHERE b.subscription_id IS DISTINCT FROM o.subscription_id;
 -- A date is compared by the day with a timestamp, too.
 SELECT prepare('date', 'timestamptz');
 UPDATE packs_of_story SET first = first + interval '10 hours', last = last + interval '10 hours';
-CALL session_consistency.migrate('bookings_of_story', 1, 'starts', 'first', 'last', 'made');
+CALL session_consistency.migrate('bookings_of_story', batch_size => 1, start_column => 'starts', valid_from_column => 'first', valid_until_column => 'last', created_column => 'made');
 SELECT id, what, o.subscription_id AS expected, b.subscription_id AS got
 FROM bookings_of_story b JOIN outcome_of_story o USING (id, what) WHERE b.subscription_id IS DISTINCT FROM o.subscription_id;
 -- A timestamp ends with its moment: what is later that day lies outside.
 SELECT prepare('timestamptz', 'timestamp');
-CALL session_consistency.migrate('bookings_of_story', 1000, 'starts', 'first', 'last', 'made');
+CALL session_consistency.migrate('bookings_of_story', batch_size => 1000, start_column => 'starts', valid_from_column => 'first', valid_until_column => 'last', created_column => 'made');
 SELECT id, what, o.subscription_id AS expected, b.subscription_id AS got
 FROM bookings_of_story b JOIN outcome_of_story o USING (id, what) WHERE b.subscription_id IS DISTINCT FROM o.subscription_id;
 -- The caller's time zone decides what day a moment is on.
 SELECT prepare('timestamptz', 'date');
 SET timezone = 'America/New_York';
-CALL session_consistency.migrate('bookings_of_story', 1000, 'starts', 'first', 'last', 'made');
+CALL session_consistency.migrate('bookings_of_story', batch_size => 1000, start_column => 'starts', valid_from_column => 'first', valid_until_column => 'last', created_column => 'made');
 SELECT id, what, o.subscription_id AS expected, b.subscription_id AS got
 FROM bookings_of_story b JOIN outcome_of_story o USING (id, what) WHERE b.subscription_id IS DISTINCT FROM o.subscription_id;
 -- Infinity is a date.
@@ -71,7 +71,7 @@ SET timezone = 'Europe/Berlin';
 SELECT prepare('timestamptz', 'date');
 UPDATE packs_of_story SET first = coalesce(first, '-infinity') WHERE last IS NOT NULL;
 UPDATE packs_of_story SET last = coalesce(last, 'infinity') WHERE first IS NOT NULL;
-CALL session_consistency.migrate('bookings_of_story', 1000, 'starts', 'first', 'last', 'made');
+CALL session_consistency.migrate('bookings_of_story', batch_size => 1000, start_column => 'starts', valid_from_column => 'first', valid_until_column => 'last', created_column => 'made');
 SELECT id, what, o.subscription_id AS expected, b.subscription_id AS got
 FROM bookings_of_story b JOIN outcome_of_story o USING (id, what) WHERE b.subscription_id IS DISTINCT FROM o.subscription_id;
 -- Without dates only a member's only subscription is beyond doubt.
@@ -83,12 +83,12 @@ WHERE sessions = 'bookings_of_story'::regclass ORDER BY started DESC LIMIT 1;
 
 -- The DBA's choice for what the rules leave.
 SELECT prepare('timestamp', 'date');
-CALL session_consistency.migrate('bookings_of_story', 3, 'starts', 'first', 'last', 'made', 'fill');
+CALL session_consistency.migrate('bookings_of_story', batch_size => 3, start_column => 'starts', valid_from_column => 'first', valid_until_column => 'last', created_column => 'made', when_ambiguous => 'fill');
 SELECT id, what, subscription_id FROM bookings_of_story b
 WHERE (SELECT o.subscription_id FROM outcome_of_story o WHERE o.id = b.id) IS NULL ORDER BY id;
 SELECT * FROM recount('bookings_of_story', 'packs_of_story', remaining => NULL);
 SELECT prepare('timestamp', 'date');
-CALL session_consistency.migrate('bookings_of_story', 3, 'starts', 'first', 'last', 'made', 'active');
+CALL session_consistency.migrate('bookings_of_story', batch_size => 3, start_column => 'starts', valid_from_column => 'first', valid_until_column => 'last', created_column => 'made', when_ambiguous => 'active');
 SELECT id, what, subscription_id FROM bookings_of_story b
 WHERE (SELECT o.subscription_id FROM outcome_of_story o WHERE o.id = b.id) IS NULL ORDER BY id;
 SELECT linked, unlinked FROM session_consistency.migration_progress
@@ -97,7 +97,7 @@ WHERE sessions = 'bookings_of_story'::regclass ORDER BY started DESC LIMIT 1;
 -- Rows that are linked already take their room first.
 SELECT prepare('timestamp', 'date');
 UPDATE bookings_of_story SET subscription_id = 20 WHERE id = 10;
-CALL session_consistency.migrate('bookings_of_story', 3, 'starts', 'first', 'last', 'made');
+CALL session_consistency.migrate('bookings_of_story', batch_size => 3, start_column => 'starts', valid_from_column => 'first', valid_until_column => 'last', created_column => 'made');
 SELECT id, what, subscription_id FROM bookings_of_story b WHERE member_id = 2 ORDER BY id;
 
 -- The recount finds nothing.

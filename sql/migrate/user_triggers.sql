@@ -92,15 +92,15 @@ BEGIN
 END $$;
 CREATE TRIGGER keep_history BEFORE UPDATE ON training_sessions FOR EACH ROW WHEN (OLD.note IS NOT DISTINCT FROM NEW.note) EXECUTE FUNCTION keep_history();
 UPDATE training_sessions SET note = 'null' WHERE id = 31;
-CALL session_consistency.migrate('training_sessions', 1);
+CALL session_consistency.migrate('training_sessions', batch_size => 1);
 UPDATE training_sessions SET note = 'clear' WHERE id = 31;
-CALL session_consistency.migrate('training_sessions', 1);
+CALL session_consistency.migrate('training_sessions', batch_size => 1);
 UPDATE training_sessions SET note = 'raise' WHERE id = 31;
-CALL session_consistency.migrate('training_sessions', 1);
+CALL session_consistency.migrate('training_sessions', batch_size => 1);
 SELECT id, status, subscription_id FROM training_sessions WHERE member_id IN (5, 6) ORDER BY id;
 SELECT phase FROM session_consistency.migration_progress WHERE sessions = 'training_sessions'::regclass ORDER BY started DESC LIMIT 1;
 DROP TRIGGER keep_history ON training_sessions;
-CALL session_consistency.migrate('training_sessions', 1);
+CALL session_consistency.migrate('training_sessions', batch_size => 1);
 SELECT * FROM counters() WHERE id IN ('50', '60');
 
 -- Triggers of the subscriptions see the counters change, and may react.
@@ -115,7 +115,7 @@ BEGIN
 END $$;
 CREATE TRIGGER close_it AFTER UPDATE ON member_subscriptions FOR EACH ROW
     WHEN (NEW.used_sessions = NEW.total_sessions_snapshot AND NEW.status = 'active') EXECUTE FUNCTION close_it();
-CALL session_consistency.migrate('training_sessions', 1);
+CALL session_consistency.migrate('training_sessions', batch_size => 1);
 SELECT * FROM counters() WHERE id = '60';
 
 -- The recount finds nothing.

@@ -248,8 +248,8 @@ SELECT code, subscription_id, session_id, after FROM session_consistency.repair(
 SELECT * FROM sprung();
 \c -
 :call
-SELECT code, subscription_id, session_id, after FROM session_consistency.repair('sessions', false);
-SELECT code, subscription_id, session_id, after FROM session_consistency.repair('enum_sessions', false);
+SELECT code, subscription_id, session_id, after FROM session_consistency.repair('sessions', dry_run => false);
+SELECT code, subscription_id, session_id, after FROM session_consistency.repair('enum_sessions', dry_run => false);
 SELECT count(*) FROM session_consistency.check_counts('sessions');
 SELECT * FROM sprung();
 \c -

@@ -123,7 +123,7 @@ DROP OWNED BY regress_one_owner_third;
 DROP ROLE regress_one_owner_third;
 
 -- Put right, all is well again.
-SELECT count(*) FROM session_consistency.repair('training_sessions', false);
+SELECT count(*) FROM session_consistency.repair('training_sessions', dry_run => false);
 SELECT * FROM told() WHERE by <> 'metrics';
 SELECT * FROM recount();
 \i :finish

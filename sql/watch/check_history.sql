@@ -47,7 +47,7 @@ SELECT drift(7);
 SELECT * FROM checked();
 SELECT drift(8);
 SELECT * FROM checked();
-SELECT count(*) FROM session_consistency.repair('training_sessions', false);
+SELECT count(*) FROM session_consistency.repair('training_sessions', dry_run => false);
 SELECT * FROM checked();
 SELECT * FROM checked();
 SELECT code, first_run < last_run AS lasted, first_seen < last_seen AS as_long, last_seen < ended AS and_ended
@@ -56,7 +56,7 @@ FROM session_consistency.check_findings WHERE sessions = 'training_sessions'::re
 SELECT count(session_consistency.undo_repair(repair_id)) FROM session_consistency.repairs
 WHERE sessions = 'training_sessions'::regclass;
 SELECT * FROM checked();
-SELECT count(*) FROM session_consistency.repair('training_sessions', false);
+SELECT count(*) FROM session_consistency.repair('training_sessions', dry_run => false);
 SELECT * FROM checked();
 
 -- What has no row event shows as drift.

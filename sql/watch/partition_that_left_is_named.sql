@@ -24,7 +24,7 @@ END $$;
 CREATE FUNCTION repaired(dry_run boolean) RETURNS TABLE (subscription text, action text, before jsonb, after jsonb)
     LANGUAGE sql SET search_path FROM CURRENT AS $$
     SELECT subscription_id, regexp_replace(r.action, 'check \d+', 'check N'), r.before, r.after
-    FROM session_consistency.repair('training_sessions', dry_run) AS r ORDER BY subscription_id
+    FROM session_consistency.repair('training_sessions', dry_run => dry_run) AS r ORDER BY subscription_id
 $$;
 SELECT * FROM checked();
 
@@ -69,4 +69,5 @@ SET ROLE :owner;
 SELECT * FROM repaired(false);
 SELECT * FROM checked();
 SELECT * FROM recount();
+SET client_min_messages = warning;
 \i :finish

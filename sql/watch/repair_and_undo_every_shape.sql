@@ -63,7 +63,7 @@ BEGIN
         FROM session_consistency.repair('visits') r;
     outcome := outcome || CASE WHEN changed() THEN 'the dry run changed something' END;
     SELECT array_agg(concat(r.code, r.subscription_id, r.session_id, r.action, r.before, r.after)), array_agg(r.repair_id)
-        INTO done, repairs FROM session_consistency.repair('visits', false) r;
+        INTO done, repairs FROM session_consistency.repair('visits', dry_run => false) r;
     outcome := outcome || CASE WHEN planned <> done THEN 'the dry run said something else' END;
     outcome := outcome || (cardinality(done) || ' repaired');
     outcome := outcome || CASE WHEN found() > 0 THEN 'something is left' END;
@@ -72,7 +72,7 @@ BEGIN
     outcome := outcome || CASE WHEN found() = 0 THEN 'no finding came back' END;
     outcome := outcome || CASE WHEN ledger AND EXISTS (SELECT FROM session_consistency.ledger_gaps('visits'))
                                THEN 'the undone counter is not explained' END;
-    PERFORM session_consistency.repair('visits', false);
+    PERFORM session_consistency.repair('visits', dry_run => false);
     DELETE FROM visits WHERE id > 2;
     outcome := outcome || CASE WHEN found() > 0 THEN 'something is wrong afterwards' END;
     outcome := outcome || CASE WHEN ledger AND EXISTS (SELECT FROM session_consistency.ledger_gaps('visits'))

@@ -35,7 +35,7 @@ SET ROLE :owner;
 CREATE TABLE was AS SELECT * FROM "the packs";
 CREATE TABLE was_visited AS SELECT * FROM "the visits";
 SELECT code, subscription_id, session_id, action, before, after FROM session_consistency.repair('"the visits"');
-SELECT code, subscription_id, session_id, action, before, after FROM session_consistency.repair('"the visits"', false);
+SELECT code, subscription_id, session_id, action, before, after FROM session_consistency.repair('"the visits"', dry_run => false);
 SELECT * FROM session_consistency.repair('"the visits"');
 SELECT * FROM "the packs" ORDER BY customer COLLATE "C", "no.";
 SELECT id, customer, "counted" FROM "the visits" ORDER BY id;
@@ -45,7 +45,7 @@ SELECT session_consistency.undo_repair(repair_id)
 FROM session_consistency.repairs WHERE sessions = '"the visits"'::regclass ORDER BY repair_id;
 SELECT * FROM "the packs" EXCEPT SELECT * FROM was;
 SELECT * FROM "the visits" EXCEPT SELECT * FROM was_visited;
-SELECT count(*) FROM session_consistency.repair('"the visits"', false);
+SELECT count(*) FROM session_consistency.repair('"the visits"', dry_run => false);
 SELECT * FROM recount('"the visits"', '"the packs"', 'customer', 'counted', 'kind', 'it''s', 'no.', 'customer', 'size',
                       'used up', statuses => '{1,2,3}');
 DELETE FROM "the visits";

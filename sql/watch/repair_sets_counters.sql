@@ -16,7 +16,7 @@ CREATE FUNCTION repaired(apply boolean DEFAULT false)
     RETURNS TABLE (logged boolean, code text, subscription text, session text, action text, before jsonb, after jsonb)
     LANGUAGE sql AS $$
     SELECT repair_id IS NOT NULL, code, subscription_id, session_id, action, before, after
-    FROM session_consistency.repair('training_sessions', NOT apply)
+    FROM session_consistency.repair('training_sessions', dry_run => NOT apply)
 $$;
 CREATE FUNCTION found() RETURNS TABLE (code text, subscription text, session text, expected text, actual text,
                                        repairable boolean)
@@ -97,7 +97,7 @@ SELECT count(*) FROM session_consistency.repairs;
 SET ROLE :owner;
 SELECT * FROM session_consistency.repair('members');
 SELECT * FROM session_consistency.repair(NULL);
-SELECT * FROM session_consistency.repair('training_sessions', NULL);
+SELECT * FROM session_consistency.repair('training_sessions', dry_run => NULL);
 SELECT * FROM session_consistency.repair('no_such_table');
 SELECT * FROM session_consistency.repair(1);
 

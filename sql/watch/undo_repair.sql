@@ -26,7 +26,7 @@ BEGIN
     PERFORM drift();
     DELETE FROM made;
     INSERT INTO made SELECT repair_id, coalesce('session ' || session_id, 'subscription ' || subscription_id)
-    FROM session_consistency.repair('training_sessions', false);
+    FROM session_consistency.repair('training_sessions', dry_run => false);
     RETURN QUERY SELECT m.what FROM made m ORDER BY m.what;
 END $$;
 -- Undoes one, and shows every field of the refusal; the numbers of repairs differ from run to run.
@@ -110,7 +110,7 @@ END $$;
 SET ROLE :owner;
 SELECT dangle();
 DELETE FROM made;
-INSERT INTO made SELECT repair_id, 'session ' || session_id FROM session_consistency.repair('training_sessions', false);
+INSERT INTO made SELECT repair_id, 'session ' || session_id FROM session_consistency.repair('training_sessions', dry_run => false);
 SELECT * FROM undo('session 7');
 
 -- Whoever does not own the tables may not; where they are not attached any more, or gone, nobody.

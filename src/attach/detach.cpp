@@ -1,5 +1,6 @@
 // detach(): takes back what attach() made, as the charge trigger lists it, and nothing else. What somebody has dropped
 // or renamed since is left alone.
+#include "catalog/arguments.hpp"
 #include "catalog/attachment.hpp"
 #include "catalog/counting.hpp"
 #include "server/pg_compat.hpp"
@@ -21,21 +22,25 @@ struct Plan {
 };
 static_assert(Pod<Plan>);
 
-// The attachment of the table, or what is left of one, by the functions that the triggers call: whatever they say, and
-// whether the foreign key is there. Its subscriptions are InvalidOid only where they are dropped.
-Attachment find_attachment(Oid sessions)
+// The attachment that the pair names, or what is left of one, by the functions that the triggers call: whatever they
+// say, and whether the foreign key is there. Its subscriptions are InvalidOid only where they are dropped.
+Attachment find_attachment(const Pair &pair)
 {
-    const std::span<const Attachment> found = find_attachments(sessions);
-    const std::optional<Attachment> remnant = found.empty() ? find_remnant(sessions) : found.front();
-    Attachment attachment = remnant ? *remnant : require_attachment(sessions);
+    const std::span<const Attachment> found = find_attachments(pair.sessions, pair.subscriptions);
+    const bool any = !find_attachments(pair.sessions).empty();
+    const std::optional<Attachment> remnant = any ? std::nullopt : find_remnant(pair.sessions);
+    Attachment attachment = remnant ? *remnant : found.size() == 1 ? found.front() : require_attachment(pair);
+    if (OidIsValid(pair.subscriptions)) {
+        attachment.subscriptions = pair.subscriptions;
+        return attachment;
+    }
     const Oids candidates = find_subscriptions(attachment);
     if (candidates.size() > 1)
         ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                errmsg("the subscriptions of table \"%s\" cannot be told", get_rel_name(sessions)),
+                errmsg("cannot determine the subscriptions table of table \"%s\"", get_rel_name(pair.sessions)),
                 errdetail("Its foreign key is gone, and tables \"%s\" and \"%s\" are guarded alike.",
                           get_rel_name(candidates[0]), get_rel_name(candidates[1])),
-                errhint("Add a foreign key on column \"%s\" first; it may be NOT VALID.",
-                        attachment.mapping.subscription_column));
+                errhint("Name the right one as the argument \"subscriptions\"."));
     attachment.subscriptions = candidates.empty() ? InvalidOid : candidates.front();
     return attachment;
 }
@@ -175,25 +180,16 @@ Steps plan_steps(const Attachment &attachment, bool drop_added_columns)
     return plan.steps;
 }
 
-void refuse_nulls(FunctionCallInfo fcinfo)
-{
-    constexpr std::array<const char *, 3> names{"sessions", "drop_added_columns", "dry_run"};
-    for (size_t argument = 0; argument < names.size(); argument++)
-        if (PG_ARGISNULL(argument))
-            ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-                    errmsg("argument \"%s\" of detach() must not be null", names[argument]));
-}
-
 // The attachment as it is once nobody else can change it.
-Attachment lock_attachment(Oid sessions)
+Attachment lock_attachment(const Pair &pair)
 {
-    const Attachment before = find_attachment(sessions);
+    const Attachment before = find_attachment(pair);
     require_owners(before);
     lock_tables(before);
-    const Attachment attachment = find_attachment(sessions);
+    const Attachment attachment = find_attachment(pair);
     if (attachment.subscriptions != before.subscriptions)
         ereport(ERROR, errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-                errmsg("table \"%s\" changed while detach() waited for its locks", get_rel_name(sessions)),
+                errmsg("table \"%s\" changed while detach() waited for its locks", get_rel_name(pair.sessions)),
                 errhint("Call detach() again."));
     return attachment;
 }
@@ -204,19 +200,21 @@ Attachment lock_attachment(Oid sessions)
 
 extern "C" Datum sc_detach(PG_FUNCTION_ARGS)
 {
-    sc::refuse_nulls(fcinfo);
+    const sc::Arguments arguments = sc::arguments_of(fcinfo);
+    sc::require_argument(arguments, "sessions");
+    const bool drop_added_columns = DatumGetBool(sc::require_argument(arguments, "drop_added_columns"));
+    const bool dry_run = DatumGetBool(sc::require_argument(arguments, "dry_run"));
+    const sc::Pair pair = sc::pair_arguments(arguments);
     InitMaterializedSRF(fcinfo, 0);
     const int level = sc::enter_pinned_path();
-    const Oid sessions = PG_GETARG_OID(0);
-    const bool dry_run = PG_GETARG_BOOL(2);
     sc::Attachment attachment{};
     if (dry_run) {
-        attachment = sc::find_attachment(sessions);
+        attachment = sc::find_attachment(pair);
         sc::require_owners(attachment);
     } else {
-        attachment = sc::lock_attachment(sessions);
+        attachment = sc::lock_attachment(pair);
     }
-    const sc::Steps steps = sc::plan_steps(attachment, PG_GETARG_BOOL(1));
+    const sc::Steps steps = sc::plan_steps(attachment, drop_added_columns);
     if (!dry_run)
         sc::run_steps(steps);
     sc::leave_pinned_path(level);

@@ -1,5 +1,6 @@
 // The books of an attachment: open_ledger() opens them with what is used by now, and the ledger's own trigger keeps
 // everybody else from writing it.
+#include "catalog/arguments.hpp"
 #include "catalog/binding.hpp"
 #include "server/own_table.hpp"
 #include "server/pg_compat.hpp"
@@ -54,13 +55,15 @@ int64 open_books(Relation subscriptions, const SubscriptionShape &shape)
 extern "C" Datum sc_open_ledger(PG_FUNCTION_ARGS)
 {
     using namespace sc;
-    const Oid sessions = PG_GETARG_OID(0);
+    const Arguments arguments = arguments_of(fcinfo);
+    require_argument(arguments, "sessions");
     require_writable("open_ledger");
-    const Attachment &attachment = require_attachment(sessions);
+    const Attachment &attachment = require_attachment(pair_arguments(arguments));
+    const Oid sessions = attachment.sessions;
     if (!attachment.mapping.ledger)
         raise_no_ledger(sessions);
     Relation relation = table_open(sessions, AccessShareLock);
-    const Trigger *charge = find_charge_trigger(relation);
+    const Trigger *charge = charge_trigger_of(relation, attachment);
     if (charge == nullptr)
         raise_no_ledger(sessions);
     require_owner(sessions);

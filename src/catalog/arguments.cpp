@@ -117,14 +117,52 @@ std::optional<int> find_argument(const Arguments &arguments, const char *name)
     return std::nullopt;
 }
 
-Datum require_argument(const Arguments &arguments, const char *name)
+namespace {
+
+NullableDatum argument_of(const Arguments &arguments, const char *name)
 {
     const std::optional<int> position = find_argument(arguments, name);
     if (!position)
         elog(ERROR, "function %s() has no argument \"%s\"", arguments.function, name);
-    if (arguments.call->args[*position].isnull)
+    return arguments.call->args[*position];
+}
+
+}  // namespace
+
+Datum require_argument(const Arguments &arguments, const char *name)
+{
+    const NullableDatum argument = argument_of(arguments, name);
+    if (argument.isnull)
         raise_null(arguments, name);
-    return arguments.call->args[*position].value;
+    return argument.value;
+}
+
+const char *name_argument(const Arguments &arguments, const char *name)
+{
+    const NullableDatum argument = argument_of(arguments, name);
+    return argument.isnull ? nullptr : pstrdup(NameStr(*DatumGetName(argument.value)));
+}
+
+namespace {
+
+Oid table_argument(const Arguments &arguments, const char *name)
+{
+    const std::optional<int> position = find_argument(arguments, name);
+    if (!position || arguments.call->args[*position].isnull)
+        return InvalidOid;
+    const Oid table = DatumGetObjectId(arguments.call->args[*position].value);
+    if (get_rel_name(table) == nullptr)
+        ereport(ERROR, errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation with OID %u does not exist", table),
+                errdetail("The argument \"%s\" of %s() names it.", name, arguments.function),
+                errhint("It was dropped meanwhile, or never was: name a table."));
+    return table;
+}
+
+}  // namespace
+
+Pair pair_arguments(const Arguments &arguments)
+{
+    return {table_argument(arguments, "sessions"), table_argument(arguments, "subscriptions")};
 }
 
 Mapping read_fields(const Arguments &arguments, const Mapping *own)

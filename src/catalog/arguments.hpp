@@ -22,6 +22,13 @@ std::optional<int> find_argument(const Arguments &arguments, const char *name);
 // The value of an argument that the function has; 22004 where it is NULL.
 Datum require_argument(const Arguments &arguments, const char *name);
 
+// Of an argument of type name; nullptr where it is NULL.
+const char *name_argument(const Arguments &arguments, const char *name);
+
+// The tables that the arguments "sessions" and "subscriptions" name, InvalidOid for one that is NULL or that the
+// function has not; 42P01 where there is none with that oid.
+Pair pair_arguments(const Arguments &arguments);
+
 // What the function's arguments say of a mapping; a field that is no argument of the function has its default. With an
 // attachment's own mapping, an argument that is left at its default stands for what that one says. 22004 for NULL where
 // a value is needed, 22023 for one that the field cannot have.

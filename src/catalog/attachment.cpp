@@ -289,7 +289,49 @@ std::optional<LinkKey> find_link_key(Relation sessions, AttrNumber link, AttrNum
     return found == 1 ? shape_of(only, link, member) : std::nullopt;
 }
 
-std::span<const Attachment> find_attachments(Oid sessions)
+namespace {
+
+[[noreturn]] void raise_not_attached(const Pair &pair)
+{
+    const Oid named = OidIsValid(pair.sessions) ? pair.sessions : pair.subscriptions;
+    ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+            !OidIsValid(named) ? errmsg("no table is attached")
+            : !OidIsValid(pair.subscriptions) || named == pair.subscriptions
+                ? errmsg("table \"%s\" is not attached", get_rel_name(named))
+                : errmsg("table \"%s\" is not attached to table \"%s\"", get_rel_name(named),
+                         get_rel_name(pair.subscriptions)),
+            errhint("session_consistency.attachments lists what is; session_consistency.attach() attaches it."));
+    pg_unreachable();
+}
+
+// The names that tell the attachments apart: of the subscriptions where the sessions are named, else of the sessions.
+[[noreturn]] void raise_several(const Pair &pair, std::span<const Attachment> found)
+{
+    const bool of_one_table = OidIsValid(pair.sessions);
+    StringInfoData names;
+    initStringInfo(&names);
+    for (const Attachment &attachment : found) {
+        const Oid table = of_one_table ? attachment.subscriptions : attachment.sessions;
+        appendStringInfo(&names, "%s%s", names.len == 0 ? "" : ", ",
+                         OidIsValid(table) ? qualified_name(table) : "one without its foreign key");
+    }
+    ereport(ERROR, errcode(ERRCODE_AMBIGUOUS_PARAMETER),
+            of_one_table ? errmsg("table \"%s\" is attached to several tables: %s", get_rel_name(pair.sessions),
+                                  names.data)
+                         : errmsg("several tables are attached: %s", names.data),
+            errhint("Name one of them as the argument \"%s\".", of_one_table ? "subscriptions" : "sessions"));
+    pg_unreachable();
+}
+
+bool leads_to(const Attachment &attachment, Oid subscriptions)
+{
+    const Oids candidates = find_subscriptions(attachment);
+    return std::find(candidates.begin(), candidates.end(), subscriptions) != candidates.end();
+}
+
+}  // namespace
+
+std::span<const Attachment> find_attachments(Oid sessions, Oid subscriptions)
 {
     List *found = collect_attachments(sessions);
     list_sort(found, compare_by_name);
@@ -297,9 +339,11 @@ std::span<const Attachment> find_attachments(Oid sessions)
     size_t count = 0;
     ListCell *cell;
     foreach (cell, found) {
-        attachments[count] = *static_cast<const Attachment *>(lfirst(cell));
-        attachments[count].subscriptions = subscriptions_by_key(attachments[count]);
-        count++;
+        Attachment &attachment = attachments[count];
+        attachment = *static_cast<const Attachment *>(lfirst(cell));
+        attachment.subscriptions = subscriptions_by_key(attachment);
+        if (!OidIsValid(subscriptions) || leads_to(attachment, subscriptions))
+            count++;
     }
     return std::span<const Attachment>(attachments, count);
 }
@@ -313,16 +357,13 @@ void require_readable(const Attachment &attachment)
                 errhint("session_consistency.detach() takes it back all the same; then attach again."));
 }
 
-const Attachment &require_attachment(Oid sessions)
+const Attachment &require_attachment(const Pair &pair)
 {
-    const char *name = get_rel_name(sessions);
-    if (name == nullptr)
-        ereport(ERROR, errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation with OID %u does not exist", sessions));
-    const std::span<const Attachment> found = find_attachments(sessions);
+    const std::span<const Attachment> found = find_attachments(pair.sessions, pair.subscriptions);
     if (found.empty())
-        ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                errmsg("table \"%s\" is not attached", name),
-                errhint("session_consistency.attachments lists what is; session_consistency.attach() attaches it."));
+        raise_not_attached(pair);
+    if (found.size() > 1)
+        raise_several(pair, found);
     require_readable(found.front());
     return found.front();
 }
@@ -390,6 +431,15 @@ Oids find_subscriptions(const Attachment &attachment)
         if (OidIsValid(attachment.subscriptions) || !belongs_to_another(lfirst_oid(cell), attachment.sessions))
             tables[count++] = lfirst_oid(cell);
     return Oids(tables, count);
+}
+
+const Trigger *charge_trigger_of(Relation sessions, const Attachment &attachment)
+{
+    const TriggerDesc *triggers = copy_triggers(sessions);
+    for (int i = 0; triggers != nullptr && i < triggers->numtriggers; i++)
+        if (triggers->triggers[i].tgoid == attachment.charge_trigger)
+            return &triggers->triggers[i];
+    return nullptr;
 }
 
 const char *find_made(Names made, const char *kind)

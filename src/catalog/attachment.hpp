@@ -77,15 +77,16 @@ struct Attachment {
 };
 static_assert(Pod<Attachment>);
 
-// Every attachment of the database, or the one of a table (none: an empty span), ordered by name; also those that
-// cannot be read. Partitions are not attachments of their own.
-std::span<const Attachment> find_attachments(Oid sessions);
+// Every attachment of the database, or those of a table of sessions, to a table of subscriptions; ordered by name, also
+// those that cannot be read. Partitions are not attachments of their own.
+std::span<const Attachment> find_attachments(Oid sessions, Oid subscriptions = InvalidOid);
 
-// The trigger that carries the attachment; nullptr where the relation has none.
+// The first trigger that carries an attachment; nullptr where the relation has none.
 const Trigger *find_charge_trigger(Relation relation);
 
-// The attachment of a table; 55000 with a hint where it is not attached, or cannot be read.
-const Attachment &require_attachment(Oid sessions);
+// The only attachment of the sessions, of the subscriptions, of both, or with InvalidOid for both of the database.
+// 55000 with a hint where there is none or it cannot be read, 42P08 where there are several, which it names.
+const Attachment &require_attachment(const Pair &pair);
 [[noreturn]] void raise_no_ledger(Oid sessions);
 void require_readable(const Attachment &attachment);
 
@@ -99,6 +100,9 @@ std::optional<Attachment> find_remnant(Oid sessions);
 // The tables that may be the subscriptions of an attachment: the one that its foreign key leads to; where the key is
 // gone, all that carry a guard with the same mapping and that no other attachment's key leads to.
 Oids find_subscriptions(const Attachment &attachment);
+
+// The charge trigger of the attachment, as the relation that it is on has it; nullptr where it is gone.
+const Trigger *charge_trigger_of(Relation sessions, const Attachment &attachment);
 
 // The value of the first "kind:value" among what was made; nullptr where attach() made none.
 const char *find_made(Names made, const char *kind);

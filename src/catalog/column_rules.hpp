@@ -5,13 +5,6 @@
 
 namespace sc {
 
-// The two tables of an attachment, or of what may become one.
-struct Pair {
-    Oid sessions;
-    Oid subscriptions;
-};
-static_assert(Pod<Pair>);
-
 // Leaves remaining_column in the mapping only where it is a plain column, which must then be maintained.
 void settle_remaining_column(const Pair &pair, Mapping &mapping);
 

@@ -9,6 +9,18 @@ namespace sc {
 
 enum class Guard : uint8_t { reject, ignore, off };
 
+// The two tables of an attachment, or of what may become one.
+struct Pair {
+    Oid sessions;
+    Oid subscriptions;
+};
+static_assert(Pod<Pair>);
+
+constexpr bool names_none(const Pair &pair)
+{
+    return pair.sessions == InvalidOid && pair.subscriptions == InvalidOid;
+}
+
 // One attachment's columns, values and choices. Every string is palloc'd in the context of whoever parsed it.
 struct Mapping {
     const char *member_column;

@@ -57,7 +57,7 @@ const char *call_of_repair(const AuditScope &scope)
 {
     if (!scope.own_mapping)
         return "NULL";
-    return quote_literal_cstr(psprintf("SELECT * FROM session_consistency.repair(%s, false)",
+    return quote_literal_cstr(psprintf("SELECT * FROM session_consistency.repair(%s, dry_run => false)",
                                        quote_literal_cstr(qualified_name(scope.attachment->sessions))));
 }
 

@@ -135,10 +135,10 @@ void find_members(const Arguments &arguments, AuditScope &scope)
 
 void find_valid_from(const Arguments &arguments, AuditScope &scope)
 {
-    if (is_null(arguments, "valid_from_column"))
+    const char *name = name_argument(arguments, "valid_from_column");
+    if (name == nullptr)
         return;
     const char *table = get_rel_name(scope.counting.subscriptions);
-    const char *name = pstrdup(NameStr(*DatumGetName(require_argument(arguments, "valid_from_column"))));
     const std::optional<Column> column = find_column(scope.counting.subscriptions, name);
     if (!column)
         ereport(ERROR, errcode(ERRCODE_UNDEFINED_COLUMN),
@@ -212,7 +212,6 @@ void find_columns(AuditScope &scope)
 // The subscriptions of an attachment, also where the foreign key that says so is gone.
 Oid attached_subscriptions(const Attachment &attachment)
 {
-    require_readable(attachment);
     const Oids candidates = find_subscriptions(attachment);
     if (candidates.size() != 1)
         ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -230,21 +229,18 @@ AuditScope read_audit_scope(FunctionCallInfo fcinfo)
     AuditScope scope{};
     Counting &counting = scope.counting;
     counting.sessions = table_argument(arguments, "sessions");
-    const std::span<const Attachment> attachments = find_attachments(counting.sessions);
-    const Attachment *attachment = attachments.empty() ? nullptr : &attachments.front();
-    if (attachment != nullptr && is_null(arguments, "subscriptions")) {
-        counting.subscriptions = attached_subscriptions(*attachment);
-    } else {
-        if (is_null(arguments, "subscriptions"))
-            ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-                    errmsg("argument \"subscriptions\" must not be null"),
-                    errdetail("Table \"%s\" is not attached.", get_rel_name(counting.sessions)),
-                    errhint("Name the subscriptions table."));
+    const bool named = !is_null(arguments, "subscriptions");
+    if (named)
         counting.subscriptions = table_argument(arguments, "subscriptions");
-        if (attachment != nullptr && OidIsValid(attachment->subscriptions) &&
-            attachment->subscriptions != counting.subscriptions)
-            attachment = nullptr;
-    }
+    const std::span<const Attachment> attachments = find_attachments(counting.sessions, counting.subscriptions);
+    const Attachment *attachment = attachments.empty() ? nullptr : &attachments.front();
+    if (!named && attachment == nullptr)
+        ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+                errmsg("argument \"subscriptions\" must not be null"),
+                errdetail("Table \"%s\" is not attached.", get_rel_name(counting.sessions)),
+                errhint("Name the subscriptions table."));
+    if (!named)
+        counting.subscriptions = attached_subscriptions(require_attachment({counting.sessions, InvalidOid}));
     if (counting.sessions == counting.subscriptions)
         ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                 errmsg("sessions and subscriptions must be two tables"));

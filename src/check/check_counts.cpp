@@ -1,4 +1,5 @@
 // check_counts: recounts every subscription and returns the ones that are wrong. Finds faults by sets, not by row.
+#include "catalog/arguments.hpp"
 #include "check/scan_counts.hpp"
 
 namespace sc {
@@ -119,6 +120,6 @@ extern "C" Datum sc_check_counts(PG_FUNCTION_ARGS)
     const auto fail = [result](const Attachment &attachment, const char *why, Tuplestorestate *rows) {
         store_failure(attachment, why, rows, result->setDesc);
     };
-    read_each(PG_ARGISNULL(0) ? std::nullopt : std::optional(PG_GETARG_OID(0)), result, count, fail);
+    read_each(pair_arguments(arguments_of(fcinfo)), result, count, fail);
     return Datum{0};
 }

@@ -1,4 +1,5 @@
 // check_session_integrity: one member's active subscription against its sessions, as a JSON object.
+#include "catalog/arguments.hpp"
 #include "check/read_counts.hpp"
 #include "server/values.hpp"
 
@@ -129,25 +130,6 @@ const char *format_answer(Answer &answer, const char *member)
     return json.data;
 }
 
-// The only attachment, for a caller who names none.
-Oid only_attachment()
-{
-    const std::span<const Attachment> attachments = find_attachments(InvalidOid);
-    if (attachments.empty())
-        ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("no table is attached"),
-                errhint("Attach the table of the sessions with session_consistency.attach()."));
-    if (attachments.size() > 1) {
-        StringInfoData names;
-        initStringInfo(&names);
-        for (const Attachment &attachment : attachments)
-            appendStringInfo(&names, "%s%s", names.len == 0 ? "" : ", ", qualified_name(attachment.sessions));
-        ereport(ERROR, errcode(ERRCODE_AMBIGUOUS_PARAMETER),
-                errmsg("several tables are attached: %s", names.data),
-                errhint("Name one of them as the argument \"sessions\"."));
-    }
-    return attachments.front().sessions;
-}
-
 // The member as text, whichever type the called overload takes.
 const char *member_argument(FunctionCallInfo fcinfo)
 {
@@ -170,13 +152,15 @@ PG_FUNCTION_INFO_V1(sc_check_session_integrity);
 extern "C" Datum sc_check_session_integrity(PG_FUNCTION_ARGS)
 {
     const char *member = sc::member_argument(fcinfo);
-    const Oid sessions = PG_ARGISNULL(1) ? sc::only_attachment() : PG_GETARG_OID(1);
-    for (const sc::Attachment &attachment : sc::find_attachments(sessions))
+    sc::Pair pair = sc::pair_arguments(sc::arguments_of(fcinfo));
+    if (sc::names_none(pair))
+        pair.sessions = sc::require_attachment(pair).sessions;
+    for (const sc::Attachment &attachment : sc::find_attachments(pair.sessions, pair.subscriptions))
         if (OidIsValid(attachment.subscriptions))
             sc::require_every_row(attachment.subscriptions,
                                   std::array{attachment.mapping.subscription_status_column});
     const char *json = nullptr;
-    sc::read_one(sessions, [&](const sc::Counting &counting) {
+    sc::read_one(pair, [&](const sc::Counting &counting) {
         sc::Answer answer = sc::read_active(counting, member);
         json = sc::format_answer(answer, member);
     });

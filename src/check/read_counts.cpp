@@ -22,14 +22,13 @@ void refuse_partition(Oid sessions)
                     errhint("Name %s instead.", qualified_name(lfirst_oid(cell))));
 }
 
-std::span<const Attachment> list_attachments(std::optional<Oid> sessions)
+std::span<const Attachment> list_attachments(const Pair &pair)
 {
-    if (!sessions)
+    if (names_none(pair))
         return find_attachments(InvalidOid);
-    if (get_rel_name(*sessions) == nullptr)
-        ereport(ERROR, errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation with OID %u does not exist", *sessions));
-    refuse_partition(*sessions);
-    return std::span(&require_attachment(*sessions), 1);
+    if (OidIsValid(pair.sessions))
+        refuse_partition(pair.sessions);
+    return std::span(&require_attachment(pair), 1);
 }
 
 // Locks the tables as a reader does. Why it could not, where that is no reason to give up.
@@ -141,20 +140,20 @@ void require_rights(const Attachment &attachment)
                                                       get_attname(key.references, column, true)});
 }
 
-std::span<const Readable> open_attachments(std::optional<Oid> sessions)
+std::span<const Readable> open_attachments(const Pair &pair)
 {
-    const std::span<const Attachment> found = list_attachments(sessions);
+    const std::span<const Attachment> found = list_attachments(pair);
     auto **failures = static_cast<const char **>(palloc0(sizeof(char *) * Max(found.size(), size_t{1})));
     for (size_t i = 0; i < found.size(); i++)
         failures[i] =
-            found[i].fault != nullptr ? found[i].fault : lock_attachment(found[i], sessions.has_value());
+            found[i].fault != nullptr ? found[i].fault : lock_attachment(found[i], !names_none(pair));
     // Now nothing changes them any more; while the locks were waited for it may have.
-    const std::span<const Attachment> locked = list_attachments(sessions);
+    const std::span<const Attachment> locked = list_attachments(pair);
     auto *readable = static_cast<Readable *>(palloc(sizeof(Readable) * Max(locked.size(), size_t{1})));
     size_t count = 0;
     for (const Attachment &attachment : locked)
         for (size_t i = 0; i < found.size(); i++)
-            if (found[i].sessions == attachment.sessions)
+            if (found[i].charge_trigger == attachment.charge_trigger)
                 readable[count++] = {attachment, failures[i]};
     const std::span<const Readable> opened(readable, count);
     for (const Readable &one : opened)

@@ -23,9 +23,9 @@ struct Readable {
 };
 static_assert(Pod<Readable>);
 
-// Every attachment, or that table's. 42501 where the caller may not read every row of one of them, 55000 where the
-// table is not attached.
-std::span<const Readable> open_attachments(std::optional<Oid> sessions);
+// The one attachment that the pair names, or where it names neither table every one. 42501 where the caller may not
+// read every row of one of them, 55000 where the table is not attached.
+std::span<const Readable> open_attachments(const Pair &pair);
 
 // The snapshot of a check; PopActiveSnapshot() ends it.
 void push_reading_snapshot();
@@ -37,11 +37,11 @@ Caller begin_reading(Oid sessions);
 // run as somebody else.
 Counting open_counting(const Attachment &attachment);
 
-// Reads the attachment of one table: action(counting).
+// Reads the one attachment that the pair names: action(counting).
 template <typename Action>
-void read_one(Oid sessions, Action action)
+void read_one(const Pair &pair, Action action)
 {
-    const Attachment &attachment = open_attachments(sessions).front().attachment;
+    const Attachment &attachment = open_attachments(pair).front().attachment;
     push_reading_snapshot();
     const Caller caller = begin_reading(attachment.sessions);
     action(open_counting(attachment));
@@ -49,13 +49,13 @@ void read_one(Oid sessions, Action action)
     PopActiveSnapshot();
 }
 
-// Reads every attachment, or that table's, in one snapshot: action(counting, rows) puts into rows what a set-returning
-// function returns. Where every one is read, one that fails does not end the others: failed(attachment, why, rows) puts
-// a row of its own in the place of what was found in it.
+// Reads every attachment, or the one that the pair names, in one snapshot: action(counting, rows) puts into rows what a
+// set-returning function returns. Where every one is read, one that fails does not end the others: failed(attachment,
+// why, rows) puts a row of its own in the place of what was found in it.
 template <typename Action, typename Failed>
-void read_each(std::optional<Oid> sessions, const ReturnSetInfo *result, Action action, Failed failed)
+void read_each(const Pair &pair, const ReturnSetInfo *result, Action action, Failed failed)
 {
-    const std::span<const Readable> readable = open_attachments(sessions);
+    const std::span<const Readable> readable = open_attachments(pair);
     push_reading_snapshot();
     for (const Readable &one : readable) {
         Tuplestorestate *rows = tuplestore_begin_heap(false, false, work_mem);
@@ -65,7 +65,7 @@ void read_each(std::optional<Oid> sessions, const ReturnSetInfo *result, Action 
             leave_owner(caller);
         };
         const char *failure = one.failure;
-        if (sessions)
+        if (!names_none(pair))
             read();
         else if (failure == nullptr)
             failure = try_and_undo(read, is_users_error);

@@ -1,5 +1,6 @@
 // Reads the ledger: explain_subscription() shows the lines of one subscription, ledger_gaps() replays them all, through
 // ledger_lines, for whoever may read the sessions. Writes nothing.
+#include "catalog/arguments.hpp"
 #include "check/read_counts.hpp"
 #include "server/settings.hpp"
 #include "server/spi.hpp"
@@ -113,20 +114,17 @@ void store_failure(const Attachment &attachment, const char *why, Tuplestorestat
 extern "C" Datum sc_explain_subscription(PG_FUNCTION_ARGS)
 {
     using namespace sc;
-    for (int argument = 0; argument < 2; argument++)
-        if (PG_ARGISNULL(argument))
-            ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-                    errmsg("argument \"%s\" of explain_subscription() must not be null",
-                           argument == 0 ? "sessions" : "subscription_id"));
+    const Arguments arguments = arguments_of(fcinfo);
+    require_argument(arguments, "sessions");
+    const char *wanted = TextDatumGetCString(require_argument(arguments, "subscription_id"));
+    const Pair pair = pair_arguments(arguments);
     InitMaterializedSRF(fcinfo, 0);
     const auto *result = reinterpret_cast<const ReturnSetInfo *>(fcinfo->resultinfo);
-    const Oid sessions = PG_GETARG_OID(0);
-    const char *wanted = text_to_cstring(PG_GETARG_TEXT_PP(1));
-    for (const Attachment &attachment : find_attachments(sessions)) {
+    for (const Attachment &attachment : find_attachments(pair.sessions, pair.subscriptions)) {
         require_select(attachment.sessions);
         require_select(attachment.subscriptions);
     }
-    read_one(sessions, [&](const Counting &counting) { explain_subscription(counting, wanted, result->setResult); });
+    read_one(pair, [&](const Counting &counting) { explain_subscription(counting, wanted, result->setResult); });
     return Datum{0};
 }
 
@@ -135,8 +133,9 @@ extern "C" Datum sc_ledger_gaps(PG_FUNCTION_ARGS)
     using namespace sc;
     InitMaterializedSRF(fcinfo, 0);
     const auto *result = reinterpret_cast<const ReturnSetInfo *>(fcinfo->resultinfo);
-    const bool every = PG_ARGISNULL(0);
-    for (const Attachment &attachment : find_attachments(every ? InvalidOid : PG_GETARG_OID(0)))
+    const Pair pair = pair_arguments(arguments_of(fcinfo));
+    const bool every = names_none(pair);
+    for (const Attachment &attachment : find_attachments(pair.sessions, pair.subscriptions))
         if (attachment.mapping.ledger)
             require_select(attachment.sessions);
     const auto find_gaps = [every](const Counting &counting, Tuplestorestate *rows) {
@@ -151,6 +150,6 @@ extern "C" Datum sc_ledger_gaps(PG_FUNCTION_ARGS)
         if (attachment.mapping.ledger)
             store_failure(attachment, why, rows, result->setDesc);
     };
-    read_each(every ? std::nullopt : std::optional(PG_GETARG_OID(0)), result, find_gaps, fail);
+    read_each(pair, result, find_gaps, fail);
     return Datum{0};
 }

@@ -67,8 +67,8 @@ void open_tables(Work &work, const Attachment &attachment)
     work.sessions = try_relation_open(attachment.sessions, RowExclusiveLock);
     if (work.sessions == nullptr)
         ereport(ERROR, errcode(ERRCODE_UNDEFINED_TABLE), errmsg("the table that is migrated has been dropped"));
-    const Trigger *charge = find_charge_trigger(work.sessions);
-    if (charge == nullptr || charge->tgoid != attachment.charge_trigger)
+    const Trigger *charge = charge_trigger_of(work.sessions, attachment);
+    if (charge == nullptr)
         raise_changed(attachment.sessions);
     work.binding = &bind_sessions(work.sessions, charge);
     if (work.binding->subscriptions.relation != attachment.subscriptions)

@@ -61,11 +61,11 @@ struct Target {
     const char *condition;
 };
 
-std::optional<Target> find_target(Oid sessions, const Pending &pending)
+std::optional<Target> find_target(const Pair &pair, const Pending &pending)
 {
-    const Attachment &attachment = require_attachment(sessions);
+    const Attachment &attachment = require_attachment(pair);
     const char *name = find_made(attachment.mapping.made, pending.kind);
-    const Oid table = pending.on_sessions ? sessions : attachment.subscriptions;
+    const Oid table = pending.on_sessions ? attachment.sessions : attachment.subscriptions;
     if (name == nullptr || !OidIsValid(table))
         return std::nullopt;
     return Target{table, name, pending.condition == nullptr ? nullptr : pending.condition(attachment.mapping)};
@@ -98,10 +98,10 @@ bool validate_constraint(const Target &target)
 
 }  // namespace
 
-bool drop_counter_check(Oid sessions, void (*next_transaction)())
+bool drop_counter_check(const Pair &pair, void (*next_transaction)())
 {
     const int level = enter_pinned_path();
-    const std::optional<Target> target = find_target(sessions, pending_constraints[0]);
+    const std::optional<Target> target = find_target(pair, pending_constraints[0]);
     const bool there = target && state_of(target->table, target->name) != State::absent;
     if (there)
         run_command(psprintf("ALTER TABLE %s DROP CONSTRAINT %s", qualified_name(target->table),
@@ -111,9 +111,9 @@ bool drop_counter_check(Oid sessions, void (*next_transaction)())
     return there;
 }
 
-void note_treated(Oid sessions, const Treated &treated)
+void note_treated(const Pair &pair, const Treated &treated)
 {
-    const Attachment &attachment = require_attachment(sessions);
+    const Attachment &attachment = require_attachment(pair);
     const std::optional<Treated> before = find_treated(attachment.charge_trigger);
     if (before ? *before == treated
                : treated == Treated{} && find_made(attachment.mapping.made, "history") == nullptr)
@@ -121,14 +121,14 @@ void note_treated(Oid sessions, const Treated &treated)
     CreateComments(attachment.charge_trigger, TriggerRelationId, 0, treated_comment(treated));
 }
 
-void finish_constraints(Oid sessions, void (*next_transaction)())
+void finish_constraints(const Pair &pair, void (*next_transaction)())
 {
     // Added in one transaction, with the table locked for a moment, and validated in another, which locks nobody out.
     const auto in_transaction = [=](const Pending &pending, auto step) {
         const int level = enter_pinned_path();
         // Its library would take more memory than the rest of the migration.
         set_locally("jit", "off");
-        const std::optional<Target> target = find_target(sessions, pending);
+        const std::optional<Target> target = find_target(pair, pending);
         bool result = false;
         if (target)
             result = step(*target);

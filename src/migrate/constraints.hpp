@@ -8,13 +8,13 @@
 namespace sc {
 
 // Each step in a transaction of its own, which next_transaction() ends; what stays is for find_gaps() to name.
-void finish_constraints(Oid sessions, void (*next_transaction)());
+void finish_constraints(const Pair &pair, void (*next_transaction)());
 
 // Drops the CHECK on the counters that attach() made, which does not let them show what history holds beyond a total.
 // False where there is none.
-bool drop_counter_check(Oid sessions, void (*next_transaction)());
+bool drop_counter_check(const Pair &pair, void (*next_transaction)());
 
 // Writes down what has become of history, in the transaction at hand.
-void note_treated(Oid sessions, const Treated &treated);
+void note_treated(const Pair &pair, const Treated &treated);
 
 }  // namespace sc

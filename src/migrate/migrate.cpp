@@ -144,7 +144,7 @@ void next_transaction(Migration &migration)
 MigrateList *list_members(Migration &migration, const MemberFilter &filter)
 {
     MemoryContext caller = MemoryContextSwitchTo(migration.context);
-    const Readable &readable = open_attachments(migration.request->sessions).front();
+    const Readable &readable = open_attachments(pair_of(*migration.request)).front();
     MigrateList *list = open_list(open_counting(readable.attachment), filter);
     MemoryContextSwitchTo(caller);
     next_transaction(migration);
@@ -316,7 +316,7 @@ Rest look_at_rest(Migration &migration, bool hides)
 bool drop_check(Migration &migration)
 {
     leave_owner(migration.caller);
-    const bool dropped = drop_counter_check(migration.request->sessions, commit);
+    const bool dropped = drop_counter_check(pair_of(*migration.request), commit);
     become_owner(migration);
     return dropped;
 }
@@ -346,19 +346,20 @@ Rest mend_the_rest(Migration &migration)
     return rest;
 }
 
-void note_what_stays(MigrateRun *run, const Rest &rest)
+void note_what_stays(MigrateRun *run, const Rest &rest, const Pair &pair)
 {
     add_remarks(run, rest);
-    for (const char *gap : find_gaps(require_attachment(run->sessions)))
+    for (const char *gap : find_gaps(require_attachment(pair)))
         add_remark(run, psprintf("Not enforced yet: %s.", gap));
 }
 
 // As the caller, who must own both tables.
-void prepare(const MigrateRequest &request)
+void prepare(MigrateRequest &request)
 {
     require_owner(request.sessions);
     check_opening(request);
-    const Attachment &attachment = open_attachments(request.sessions).front().attachment;
+    const Attachment &attachment = open_attachments(pair_of(request)).front().attachment;
+    request.subscriptions = attachment.subscriptions;
     if (OidIsValid(attachment.subscriptions))
         require_owner(attachment.subscriptions);
     run_restricted(owner_of(request.sessions),
@@ -367,12 +368,12 @@ void prepare(const MigrateRequest &request)
     commit();
 }
 
-void migrate(const MigrateRequest &request)
+void migrate(MigrateRequest &request)
 {
     prepare(request);
     Migration migration{};
     migration.request = &request;
-    migration.attachment = &require_attachment(request.sessions);
+    migration.attachment = &require_attachment(pair_of(request));
     migration.context = CurrentMemoryContext;
     become_owner(migration);
     migration.run = start_run(request.sessions, migration.attachment->subscriptions);
@@ -384,11 +385,11 @@ void migrate(const MigrateRequest &request)
     save_run(*migration.run);
     leave_owner(migration.caller);
     commit();
-    finish_constraints(request.sessions, commit);
-    note_treated(request.sessions, {rest.opening.count, rest.excess.count, rest.hidden.count});
+    finish_constraints(pair_of(request), commit);
+    note_treated(pair_of(request), {rest.opening.count, rest.excess.count, rest.hidden.count});
     commit();
     become_owner(migration);
-    note_what_stays(migration.run, rest);
+    note_what_stays(migration.run, rest, pair_of(request));
     finish_run(migration.run);
     leave_owner(migration.caller);
     unlock_migration(request.sessions);
@@ -403,7 +404,7 @@ extern "C" Datum sc_migrate(PG_FUNCTION_ARGS)
     using namespace sc;
     require_own_transactions(fcinfo);
     require_writable("migrate");
-    const MigrateRequest request = read_migrate_request(fcinfo);
+    MigrateRequest request = read_migrate_request(fcinfo);
     connect_spi(SPI_OPT_NONATOMIC);
     migrate(request);
     SPI_finish();

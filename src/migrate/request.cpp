@@ -1,29 +1,18 @@
 // Reads the arguments of migrate().
 #include "migrate/request.hpp"
 
+#include "catalog/arguments.hpp"
 #include "catalog/counting.hpp"
 
 namespace sc {
 
 namespace {
 
-[[noreturn]] void raise_null(const char *argument)
-{
-    ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("argument \"%s\" must not be null", argument));
-    pg_unreachable();
-}
-
-const char *column_argument(FunctionCallInfo fcinfo, int position)
-{
-    return PG_ARGISNULL(position) ? nullptr : pstrdup(NameStr(*PG_GETARG_NAME(position)));
-}
-
 // One of the words that an argument knows, in the order of the enum.
 template <typename Choice>
-Choice parse_choice(FunctionCallInfo fcinfo, int position, const char *argument,
-                    const std::array<const char *, 3> &words)
+Choice parse_choice(const Arguments &arguments, const char *argument, const std::array<const char *, 3> &words)
 {
-    const char *word = text_to_cstring(PG_GETARG_TEXT_PP(position));
+    const char *word = TextDatumGetCString(require_argument(arguments, argument));
     for (size_t i = 0; i < words.size(); i++)
         if (strcmp(word, words[i]) == 0)
             return static_cast<Choice>(i);
@@ -61,27 +50,23 @@ void check_moment_column(Oid relation, const char *name, const char *argument)
 
 MigrateRequest read_migrate_request(FunctionCallInfo fcinfo)
 {
-    constexpr std::pair<int, const char *> required[] = {{0, "sessions"}, {1, "batch_size"}, {6, "when_ambiguous"},
-                                                      {7, "opening"}};
-    for (const auto &[position, argument] : required)
-        if (PG_ARGISNULL(position))
-            raise_null(argument);
+    const Arguments arguments = arguments_of(fcinfo);
     MigrateRequest request{};
-    request.sessions = PG_GETARG_OID(0);
-    request.batch_size = PG_GETARG_INT32(1);
-    request.calendar.start = column_argument(fcinfo, 2);
-    request.calendar.valid_from = column_argument(fcinfo, 3);
-    request.calendar.valid_until = column_argument(fcinfo, 4);
-    request.calendar.created = column_argument(fcinfo, 5);
-    request.when_ambiguous = parse_choice<WhenAmbiguous>(fcinfo, 6, "when_ambiguous", when_ambiguous_words);
-    request.opening = parse_choice<Opening>(fcinfo, 7, "opening", opening_words);
+    require_argument(arguments, "sessions");
+    request.batch_size = DatumGetInt32(require_argument(arguments, "batch_size"));
+    request.calendar.start = name_argument(arguments, "start_column");
+    request.calendar.valid_from = name_argument(arguments, "valid_from_column");
+    request.calendar.valid_until = name_argument(arguments, "valid_until_column");
+    request.calendar.created = name_argument(arguments, "created_column");
+    request.when_ambiguous = parse_choice<WhenAmbiguous>(arguments, "when_ambiguous", when_ambiguous_words);
+    request.opening = parse_choice<Opening>(arguments, "opening", opening_words);
     if (request.batch_size < 1)
         ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                 errmsg("batch_size is %d, and must be at least 1", request.batch_size),
                 errhint("A batch is one transaction; it treats whole members with about so many sessions."));
-    if (get_rel_name(request.sessions) == nullptr)
-        ereport(ERROR, errcode(ERRCODE_UNDEFINED_TABLE),
-                errmsg("relation with OID %u does not exist", request.sessions));
+    const Pair pair = pair_arguments(arguments);
+    request.sessions = pair.sessions;
+    request.subscriptions = pair.subscriptions;
     return request;
 }
 

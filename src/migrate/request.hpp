@@ -1,6 +1,7 @@
 // What the caller of migrate() asked for, and the columns with dates that were named. Refuses; looks at no row.
 #pragma once
 
+#include "catalog/mapping.hpp"
 #include "rules/attribution_rule.hpp"
 #include "migrate/calendar.hpp"
 #include "rules/opening_rule.hpp"
@@ -9,12 +10,18 @@ namespace sc {
 
 struct MigrateRequest {
     Oid sessions;
+    Oid subscriptions;                 // InvalidOid: the only ones, until migrate() has looked
     int batch_size;
     CalendarNames calendar;
     WhenAmbiguous when_ambiguous;
     Opening opening;
 };
 static_assert(Pod<MigrateRequest>);
+
+inline Pair pair_of(const MigrateRequest &request)
+{
+    return {request.sessions, request.subscriptions};
+}
 
 // 22004 for NULL where a value is needed, 22023 for a wrong one, 42P01 for a table that does not exist.
 MigrateRequest read_migrate_request(FunctionCallInfo fcinfo);

@@ -91,12 +91,12 @@ Rest look_at_counters(const MigrateRequest &request, const MemberType &member, b
 {
     const int level = enter_pinned_path();
     set_locally("jit", "off");
-    Oid types[] = {REGCLASSOID};
-    Datum values[] = {ObjectIdGetDatum(request.sessions)};
+    Oid types[] = {REGCLASSOID, REGCLASSOID};
+    Datum values[] = {ObjectIdGetDatum(request.sessions), ObjectIdGetDatum(request.subscriptions)};
     const char *query = psprintf("SELECT c.member_id::%s, c.subscription_id, c.total, c.used, c.expected_used"
-                                 " FROM session_consistency.check_counts($1) AS c",
+                                 " FROM session_consistency.check_counts($1, $2) AS c",
                                  format_type_be_qualified(member.type));
-    Portal portal = SPI_cursor_open_with_args(nullptr, query, 1, types, values, nullptr, false, CURSOR_OPT_NO_SCROLL);
+    Portal portal = SPI_cursor_open_with_args(nullptr, query, 2, types, values, nullptr, false, CURSOR_OPT_NO_SCROLL);
     Rest rest{};
     for (;;) {
         SPI_cursor_fetch(portal, true, fetched_at_once);

@@ -12,6 +12,7 @@
 
 #include <algorithm>
 
+#include "catalog/arguments.hpp"
 #include "server/own_table.hpp"
 #include "server/growing.hpp"
 #include "server/owner.hpp"
@@ -52,13 +53,14 @@ constexpr const char *set_counter_action = "set used to the recount of linked se
 void find_candidates(Job &job)
 {
     const int level = enter_pinned_path();
-    Oid types[] = {OIDOID};
-    Datum values[] = {ObjectIdGetDatum(job.tables.counting.sessions)};
+    Oid types[] = {OIDOID, OIDOID};
+    Datum values[] = {ObjectIdGetDatum(job.tables.counting.sessions),
+                      ObjectIdGetDatum(job.tables.counting.subscriptions)};
     const int result =
         SPI_execute_with_args("SELECT code, member_id, subscription_id, session_id"
-                              " FROM session_consistency.audit_findings($1) WHERE repair_sql IS NOT NULL"
+                              " FROM session_consistency.audit_findings($1, $2) WHERE repair_sql IS NOT NULL"
                               " AND (session_id IS NOT NULL OR code = 'count_mismatch')",
-                              1, types, values, nullptr, false, 0);
+                              2, types, values, nullptr, false, 0);
     if (result != SPI_OK_SELECT)
         elog(ERROR, "the audit before a repair failed: %s", SPI_result_code_string(result));
     for (uint64 i = 0; i < SPI_processed; i++) {
@@ -307,18 +309,6 @@ void set_counters(Job &job)
     }
 }
 
-Oid sessions_argument(FunctionCallInfo fcinfo)
-{
-    for (int i = 0; i < 2; i++)
-        if (PG_ARGISNULL(i))
-            ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-                    errmsg("argument \"%s\" must not be null", i == 0 ? "sessions" : "dry_run"));
-    const Oid sessions = PG_GETARG_OID(0);
-    if (get_rel_name(sessions) == nullptr)
-        ereport(ERROR, errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation with OID %u does not exist", sessions));
-    return sessions;
-}
-
 }  // namespace
 
 }  // namespace sc
@@ -330,18 +320,20 @@ PG_FUNCTION_INFO_V1(sc_repair);
 extern "C" PGDLLEXPORT Datum sc_repair(PG_FUNCTION_ARGS)
 {
     using namespace sc;
-    const Oid sessions = sessions_argument(fcinfo);
+    const Arguments arguments = arguments_of(fcinfo);
+    require_argument(arguments, "sessions");
     InitMaterializedSRF(fcinfo, 0);
     Job job{};
-    job.dry_run = PG_GETARG_BOOL(1);
+    job.dry_run = DatumGetBool(require_argument(arguments, "dry_run"));
     if (!job.dry_run)
         require_writable("repair");
     job.result = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo);
-    job.tables = open_repair_tables(sessions, job.dry_run ? AccessShareLock : RowExclusiveLock);
+    job.tables = open_repair_tables(pair_arguments(arguments), job.dry_run ? AccessShareLock : RowExclusiveLock);
     if (!job.dry_run)
         lock_repair_log();
     connect_spi();
     find_candidates(job);
+    const Oid sessions = job.tables.counting.sessions;
     job.left = find_left_partitions(find_pair(sessions, job.tables.counting.subscriptions), sessions);
     begin_repair(job.tables, !job.dry_run);
     clear_links(job);

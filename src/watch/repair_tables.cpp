@@ -30,16 +30,16 @@ const char *text_column(const char *column)
 
 }  // namespace
 
-RepairTables open_repair_tables(Oid sessions, LOCKMODE lock)
+RepairTables open_repair_tables(const Pair &pair, LOCKMODE lock)
 {
     RepairTables tables{};
-    const Attachment attachment = require_attachment(sessions);
-    require_owner(sessions);
+    const Attachment &attachment = tables.attachment = require_attachment(pair);
+    require_owner(attachment.sessions);
     if (OidIsValid(attachment.subscriptions))
         require_owner(attachment.subscriptions);
-    tables.sessions = table_open(sessions, lock);
-    const Attachment &locked = open_attachments(sessions).front().attachment;
-    run_restricted(owner_of(sessions), [&] { tables.counting = open_counting(locked); });
+    tables.sessions = table_open(attachment.sessions, lock);
+    const Attachment &locked = open_attachments(pair).front().attachment;
+    run_restricted(owner_of(attachment.sessions), [&] { tables.counting = open_counting(locked); });
     require_owner(tables.counting.subscriptions);
     tables.subscriptions = table_open(tables.counting.subscriptions, lock);
     return tables;
@@ -60,7 +60,7 @@ void begin_repair(RepairTables &tables, bool writes)
     }
     tables.caller = enter_restricted(owner_of(sessions));
     set_locally("DateStyle", "ISO");
-    tables.binding = &bind_sessions(tables.sessions, find_charge_trigger(tables.sessions));
+    tables.binding = &bind_sessions(tables.sessions, charge_trigger_of(tables.sessions, tables.attachment));
 }
 
 void end_repair(const RepairTables &tables)

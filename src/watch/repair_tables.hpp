@@ -10,6 +10,7 @@
 namespace sc {
 
 struct RepairTables {
+    Attachment attachment;
     Counting counting;
     Relation sessions;
     Relation subscriptions;
@@ -20,7 +21,7 @@ static_assert(Pod<RepairTables>);
 
 // 42501 for who does not own both tables, or from whom row-level security may hide rows; 55000 where the table is not
 // attached, or its foreign key is gone.
-RepairTables open_repair_tables(Oid sessions, LOCKMODE lock);
+RepairTables open_repair_tables(const Pair &pair, LOCKMODE lock);
 void close_repair_tables(const RepairTables &tables);
 
 // Between these it is the owner of the sessions who looks and writes, restricted, with dates in ISO style. Need an SPI

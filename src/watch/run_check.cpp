@@ -2,6 +2,7 @@
 // read them all, with a reader's locks; what it writes is its own history.
 #include "watch/history.hpp"
 #include "check/read_counts.hpp"
+#include "catalog/arguments.hpp"
 #include "catalog/gaps.hpp"
 
 #include "server/own_table.hpp"
@@ -18,6 +19,7 @@ namespace {
 
 struct Checking {
     CheckRun run;
+    Pair named;                // the arguments
     TupleDesc shape;
 };
 static_assert(Pod<Checking>);
@@ -51,19 +53,19 @@ int64 count_rows(Oid table)
     return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
 }
 
-// Keeps what a query finds, of which $1 is the pair and $2 are the sessions.
-void find_rows(Checking &checking, int32 pair, Oid sessions, const char *query)
+// Keeps what a query finds, of which $1 is the pair, and $2 and $3 are its tables.
+void find_rows(Checking &checking, int32 pair, Oid sessions, Oid subscriptions, const char *query)
 {
     DestReceiver *receiver = CreateTuplestoreDestReceiver();
     SetTuplestoreDestReceiverParams(receiver, checking.run.found, CurrentMemoryContext, false, nullptr, nullptr);
-    Oid types[] = {INT4OID, OIDOID};
-    Datum values[] = {Int32GetDatum(pair), ObjectIdGetDatum(sessions)};
-    auto *parameters = makeParamList(2);
-    for (int i = 0; i < 2; i++) {
+    Oid types[] = {INT4OID, OIDOID, OIDOID};
+    Datum values[] = {Int32GetDatum(pair), ObjectIdGetDatum(sessions), ObjectIdGetDatum(subscriptions)};
+    auto *parameters = makeParamList(3);
+    for (int i = 0; i < 3; i++) {
         parameters->params[i].value = values[i];
         parameters->params[i].ptype = types[i];
         parameters->params[i].pflags = PARAM_FLAG_CONST;
-        parameters->params[i].isnull = false;
+        parameters->params[i].isnull = i == 2 && !OidIsValid(subscriptions);
     }
     SPIExecuteOptions options{};
     options.params = parameters;
@@ -74,18 +76,18 @@ void find_rows(Checking &checking, int32 pair, Oid sessions, const char *query)
 }
 
 // The audit finds the gaps that its own look at the attachment shows, too.
-void audit_rows(Checking &checking, int32 pair, Oid sessions)
+void audit_rows(Checking &checking, int32 pair, Oid sessions, Oid subscriptions)
 {
-    find_rows(checking, pair, sessions,
+    find_rows(checking, pair, sessions, subscriptions,
               "SELECT $1, code, severity, member_id, subscription_id, session_id, expected, actual,"
-              " CASE WHEN code = 'enforcement_gap' THEN actual END FROM session_consistency.audit_findings($2)");
+              " CASE WHEN code = 'enforcement_gap' THEN actual END FROM session_consistency.audit_findings($2, $3)");
 }
 
-void replay_ledger(Checking &checking, int32 pair, Oid sessions)
+void replay_ledger(Checking &checking, int32 pair, Oid sessions, Oid subscriptions)
 {
-    find_rows(checking, pair, sessions,
+    find_rows(checking, pair, sessions, subscriptions,
               "SELECT $1, 'ledger_gap', 'high', member_id, subscription_id, NULL::text, 'no gap', message,"
-              " ledger_id::text FROM session_consistency.ledger_gaps($2)");
+              " ledger_id::text FROM session_consistency.ledger_gaps($2, $3)");
 }
 
 // Counters that are above their recount.
@@ -99,7 +101,7 @@ Excess measure_excess(Oid sessions, Oid subscriptions)
     Oid types[] = {OIDOID, OIDOID};
     Datum values[] = {ObjectIdGetDatum(sessions), ObjectIdGetDatum(subscriptions)};
     const int result = SPI_execute_with_args("SELECT count(*), coalesce(sum(drift), 0)::int8"
-                                             " FROM session_consistency.check_counts($1)"
+                                             " FROM session_consistency.check_counts($1, $2)"
                                              " WHERE drift > 0 AND subscriptions = $2",
                                              2, types, values, nullptr, false, 1);
     if (result != SPI_OK_SELECT)
@@ -168,9 +170,9 @@ const char *try_to_check(Checking &checking, const Attachment &attachment, Oid s
             session_rows = count_rows(attachment.sessions);
             subscription_rows = OidIsValid(subscriptions) ? count_rows(subscriptions) : 0;
         });
-        audit_rows(checking, pair, attachment.sessions);
+        audit_rows(checking, pair, attachment.sessions, subscriptions);
         if (attachment.mapping.ledger)
-            replay_ledger(checking, pair, attachment.sessions);
+            replay_ledger(checking, pair, attachment.sessions, subscriptions);
         look_at_partitions(checking, pair, attachment.sessions, subscriptions);
     };
     const char *obstacle = try_and_undo(check, is_broken_attachment);
@@ -278,15 +280,17 @@ void check_orphaned_guards(Checking &checking, std::span<const Attachment> attac
 void check_everything(Checking &checking)
 {
     const std::optional<Oid> only = checking.run.sessions;
-    const std::span<const Attachment> attachments = find_attachments(only.value_or(InvalidOid));
+    const bool all = names_none(checking.named);
+    const std::span<const Attachment> attachments =
+        find_attachments(checking.named.sessions, checking.named.subscriptions);
     for (const Attachment &attachment : attachments)
         require_rights(attachment);
     for (const Attachment &attachment : attachments)
         check_attachment(checking, attachment);
     const bool remnants = check_remnants(checking, only);
-    if (only && attachments.empty() && !remnants)
-        require_attachment(*only);
-    if (!only && !remnants)
+    if (!all && attachments.empty() && !remnants)
+        require_attachment(checking.named);
+    if (all && !remnants)
         check_orphaned_guards(checking, attachments);
     const Names switched_off = find_switched_off();
     for (const char *sentence : switched_off)
@@ -307,12 +311,9 @@ extern "C" PGDLLEXPORT Datum sc_run_check(PG_FUNCTION_ARGS)
     using namespace sc;
     Checking checking{};
     checking.run.started = GetCurrentTimestamp();
-    if (!PG_ARGISNULL(0)) {
-        checking.run.sessions = PG_GETARG_OID(0);
-        if (get_rel_name(*checking.run.sessions) == nullptr)
-            ereport(ERROR, errcode(ERRCODE_UNDEFINED_TABLE),
-                    errmsg("relation with OID %u does not exist", *checking.run.sessions));
-    }
+    checking.named = pair_arguments(arguments_of(fcinfo));
+    if (OidIsValid(checking.named.sessions))
+        checking.run.sessions = checking.named.sessions;
     require_writable("run_check");
     lock_history();
     checking.shape = found_shape();

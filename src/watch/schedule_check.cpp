@@ -1,5 +1,6 @@
 // schedule_check and unschedule_check: hand run_check to pg_cron. Its functions are only known when they run, so they
 // are called by name; what they accept as a schedule is theirs to say.
+#include "catalog/arguments.hpp"
 #include "catalog/counting.hpp"
 #include "server/settings.hpp"
 #include "server/spi.hpp"
@@ -60,15 +61,19 @@ int64 run_on_cron(const char *command)
 extern "C" PGDLLEXPORT Datum sc_schedule_check(PG_FUNCTION_ARGS)
 {
     using namespace sc;
-    if (PG_ARGISNULL(0))
-        ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("argument \"schedule\" must not be null"));
-    const char *schedule = text_to_cstring(PG_GETARG_TEXT_PP(0));
+    const Arguments arguments = arguments_of(fcinfo);
+    const char *schedule = TextDatumGetCString(require_argument(arguments, "schedule"));
+    const Pair pair = pair_arguments(arguments);
     const char *job = job_name;
     const char *call = "SELECT session_consistency.run_check()";
-    if (!PG_ARGISNULL(1)) {
-        const char *sessions = qualified_name(require_attachment(PG_GETARG_OID(1)).sessions);
-        job = psprintf("%s of %s", job_name, sessions);
-        call = psprintf("SELECT session_consistency.run_check(%s)", quote_literal_cstr(sessions));
+    if (OidIsValid(pair.sessions) || OidIsValid(pair.subscriptions)) {
+        const char *sessions = qualified_name(require_attachment(pair).sessions);
+        const char *subscriptions = OidIsValid(pair.subscriptions) ? qualified_name(pair.subscriptions) : nullptr;
+        job = psprintf(subscriptions == nullptr ? "%s of %s" : "%s of %s and %s", job_name, sessions, subscriptions);
+        call = subscriptions == nullptr
+                   ? psprintf("SELECT session_consistency.run_check(%s)", quote_literal_cstr(sessions))
+                   : psprintf("SELECT session_consistency.run_check(%s, %s)", quote_literal_cstr(sessions),
+                              quote_literal_cstr(subscriptions));
     }
     require_pg_cron();
     // A job of that name is replaced: twice the same is one job.

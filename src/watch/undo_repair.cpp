@@ -169,7 +169,7 @@ extern "C" PGDLLEXPORT Datum sc_undo_repair(PG_FUNCTION_ARGS)
     undo.repair = find_repair(undo.id);
     if (get_rel_name(undo.repair.sessions) == nullptr)
         refuse(undo, "The table of the sessions is gone.", nullptr);
-    undo.tables = open_repair_tables(undo.repair.sessions, RowExclusiveLock);
+    undo.tables = open_repair_tables({undo.repair.sessions, InvalidOid}, RowExclusiveLock);
     if (undo.tables.counting.subscriptions != undo.repair.subscriptions)
         refuse(undo, "The sessions are attached to another table of subscriptions now.", nullptr);
     begin_repair(undo.tables, true);

@@ -85,7 +85,7 @@ SQL
 $in = "COMMIT;\n\\q\n";
 $check->finish;
 
-$node->safe_psql('postgres', "SELECT count(*) FROM session_consistency.repair('training_sessions', false)");
+$node->safe_psql('postgres', "SELECT count(*) FROM session_consistency.repair('training_sessions', dry_run => false)");
 my $script = PostgreSQL::Test::Utils::tempdir() . '/book.sql';
 append_to_file($script, "\\set member random(1, 998)\nINSERT INTO training_sessions (member_id) VALUES (:member);\n");
 
@@ -116,7 +116,7 @@ WHERE ended IS NULL
       OR first_run > (SELECT max(f.last_run) FROM session_consistency.check_findings f WHERE code = 'count_mismatch')
 SQL
 
-my $repair = "SELECT count(*) FROM session_consistency.repair('training_sessions', false)";
+my $repair = "SELECT count(*) FROM session_consistency.repair('training_sessions', dry_run => false)";
 cmp_ok(beside_bookings("$drift $repair"), '>', 0, 'repairs beside bookings');
 $node->safe_psql('postgres', $repair);
 is($node->safe_psql('postgres', <<'SQL'), '', 'the recount finds nothing');

@@ -33,7 +33,7 @@ ALTER TABLE packs DISABLE TRIGGER USER;
 UPDATE packs SET used_sessions = 3 WHERE id = 20;
 ALTER TABLE packs ENABLE TRIGGER USER;
 SELECT session_consistency.run_check();
-SELECT session_consistency.repair('visits', false);
+SELECT session_consistency.repair('visits', dry_run => false);
 CALL session_consistency.migrate('visits');
 SQL
 dump_as('keeper', 'filled');

@@ -29,7 +29,7 @@ SET session_replication_role = replica;
 UPDATE packs SET used_sessions = used_sessions + 2 WHERE id < 30;
 RESET session_replication_role;
 SELECT session_consistency.run_check();
-SELECT * FROM session_consistency.repair('visits', false);
+SELECT * FROM session_consistency.repair('visits', dry_run => false);
 SELECT session_consistency.undo_repair((SELECT max(repair_id) FROM session_consistency.repairs));
 SELECT session_consistency.run_check('visits');
 SQL
@@ -77,7 +77,7 @@ MISSED
 	is($node->safe_psql($database, "SELECT line, session_id, reason FROM session_consistency.ledger
 			WHERE id > $line"), '4|1|completed', "$database: the ledger goes on");
 	my $last = $node->safe_psql($database, 'SELECT max(repair_id) FROM session_consistency.repairs');
-	is( $node->safe_psql($database, q{SELECT repair_id FROM session_consistency.repair('"the gym".visits', false)}),
+	is( $node->safe_psql($database, q{SELECT repair_id FROM session_consistency.repair('"the gym".visits', dry_run => false)}),
 		$last + 1, "$database: repairs are numbered on");
 	$node->safe_psql($database, 'SELECT session_consistency.run_check()');
 	is($node->safe_psql($database, 'SELECT code FROM session_consistency.check_findings WHERE ended IS NULL'),

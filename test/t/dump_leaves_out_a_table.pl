@@ -30,7 +30,7 @@ ALTER TABLE packs_$branch DISABLE TRIGGER USER;
 UPDATE packs_$branch SET used_sessions = used_sessions + 1;
 ALTER TABLE packs_$branch ENABLE TRIGGER USER;
 SELECT session_consistency.run_check('visits_$branch');
-SELECT session_consistency.repair('visits_$branch', false);
+SELECT session_consistency.repair('visits_$branch', dry_run => false);
 SELECT session_consistency.run_check();
 CALL session_consistency.migrate('visits_$branch');
 SQL

@@ -76,7 +76,7 @@ while ($load->pumpable)
 	$looks++;
 	next if $migrated || $looks < 5;
 	$node->safe_psql('postgres',
-		"CALL session_consistency.migrate('training_sessions', 20, when_ambiguous => 'fill', opening => 'give_back')");
+		"CALL session_consistency.migrate('training_sessions', batch_size => 20, when_ambiguous => 'fill', opening => 'give_back')");
 	$migrated = 1;
 }
 $load->finish;

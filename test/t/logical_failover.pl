@@ -47,10 +47,10 @@ SET session_replication_role = replica;
 UPDATE packs SET used_sessions = used_sessions + 1;
 RESET session_replication_role;
 SELECT session_consistency.run_check();
-SELECT session_consistency.repair('visits', false);
+SELECT session_consistency.repair('visits', dry_run => false);
 SELECT session_consistency.undo_repair(1);
 SELECT session_consistency.run_check();
-SELECT session_consistency.repair('visits', false);
+SELECT session_consistency.repair('visits', dry_run => false);
 SELECT session_consistency.run_check();
 CALL session_consistency.migrate('visits');
 DELETE FROM visits WHERE id = 3;
@@ -109,7 +109,7 @@ SQL
 my $numbers = 'SELECT max(finding_id) || $$ $$ || count(*) FROM session_consistency.check_findings';
 is($subscriber->safe_psql('postgres', $numbers), '8 8', 'findings are numbered on');
 is($subscriber->safe_psql('postgres', q{SELECT string_agg(repair_id::text, ' ' ORDER BY repair_id)
-		FROM session_consistency.repair('visits', false)}), '4 5', 'so are repairs');
+		FROM session_consistency.repair('visits', dry_run => false)}), '4 5', 'so are repairs');
 is($subscriber->safe_psql('postgres', 'SELECT session_consistency.undo_repair(5)'), '', 'which can be undone');
 is($subscriber->safe_psql('postgres', 'SELECT count(*) FROM session_consistency.check_counts()'), '1', 'one by one');
 $subscriber->stop;

@@ -37,7 +37,7 @@ INSERT INTO training_sessions
 SELECT session_consistency.attach('training_sessions', 'member_subscriptions');
 SQL
 
-my $call = "CALL session_consistency.migrate('training_sessions', 20, 'starts', 'valid_from', 'valid_until',"
+my $call = "CALL session_consistency.migrate('training_sessions', batch_size => 20, start_column => 'starts', valid_from_column => 'valid_from', valid_until_column => 'valid_until',"
   . " when_ambiguous => 'active', opening => 'give_back')";
 
 sub fresh_copy

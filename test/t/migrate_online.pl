@@ -109,7 +109,7 @@ sub migrate_under_load
 	$go_on->(0);
 	my $started = time;
 	my ($status, undef, $told) = $node->psql($database,
-		"CALL session_consistency.migrate('training_sessions', 50, 'starts', 'valid_from', 'valid_until',"
+		"CALL session_consistency.migrate('training_sessions', batch_size => 50, start_column => 'starts', valid_from_column => 'valid_from', valid_until_column => 'valid_until',"
 		  . " opening => 'give_back')");
 	my $took = time - $started;
 	$go_on->(1000);

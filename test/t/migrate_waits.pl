@@ -28,7 +28,7 @@ SELECT session_consistency.attach('training_sessions', 'member_subscriptions');
 GRANT SELECT ON training_sessions TO watcher;
 SQL
 
-my $call = "SET ROLE owner; CALL session_consistency.migrate('training_sessions', 10, opening => 'give_back')";
+my $call = "SET ROLE owner; CALL session_consistency.migrate('training_sessions', batch_size => 10, opening => 'give_back')";
 
 # Fifty members with one pack and four sessions each, none of them linked, and counters that are wrong.
 sub prepare

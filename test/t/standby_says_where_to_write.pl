@@ -23,7 +23,7 @@ SET session_replication_role = replica;
 UPDATE packs SET used_sessions = used_sessions + 1;
 RESET session_replication_role;
 SELECT session_consistency.run_check();
-SELECT session_consistency.repair('visits', false);
+SELECT session_consistency.repair('visits', dry_run => false);
 SET session_replication_role = replica;
 UPDATE packs SET used_sessions = used_sessions + 1 WHERE id = 10;
 SQL
@@ -52,7 +52,7 @@ is($standby->safe_psql('postgres', $shown), $known, 'the standby shows the same'
 
 my %writes = (
 	'run_check' => 'SELECT session_consistency.run_check()',
-	'repair' => q{SELECT session_consistency.repair('visits', false)},
+	'repair' => q{SELECT session_consistency.repair('visits', dry_run => false)},
 	'undo_repair' => 'SELECT session_consistency.undo_repair(2)',
 	'open_ledger' => q{SELECT session_consistency.open_ledger('visits')},
 	'migrate' => q{CALL session_consistency.migrate('visits')});
