@@ -74,5 +74,22 @@ SELECT count(*) FROM session_consistency.attach('lessons', 'member_subscriptions
 ROLLBACK;
 \set key 'FOREIGN KEY (subscription_id) REFERENCES member_subscriptions'
 :try
+-- A key of the subscriptions that holds a counter: it is not looked at when one is written.
+CREATE TABLE allowed (used integer PRIMARY KEY);
+INSERT INTO allowed VALUES (0), (1);
+BEGIN;
+ALTER TABLE member_subscriptions ADD CONSTRAINT k FOREIGN KEY (used_sessions) REFERENCES allowed;
+SELECT count(*) FROM session_consistency.attach('training_sessions', 'member_subscriptions');
+ROLLBACK;
+BEGIN;
+ALTER TABLE member_subscriptions ADD "left" integer, ADD CONSTRAINT k FOREIGN KEY ("left") REFERENCES allowed;
+SELECT count(*) FROM session_consistency.attach('training_sessions', 'member_subscriptions', remaining_column => 'left');
+ROLLBACK;
+BEGIN;
+SELECT count(*) > 0 AS attached FROM session_consistency.attach('training_sessions', 'member_subscriptions');
+ALTER TABLE member_subscriptions ADD CONSTRAINT k FOREIGN KEY (used_sessions) REFERENCES allowed;
+SELECT enforced, gaps FROM session_consistency.attachments WHERE sessions = 'training_sessions'::regclass;
+ROLLBACK;
+DROP TABLE allowed;
 SELECT * FROM changed();
 \i :finish

@@ -271,6 +271,15 @@ void settle_key(Facts &facts, const Request &request, const Tables &tables)
                  mapping.subscription_member_column);
 }
 
+void check_counter_keys(const Facts &facts, Oid subscriptions)
+{
+    if (const std::optional<ForeignKey> key = find_counter_key(subscriptions, facts.mapping))
+        ereport(ERROR, errcode(ERRCODE_INVALID_FOREIGN_KEY),
+                errmsg("foreign key \"%s\" of table \"%s\" holds a counter", key->name, get_rel_name(subscriptions)),
+                errdetail("When the extension writes a counter, no foreign key is looked at."),
+                errhint("Drop the key: a CHECK can say which values a counter may have."));
+}
+
 // The server takes a partition's own key over when it is exactly the one that the root gets.
 bool is_adopted(const Facts &facts, const Request &request, Oid partition, const ForeignKey &key)
 {
@@ -376,6 +385,7 @@ Facts inspect_tables(const Request &request)
     check_columns(pair, facts.mapping);
     check_values(pair, facts.mapping);
     settle_key(facts, request, tables);
+    check_counter_keys(facts, request.subscriptions);
     facts.partitioned = tables.sessions->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
     if (facts.partitioned)
         check_partitions(facts, request, tables);

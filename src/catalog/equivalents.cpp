@@ -33,4 +33,17 @@ Oid find_link_index(Relation sessions, AttrNumber link, AttrNumber member, const
     });
 }
 
+std::optional<ForeignKey> find_counter_key(Oid subscriptions, const Mapping &mapping)
+{
+    for (const char *name : {mapping.used_column, mapping.remaining_column}) {
+        const std::optional<Column> column = name == nullptr ? std::nullopt : find_column(subscriptions, name);
+        if (!column)
+            continue;
+        const std::span<const ForeignKey> keys = foreign_keys_on(subscriptions, column->number);
+        if (!keys.empty())
+            return keys.front();
+    }
+    return std::nullopt;
+}
+
 }  // namespace sc

@@ -15,4 +15,8 @@ Oid find_member_index(Relation subscriptions, AttrNumber member);
 // A valid index that finds the sessions of a subscription. member: 0, or where the key is composite the other column.
 Oid find_link_index(Relation sessions, AttrNumber link, AttrNumber member, const char *linked_condition);
 
+// A foreign key of the subscriptions that holds a counter; nothing where there is none. The extension writes counters
+// past the server's own triggers, which would look at the key.
+std::optional<ForeignKey> find_counter_key(Oid subscriptions, const Mapping &mapping);
+
 }  // namespace sc

@@ -172,6 +172,9 @@ void look_at_subscriptions(Inspection &inspection)
     const char *name = qualified_name(table);
     if (const char *distrust = find_distrust(inspection.attachment->sessions, table))
         add_gap(inspection, distrust);
+    if (const std::optional<ForeignKey> key = find_counter_key(table, mapping))
+        add_gap(inspection, psprintf("foreign key \"%s\" of table %s holds a counter, and is not looked at when one is"
+                                     " written", key->name, name));
     if (!is_checked(inspection.subscriptions, counter_condition(mapping), true))
         add_gap(inspection, psprintf("table %s has no validated CHECK (%s)", name, counter_condition(mapping)));
     if (look_at_words(inspection, table, Side::subscriptions) &&
