@@ -51,7 +51,7 @@ SELECT total, used FROM session_consistency.metrics WHERE sessions = 'training_s
 BEGIN;
 SELECT session_consistency.run_check('training_sessions') > 0 AS checked;
 ROLLBACK;
-SELECT subscription_id, after FROM session_consistency.repair('training_sessions', false);
+SELECT subscription_id, after FROM session_consistency.repair('training_sessions', dry_run => false);
 DELETE FROM training_sessions WHERE id = 5;
 CALL session_consistency.migrate('training_sessions');
 SELECT count(*) FROM session_consistency.check_counts('training_sessions');

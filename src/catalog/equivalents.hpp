@@ -2,6 +2,7 @@
 // their names. Reads catalogs, writes nothing.
 #pragma once
 
+#include "catalog/mapping.hpp"
 #include "server/relations.hpp"
 
 namespace sc {

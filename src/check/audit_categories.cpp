@@ -37,7 +37,7 @@ const char *needs_attachment(const AuditScope &scope)
 
 // A link that a session of another type must not have is cleared, wherever it leads (R8). A counter has one right
 // answer where the recount fits into the total; what does not fit is first a person's to decide.
-const std::array<Category, 13> categories{
+const std::array<Category, 14> categories{
     Category{.family = Family::session,
              .code = "orphaned_session",
              .severity = "medium",
@@ -173,9 +173,20 @@ const std::array<Category, 13> categories{
              .recommendation = "Put it back, then check the counts: what was written meanwhile was not judged.",
              .applies = "true",
              .expected = "'enforced'",
-             .actual = "gap",
+             .actual = "thing",
              .repairable = "false",
              .unknown = needs_attachment},
+    Category{.family = Family::trigger,
+             .code = "unpinned_trigger",
+             .severity = "low",
+             .description = "A trigger of the subscriptions whose function has no search_path of its own. When a"
+                            " counter is written, it finds names in the schema of the subscriptions alone.",
+             .recommendation = "Give the function the search_path that it means, or name schemas in it.",
+             .applies = "true",
+             .expected = "'a search_path of its own'",
+             .actual = "thing",
+             .repairable = "false",
+             .unknown = always_known},
 };
 
 }  // namespace sc

@@ -13,8 +13,9 @@ namespace sc {
 //   subscription one of the subscriptions, or a member's in sum: member, subscription, total, used, remaining, owed
 //                (what remaining should be), counted; by_member: the row is a sum; mixed: the row is one subscription
 //                of a member who is compared in sum; known: the counter is stored somewhere; active, valid_from
-//   enforcement  a gap of an attachment: gap
-enum class Family : uint8_t { session, member, subscription, enforcement };
+//   enforcement  a gap of an attachment: thing
+//   trigger      a trigger of the subscriptions: thing
+enum class Family : uint8_t { session, member, subscription, enforcement, trigger };
 
 struct Category {
     Family family;
@@ -30,6 +31,6 @@ struct Category {
 };
 
 // In the order of their precedence and of the answer; a category's number is its place, from 1.
-extern const std::array<Category, 13> categories;
+extern const std::array<Category, 14> categories;
 
 }  // namespace sc

@@ -335,19 +335,35 @@ Found find_subscriptions(const AuditScope &scope)
                  .repair = set_counter(scope)};
 }
 
-std::optional<Found> find_gaps_of(const AuditScope &scope)
+// What the catalogs say.
+std::optional<Found> find_things(Family family, Names things)
 {
-    const Names gaps = scope.attachment == nullptr ? Names{} : find_gaps(*scope.attachment);
-    if (gaps.empty())
+    if (things.empty())
         return std::nullopt;
     StringInfoData text;
     initStringInfo(&text);
-    appendStringInfo(&text, "SELECT %zu AS category, NULL::text AS member, NULL::text AS subscription, place, gap FROM",
-                     first_of(Family::enforcement));
-    for (size_t i = 0; i < gaps.size(); i++)
-        appendStringInfo(&text, "%s (%zu, %s)", i == 0 ? " (VALUES" : ",", i, quote_literal_cstr(gaps[i]));
-    appendStringInfoString(&text, ") AS gaps(place, gap)");
+    appendStringInfo(&text, "SELECT %zu AS category, NULL::text AS member, NULL::text AS subscription, place, thing"
+                            " FROM", first_of(family));
+    for (size_t i = 0; i < things.size(); i++)
+        appendStringInfo(&text, "%s (%zu, %s)", i == 0 ? " (VALUES" : ",", i, quote_literal_cstr(things[i]));
+    appendStringInfoString(&text, ") AS things(place, thing)");
     return Found{.relation = text.data, .session_id = "NULL::text", .order = "place", .repair = "NULL"};
+}
+
+// Of those that fire when a counter is written.
+Names find_unpinned_triggers_of(const AuditScope &scope)
+{
+    const Mapping &mapping = scope.counting.mapping;
+    std::array<AttrNumber, 2> columns{};
+    size_t count = 0;
+    if (const std::optional<Column> used = find_column(scope.counting.subscriptions, mapping.used_column))
+        columns[count++] = used->number;
+    if (scope.plain_remaining)
+        columns[count++] = find_column(scope.counting.subscriptions, mapping.remaining_column)->number;
+    Relation subscriptions = table_open(scope.counting.subscriptions, NoLock);
+    const Names triggers = find_unpinned_triggers(subscriptions, std::span(columns).first(count));
+    table_close(subscriptions, NoLock);
+    return triggers;
 }
 
 std::optional<Found> find_family(const AuditScope &scope, Family family)
@@ -360,7 +376,9 @@ std::optional<Found> find_family(const AuditScope &scope, Family family)
         case Family::subscription:
             return find_subscriptions(scope);
         case Family::enforcement:
-            return find_gaps_of(scope);
+            return find_things(family, scope.attachment == nullptr ? Names{} : find_gaps(*scope.attachment));
+        case Family::trigger:
+            return find_things(family, find_unpinned_triggers_of(scope));
     }
     return std::nullopt;
 }

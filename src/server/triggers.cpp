@@ -1,6 +1,8 @@
 // Checks the trigger protocol.
 #include "server/triggers.hpp"
 
+#include <algorithm>
+
 namespace sc {
 
 namespace {
@@ -47,6 +49,63 @@ TriggerData *truncate_trigger_call(FunctionCallInfo fcinfo, const char *function
 TriggerDesc *copy_triggers(Relation relation)
 {
     return CopyTriggerDesc(relation->trigdesc);
+}
+
+namespace {
+
+bool fires_for(const Trigger &trigger, std::span<const AttrNumber> columns)
+{
+    if (trigger.tgisinternal || trigger.tgenabled == TRIGGER_DISABLED || !TRIGGER_FOR_UPDATE(trigger.tgtype))
+        return false;
+    const std::span named(trigger.tgattr, trigger.tgnattr);
+    return named.empty() ||
+           std::find_first_of(named.begin(), named.end(), columns.begin(), columns.end()) != named.end();
+}
+
+// The settings of a function, "name=value" each.
+bool sets_path(HeapTuple function)
+{
+    bool is_null;
+    const Datum settings = SysCacheGetAttr(PROCOID, function, Anum_pg_proc_proconfig, &is_null);
+    if (is_null)
+        return false;
+    Datum *items;
+    int count;
+    deconstruct_array(DatumGetArrayTypeP(settings), TEXTOID, -1, false, TYPALIGN_INT, &items, nullptr, &count);
+    return std::any_of(items, items + count, [](Datum item) {
+        return strncmp(TextDatumGetCString(item), "search_path=", strlen("search_path=")) == 0;
+    });
+}
+
+// The function's name where it takes whatever path there is; nullptr where not.
+const char *unpinned_function(Oid oid)
+{
+    HeapTuple function = SearchSysCache1(PROCOID, ObjectIdGetDatum(oid));
+    if (!HeapTupleIsValid(function))
+        return nullptr;
+    const auto *form = reinterpret_cast<Form_pg_proc>(GETSTRUCT(function));
+    const bool compiled = form->prolang == INTERNALlanguageId || form->prolang == ClanguageId;
+    const char *name = compiled || sets_path(function)
+                           ? nullptr
+                           : quote_qualified_identifier(get_namespace_name(form->pronamespace), NameStr(form->proname));
+    ReleaseSysCache(function);
+    return name;
+}
+
+}  // namespace
+
+Names find_unpinned_triggers(Relation relation, std::span<const AttrNumber> columns)
+{
+    const TriggerDesc *triggers = copy_triggers(relation);
+    if (triggers == nullptr)
+        return {};
+    auto **found = static_cast<const char **>(palloc(sizeof(char *) * triggers->numtriggers));
+    size_t count = 0;
+    for (const Trigger &trigger : std::span(triggers->triggers, triggers->numtriggers))
+        if (fires_for(trigger, columns))
+            if (const char *function = unpinned_function(trigger.tgfoid))
+                found[count++] = psprintf("trigger %s calls %s()", quote_identifier(trigger.tgname), function);
+    return Names(found, count);
 }
 
 int trigger_depth()

@@ -2,7 +2,7 @@
 // relation has.
 #pragma once
 
-#include "server/postgres_api.hpp"
+#include "server/names.hpp"
 
 namespace sc {
 
@@ -38,6 +38,10 @@ void filter_triggers(TriggerDesc *triggers, Keep keep)
     triggers->trig_update_before_row = before_row;
     triggers->trig_update_after_row = after_row;
 }
+
+// The triggers that an UPDATE of these columns fires and whose functions have no search_path of their own, one phrase
+// each. A function in C needs none.
+Names find_unpinned_triggers(Relation relation, std::span<const AttrNumber> columns);
 
 // How deep the running trigger is nested: 1 for one that a client's statement fired.
 int trigger_depth();

@@ -80,7 +80,8 @@ void audit_rows(Checking &checking, int32 pair, Oid sessions, Oid subscriptions)
 {
     find_rows(checking, pair, sessions, subscriptions,
               "SELECT $1, code, severity, member_id, subscription_id, session_id, expected, actual,"
-              " CASE WHEN code = 'enforcement_gap' THEN actual END FROM session_consistency.audit_findings($2, $3)");
+              " CASE WHEN code IN ('enforcement_gap', 'unpinned_trigger') THEN actual END"
+              " FROM session_consistency.audit_findings($2, $3)");
 }
 
 void replay_ledger(Checking &checking, int32 pair, Oid sessions, Oid subscriptions)
