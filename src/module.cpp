@@ -17,7 +17,7 @@ PGDLLEXPORT void _PG_init(void);
 extern "C" void _PG_init(void)
 {
     sc::init_bindings();
-    sc::init_pending_charges();
+    sc::init_statements();
     sc::init_check_history();
     sc::init_ledger();
 }

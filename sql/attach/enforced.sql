@@ -31,11 +31,11 @@ BEGIN;
 SELECT pg_get_triggerdef(oid) AS definition FROM pg_trigger
 WHERE tgrelid = 'member_subscriptions'::regclass AND tgname = '00_session_consistency_guard' \gset
 DROP TRIGGER "00_session_consistency_guard" ON member_subscriptions;
-SELECT replace(:'definition', 'INSERT OR UPDATE', 'INSERT') \gexec
+SELECT replace(:'definition', 'INSERT OR DELETE OR UPDATE', 'INSERT OR DELETE') \gexec
 :look
 BEGIN;
 DROP TRIGGER "00_session_consistency_guard" ON member_subscriptions;
-SELECT replace(:'definition', 'FOR EACH ROW', 'FOR EACH ROW WHEN (NEW.id > 0)') \gexec
+SELECT replace(:'definition', 'FOR EACH ROW', 'FOR EACH ROW WHEN (pg_trigger_depth() = 0)') \gexec
 :look
 BEGIN;
 DROP TRIGGER "00_session_consistency_guard" ON member_subscriptions;

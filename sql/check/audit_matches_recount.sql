@@ -88,6 +88,8 @@ CREATE VIEW expected AS
                 THEN 'unlinked_session' ELSE 'no_subscription' END, member_id, NULL, id
     FROM consuming t
     WHERE id NOT IN (SELECT id FROM orphaned) AND subscription_id IS NULL
+          AND (status IN ('scheduled', 'in_progress', 'completed')
+               OR NOT EXISTS (SELECT FROM member_subscriptions s WHERE s.member_id = t.member_id))
     UNION ALL
     SELECT 'multiple_active_subscriptions', member_id, NULL, NULL FROM member_subscriptions
     WHERE status = 'active' GROUP BY member_id HAVING count(*) > 1

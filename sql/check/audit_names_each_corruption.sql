@@ -38,7 +38,7 @@ UPDATE member_subscriptions SET used_sessions = used_sessions - 1 WHERE id = 10;
 SELECT * FROM found();
 ROLLBACK;
 
--- One that holds no credit lost its link.
+-- One that holds no credit lost its link: it needs none.
 BEGIN;
 UPDATE training_sessions SET subscription_id = NULL WHERE id = 3;
 SELECT * FROM found();

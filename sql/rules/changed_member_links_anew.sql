@@ -20,7 +20,7 @@ SELECT * FROM counters() WHERE id IN ('10', '20');
 UPDATE training_sessions SET member_id = 3, status = 'completed', subscription_id = 30 WHERE id = 2;
 SELECT * FROM counters() WHERE id IN ('10', '30');
 
--- A cancelled one too needs a link to call its own; it takes no credit.
+-- A cancelled one holds nothing: it loses a link that no longer fits, and needs none.
 UPDATE training_sessions SET status = 'cancelled' WHERE id = 3;
 UPDATE training_sessions SET member_id = 3 WHERE id = 3;
 UPDATE training_sessions SET member_id = 2 WHERE id = 3;

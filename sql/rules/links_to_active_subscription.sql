@@ -7,7 +7,7 @@
 SELECT count(*) > 0 AS attached FROM session_consistency.attach('training_sessions', 'member_subscriptions');
 SET ROLE :desk;
 
--- Inserted, whatever its status: also the cancelled one is somebody's.
+-- Inserted, if it holds a credit: a cancelled one needs no pack.
 INSERT INTO training_sessions (id, member_id, status)
     VALUES (1, 1, 'scheduled'), (2, 1, 'in_progress'), (3, 1, 'completed'), (4, 1, 'cancelled'), (5, 1, NULL);
 SELECT * FROM bookings();
@@ -18,6 +18,7 @@ SELECT * FROM refusal('INSERT INTO training_sessions (id, member_id) VALUES (6, 
 INSERT INTO training_sessions (id, member_id) VALUES (6, 4);
 INSERT INTO training_sessions (id, member_id, status) VALUES (6, 3, 'completed');
 INSERT INTO training_sessions (id, member_id, status) VALUES (6, 3, 'cancelled');
+DELETE FROM training_sessions WHERE id = 6;
 
 -- It starts to be consuming.
 INSERT INTO training_sessions (id, member_id, session_type) VALUES (7, 1, 'trial'), (8, 3, 'guest'), (9, 1, NULL);

@@ -11,7 +11,6 @@ INSERT INTO training_sessions (id, member_id) VALUES (1, 1), (2, 2), (3, 2);
 INSERT INTO training_sessions (id, member_id) VALUES (4, 2);
 INSERT INTO training_sessions (id, member_id) VALUES (4, 3);
 INSERT INTO training_sessions (id, member_id, status) VALUES (4, 3, 'cancelled');
-INSERT INTO training_sessions (id, member_id, status) VALUES (4, 2, 'cancelled');
 UPDATE training_sessions SET member_id = 1 WHERE id IN (2, 4);
 UPDATE training_sessions SET status = 'cancelled' WHERE id = 1;
 DELETE FROM training_sessions WHERE id = 3;

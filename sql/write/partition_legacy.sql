@@ -39,6 +39,7 @@ UPDATE training_sessions SET day = '2031-01-01' WHERE id = 6;
 INSERT INTO training_sessions (id, member_id) VALUES (9, 3);
 ROLLBACK;
 INSERT INTO training_sessions (id, member_id, status) VALUES (9, 3, 'cancelled');
+DELETE FROM training_sessions WHERE id = 9;
 DO $$
 BEGIN
     DELETE FROM training_sessions WHERE id = 6;

@@ -212,8 +212,8 @@ bool belongs_to_another(Oid subscriptions, Oid sessions)
 const std::array<TriggerRule, 5> trigger_rules{{
     {"zz_session_consistency_keep", function::keep, "BEFORE INSERT OR UPDATE", "ROW",
      TRIGGER_TYPE_ROW | TRIGGER_TYPE_BEFORE | on_write, false, false},
-    {"00_session_consistency_guard", function::guard, "AFTER INSERT OR UPDATE", "ROW", TRIGGER_TYPE_ROW | on_write,
-     false, false},
+    {"00_session_consistency_guard", function::guard, "AFTER INSERT OR UPDATE OR DELETE", "ROW",
+     TRIGGER_TYPE_ROW | on_write | TRIGGER_TYPE_DELETE, false, false},
     {"00_session_consistency_charge", function::charge, "AFTER INSERT OR UPDATE OR DELETE", "ROW",
      TRIGGER_TYPE_ROW | on_write | TRIGGER_TYPE_DELETE, true, true},
     {"00_session_consistency_reset", function::reset, "AFTER TRUNCATE", "STATEMENT", TRIGGER_TYPE_TRUNCATE, true,

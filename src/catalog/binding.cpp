@@ -49,24 +49,42 @@ void invalidate_all(Datum, SyscacheId, uint32)
     pg_unreachable();
 }
 
-// The key must be of the kind that attach() makes: one that moves or clears links by itself, or looks at them later,
-// would change sessions in ways that count as bookings.
-void require_plain_key(Relation relation, Oid constraint)
+// A key whose updates or deletions would give sessions another link than a subscription of theirs, or none while they
+// are told to keep it, is none to count by.
+void require_countable_key(Relation relation, Binding *binding)
 {
-    HeapTuple tuple = SearchSysCache1(CONSTROID, ObjectIdGetDatum(constraint));
+    HeapTuple tuple = SearchSysCache1(CONSTROID, ObjectIdGetDatum(binding->link_constraint));
     if (!HeapTupleIsValid(tuple))
-        elog(ERROR, "cache lookup failed for constraint %u", constraint);
+        elog(ERROR, "cache lookup failed for constraint %u", binding->link_constraint);
     auto *key = reinterpret_cast<Form_pg_constraint>(GETSTRUCT(tuple));
-    const auto stays = [](char action) {
-        return action == FKCONSTR_ACTION_NOACTION || action == FKCONSTR_ACTION_RESTRICT;
-    };
-    if (!stays(key->confupdtype) || !stays(key->confdeltype) || key->condeferrable || !is_enforced(key))
+    if (key->confupdtype == FKCONSTR_ACTION_SETNULL || key->confupdtype == FKCONSTR_ACTION_SETDEFAULT ||
+        key->confdeltype == FKCONSTR_ACTION_SETDEFAULT || key->confmatchtype == FKCONSTR_MATCH_FULL ||
+        !is_enforced(key))
         ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                errmsg("foreign key \"%s\" of relation \"%s\" cascades, sets values or is deferred",
+                errmsg("foreign key \"%s\" of relation \"%s\" sets defaults, sets NULL when a key is updated, is "
+                       "MATCH FULL or is not enforced",
                        NameStr(key->conname), RelationGetRelationName(relation)),
-                errhint("Make it NO ACTION and NOT DEFERRABLE, as session_consistency.attach() does."),
+                errhint("Make it NO ACTION, CASCADE or, when a subscription is deleted, SET NULL."),
                 errtable(relation));
+    binding->link_deferrable = key->condeferrable;
     ReleaseSysCache(tuple);
+}
+
+// True if no other attachment's charge trigger is sure to fire after this one for the same row.
+bool is_last_of_row(Relation relation, Oid own)
+{
+    const TriggerDesc *triggers = copy_triggers(relation);
+    const Oid charge = trigger_function(function::charge);
+    bool last = true;
+    for (int i = 0; triggers != nullptr && i < triggers->numtriggers; i++) {
+        const Trigger &trigger = triggers->triggers[i];
+        if (trigger.tgoid == own)
+            last = true;
+        else if (trigger.tgfoid == charge && trigger.tgqual == nullptr && trigger.tgnattr == 0 &&
+                 (trigger.tgenabled == TRIGGER_FIRES_ON_ORIGIN || trigger.tgenabled == TRIGGER_FIRES_ALWAYS))
+            last = false;
+    }
+    return last;
 }
 
 // The counters are written as the subscriptions' owner: only for sessions that are as trusted. Whoever may merely
@@ -94,8 +112,9 @@ void fill_sessions_binding(Binding *binding, Relation relation, const Mapping &m
         find_link_key(relation, binding->sessions.link, binding->sessions.member, &several);
     if (!key)
         raise_no_single_key(relation, mapping.subscription_column, several);
-    require_plain_key(relation, key->constraint);
     binding->link_constraint = key->constraint;
+    require_countable_key(relation, binding);
+    binding->is_last = is_last_of_row(relation, binding->trigger);
     Relation subscriptions = table_open(key->subscriptions, AccessShareLock);
     require_trusted(relation, subscriptions);
     SubscriptionShape &shape = binding->subscriptions;

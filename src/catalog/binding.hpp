@@ -13,6 +13,8 @@ struct Binding {
     MemoryContext context;
     Guard guard;
     Oid link_constraint;       // the foreign key; InvalidOid in the subscriptions' own triggers
+    bool link_deferrable;
+    bool is_last;              // of the attachments whose triggers fire for one row of the sessions
     SubscriptionShape subscriptions;
     SessionShape sessions;     // relation is InvalidOid in the subscriptions' own triggers
 };

@@ -194,8 +194,10 @@ const char *session_rows(const AuditScope &scope)
                          quoted_column("g", scope.members_key));
     else
         appendStringInfoString(&text, " false AS member_gone,");
-    appendStringInfo(&text, " (%s) IS TRUE AS consuming, h.owner IS NOT NULL AS has_subscription FROM %s AS t",
-                     consuming_condition(counting.mapping, "t"), qualified_name(counting.sessions));
+    appendStringInfo(&text, " (%s) IS TRUE AS consuming, (%s) IS TRUE AS counted,"
+                     " h.owner IS NOT NULL AS has_subscription FROM %s AS t",
+                     consuming_condition(counting.mapping, "t"), counted_condition(counting.mapping, "t"),
+                     qualified_name(counting.sessions));
     append_link_joins(&text, scope);
     appendStringInfo(&text,
                      " LEFT JOIN (SELECT DISTINCT %s AS owner FROM %s AS p) AS h"

@@ -15,12 +15,13 @@ struct Session {
     bool consuming;
     bool linked;
     Status status;
+    int64_t cost = 1;          // in credits; 0: it holds nothing
 };
 
-// Counted: consuming with a status that holds a credit. Only a linked one really holds it.
+// Counted: consuming, with a status that holds a credit and a cost. Only a linked one really holds it.
 constexpr bool counted(Session session)
 {
-    return session.consuming && session.status != Status::none;
+    return session.consuming && session.status != Status::none && session.cost > 0;
 }
 
 // Credits of one subscription. used covers scheduled and completed ones.
@@ -29,15 +30,27 @@ struct Credits {
     int64_t scheduled;
 };
 
+constexpr Credits operator-(Credits left, Credits right)
+{
+    return {left.used - right.used, left.scheduled - right.scheduled};
+}
+
+constexpr Credits &operator+=(Credits &left, Credits right)
+{
+    left.used += right.used;
+    left.scheduled += right.scheduled;
+    return left;
+}
+
 // What a session holds of the subscription that it is linked to.
 constexpr Credits held(Session session)
 {
     if (!counted(session) || !session.linked)
         return {0, 0};
-    return {1, session.status == Status::scheduled ? 1 : 0};
+    return {session.cost, session.status == Status::scheduled ? session.cost : 0};
 }
 
-// One row event. before is absent for INSERT, after for DELETE; the same_ flags matter only where both are there.
+// One row event. before is absent for INSERT, after for DELETE; the same_ flags matter only if both are there.
 struct Change {
     std::optional<Session> before;
     std::optional<Session> after;
@@ -45,38 +58,58 @@ struct Change {
     bool same_link;
 };
 
-// True where a session begins to be consuming or to hold a credit.
+// True if a session begins to be counted: it did not hold a credit, linked or not, and is to hold one now.
 constexpr bool starts(const Change &change)
 {
-    if (!change.after || !change.after->consuming)
-        return false;
-    if (!change.before || !change.before->consuming)
-        return true;
-    return counted(*change.after) && !counted(*change.before);
+    return change.after && counted(*change.after) && !(change.before && counted(*change.before));
 }
 
-// What a BEFORE trigger does with the link.
-enum class Fill : uint8_t { keep, clear, look_up };
+// True if NULL was written over the link of a session that stays with its member.
+constexpr bool emptied(const Change &change)
+{
+    return change.before && change.after && change.before->linked && !change.after->linked && change.same_member;
+}
+
+// True if the link was given, or the member or the link changed.
+constexpr bool relinked(const Change &change)
+{
+    return !change.before || !change.same_link || !change.same_member;
+}
+
+// What a BEFORE trigger does with a link that the extension searches.
+enum class Fill : uint8_t {
+    keep,
+    clear,
+    put_back,                  // the link that NULL was written over, if that subscription is there
+    clear_unfit,               // unless it leads to the session's member
+    look_up,                   // unless it leads to the session's member
+};
 
 constexpr Fill fill_link(const Change &change)
 {
     const Session after = *change.after;
     if (!after.consuming)
         return after.linked ? Fill::clear : Fill::keep;                     // R8
-    if (change.before && !change.same_member && change.same_link)
-        return Fill::look_up;                                               // R7
-    if (after.linked)
+    if (emptied(change))
+        return Fill::put_back;                                              // R1
+    if (change.before && !change.same_member && change.same_link) {         // R7
+        if (counted(after))
+            return Fill::look_up;
+        return after.linked ? Fill::clear_unfit : Fill::keep;
+    }
+    if (after.linked || !counted(after))
         return Fill::keep;
-    const bool emptied = change.before && (!change.same_link || !change.same_member);
-    return starts(change) || emptied ? Fill::look_up : Fill::keep;          // R1; a legacy row stays as it is
+    // R1. A legacy row, counted without a link before and now, stays as it is.
+    return starts(change) || relinked(change) ? Fill::look_up : Fill::keep;
 }
 
-// What an AFTER trigger must judge on the row as stored, beside the credits.
+// What an AFTER trigger must judge of a searched link on the row as stored, beside the credits.
 struct Judgement {
     bool member;         // R2: the link must lead to a subscription of the session's member
-    bool missing_link;   // R1: consuming, and nothing has linked it
+    bool missing_link;   // R1: counted, and nothing has linked it
     bool needless_link;  // R8: not consuming, and something has linked it
     bool moved_member;   // R7: the member changed and the link could not follow
+    bool emptied_link;   // R1: another trigger took the link away, or its subscription is gone
 };
 
 constexpr Judgement judge(const Change &change)
@@ -85,14 +118,15 @@ constexpr Judgement judge(const Change &change)
     if (!change.after)
         return judgement;
     const Session after = *change.after;
-    const bool relinked = !change.before || !change.same_link || !change.same_member;
     if (!after.consuming) {
         const bool kept = change.before && !change.before->consuming && change.same_link;
         judgement.needless_link = after.linked && !kept;
         return judgement;
     }
-    judgement.missing_link = !after.linked && (relinked || starts(change));
-    judgement.member = after.linked && (relinked || starts(change));
+    const bool judged = relinked(change) || starts(change);
+    judgement.emptied_link = emptied(change);
+    judgement.missing_link = counted(after) && !after.linked && !judgement.emptied_link && judged;
+    judgement.member = after.linked && judged;
     judgement.moved_member = judgement.member && change.before && !change.same_member && change.same_link;
     return judgement;
 }

@@ -21,11 +21,13 @@ enum class Cause : uint8_t {
     repaired,          // repair() set the counter
     repair_undone,     // undo_repair() did
     truncated,
+    key_changed,       // the subscription goes on under another key
 };
 
 constexpr const char *cause_words[] = {
     "booked", "completed", "reopened",  "cancelled", "deleted",       "type changed", "moved", "member changed",
     "linked", "unlinked",  "opened",    "recounted", "repaired",      "repair undone", "truncated",
+    "key changed",
 };
 
 constexpr const char *cause_word(Cause cause)

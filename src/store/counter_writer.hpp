@@ -29,8 +29,8 @@ void write_counter(CounterWriter *writer, int64_t used, bool exact);
 // Writes the counters of the current subscription, which is locked, whatever they are: for putting a row back.
 void restore_counter(CounterWriter *writer, std::optional<int64_t> used, std::optional<int64_t> remaining);
 
-// Writes the counter of a subscription that was found and is not locked; false, and nothing is written, where that is
-// not possible as plainly, or where the row has changed since: lock it, and judge again.
+// Writes the counter of the current subscription past the executor, locked or not; false, and nothing is written, if
+// that table or that counter may not be written so plainly, or if the row is not locked and has changed since.
 bool try_write_counter(CounterWriter *writer, int64_t used);
 
 }  // namespace sc

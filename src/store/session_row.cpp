@@ -86,14 +86,11 @@ std::optional<Datum> member_key(const Binding &binding, const SessionRow &row)
     return convert_key(row.member, binding.sessions.member_type, binding.subscriptions.member_key.type);
 }
 
-uint32 member_hash(const SessionShape &shape, const SessionRow &row)
+CommandId stored_by(HeapTuple tuple)
 {
-    return row.member_is_null ? 0 : datum_image_hash(row.member, shape.member_by_value, shape.member_length);
-}
-
-uint32 link_hash(const SessionShape &shape, const SessionRow &row)
-{
-    return row.session.linked ? datum_image_hash(row.link, shape.link_by_value, shape.link_length) : 0;
+    return TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data))
+               ? HeapTupleHeaderGetCmin(tuple->t_data)
+               : InvalidCommandId;
 }
 
 }  // namespace sc

@@ -26,8 +26,7 @@ bool touches_rules(const SessionShape &shape, TupleTableSlot *before, TupleTable
 std::optional<Datum> link_key(const Binding &binding, const SessionRow &row);
 std::optional<Datum> member_key(const Binding &binding, const SessionRow &row);
 
-// Fingerprints, to recognise a row that moves between partitions.
-uint32 member_hash(const SessionShape &shape, const SessionRow &row);
-uint32 link_hash(const SessionShape &shape, const SessionRow &row);
+// By which command of this transaction a version of a row was stored; InvalidCommandId: before the transaction.
+CommandId stored_by(HeapTuple tuple);
 
 }  // namespace sc

@@ -1,11 +1,9 @@
 // The subscriptions' own triggers: the counter is written by the extension alone, stays within 0 … total, and a
-// subscription keeps its member while sessions refer to it. The extension's own writes do not come by here.
-#include "rules/credit_rule.hpp"
-#include "catalog/binding.hpp"
-#include "server/owner.hpp"
-#include "server/spi.hpp"
+// subscription that goes or changes its member leaves no session behind. The extension's own writes do not come by here.
 #include "server/triggers.hpp"
 #include "server/violation.hpp"
+#include "write/settle_statement.hpp"
+#include "write/subscription_in_use.hpp"
 
 extern "C" {
 PG_FUNCTION_INFO_V1(sc_keep_counter);
@@ -80,7 +78,6 @@ HeapTuple with_counters(HeapTuple row, Relation relation, const SubscriptionShap
 
 struct Guarded {
     Relation relation;
-    const Trigger *trigger;
     const SubscriptionShape *shape;
 };
 
@@ -140,62 +137,9 @@ void judge_excess(const Guarded &guarded, const Counters *before, const Counters
             errtablecol(guarded.relation, guarded.shape->total));
 }
 
-// True where a session that is linked to the subscription has another member, seen with the newest snapshot.
-bool has_sessions_of_others(Oid sessions, const char *link, const char *session_member, Oid link_type,
-                            Oid member_type, Datum id, Datum member, bool member_is_null)
-{
-    Relation relation = table_open(sessions, AccessShareLock);
-    const Caller caller = enter_owner(relation);
-    connect_spi();
-    const char *link_clause = equality(psprintf("s.%s", quote_identifier(link)), link_type, "$1");
-    const char *member_clause = equality(psprintf("s.%s", quote_identifier(session_member)), member_type, "$2");
-    const char *command = psprintf("SELECT FROM %s s WHERE %s AND (%s) IS NOT TRUE LIMIT 1", qualified_name(sessions),
-                                   link_clause, member_clause);
-    Oid types[] = {link_type, member_type};
-    SPIPlanPtr plan = SPI_prepare(command, 2, types);
-    if (plan == nullptr)
-        elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
-    Datum values[] = {id, member};
-    const char nulls[] = {' ', member_is_null ? 'n' : ' '};
-    // The newest snapshot also in REPEATABLE READ: a session that was linked since would be missed otherwise.
-    SPI_execute_snapshot(plan, values, nulls, GetLatestSnapshot(), InvalidSnapshot, false, true, 1);
-    const bool found = SPI_processed > 0;
-    SPI_finish();
-    leave_owner(caller);
-    table_close(relation, AccessShareLock);
-    return found;
-}
+// R11 -----------------------------------------------------------------------------------------------------------------
 
-// R11: a subscription keeps its member while sessions refer to it. Sessions that have the new member already came
-// along in a cascade from the members' key.
-void judge_member(const Guarded &guarded, const Mapping &mapping, Oid referring, const LinkKey &key,
-                  TupleTableSlot *after)
-{
-    const SubscriptionShape &shape = *guarded.shape;
-    bool is_null;
-    const Datum id = slot_getattr(after, key.subscription_id, &is_null);
-    bool member_is_null;
-    const Datum member = slot_getattr(after, shape.member, &member_is_null);
-    const Oid id_type = getBaseType(get_atttype(RelationGetRelid(guarded.relation), key.subscription_id));
-    const Oid link_type = getBaseType(get_atttype(referring, key.link));
-    const Oid member_type = getBaseType(get_atttype(referring, get_attnum(referring, mapping.member_column)));
-    const std::optional<Datum> link = convert_key(id, id_type, link_type);
-    const std::optional<Datum> fitting =
-        member_is_null ? std::nullopt : convert_key(member, shape.member_key.type, member_type);
-    if (!link || !has_sessions_of_others(referring, mapping.subscription_column, mapping.member_column, link_type,
-                                         member_type, *link, fitting.value_or(Datum{0}), !fitting))
-        return;
-    ereport(ERROR, errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
-            errmsg("the member of a subscription of relation \"%s\" may not change while sessions refer to it",
-                   RelationGetRelationName(guarded.relation)),
-            errdetail("Sessions of relation \"%s\" are linked to it for its present member.",
-                      get_rel_name(referring)),
-            errhint("Give the new member a subscription of its own."),
-            errtablecol(guarded.relation, shape.member),
-            err_generic_string(PG_DIAG_CONSTRAINT_NAME, get_constraint_name(key.constraint)));
-}
-
-bool same_value(TupleTableSlot *before, TupleTableSlot *after, AttrNumber column, const KeyType &key)
+bool same_value(TupleTableSlot *before, TupleTableSlot *after, AttrNumber column)
 {
     bool before_null;
     bool after_null;
@@ -203,35 +147,39 @@ bool same_value(TupleTableSlot *before, TupleTableSlot *after, AttrNumber column
     const Datum right = slot_getattr(after, column, &after_null);
     if (before_null || after_null)
         return before_null == after_null;
-    return datum_image_eq(left, right, key.by_value, key.length);
+    const Form_pg_attribute attribute = TupleDescAttr(before->tts_tupleDescriptor, column - 1);
+    return datum_image_eq(left, right, attribute->attbyval, attribute->attlen);
 }
 
-// Every foreign key of sessions that leads here is found from the server's own triggers of it: on a shard they name
-// the shard.
-void judge_members(const Guarded &guarded, TupleTableSlot *after)
+// True if the update changes the member, or a column that some foreign key may refer to.
+bool changes_key(Relation relation, const SubscriptionShape &shape, TupleTableSlot *before, TupleTableSlot *after)
 {
-    const Mapping mapping = parse_mapping(*guarded.trigger);
-    const TriggerDesc *triggers = copy_triggers(guarded.relation);
-    for (int i = 0; i < triggers->numtriggers; i++) {
-        const Trigger &trigger = triggers->triggers[i];
-        if (RI_FKey_trigger_type(trigger.tgfoid) != RI_TRIGGER_PK || !TRIGGER_FOR_DELETE(trigger.tgtype) ||
-            !OidIsValid(trigger.tgconstrrelid))
-            continue;
-        const Oid referring = trigger.tgconstrrelid;
-        const AttrNumber link = get_attnum(referring, mapping.subscription_column);
-        const AttrNumber member = get_attnum(referring, mapping.member_column);
-        if (link <= InvalidAttrNumber || member <= InvalidAttrNumber)
-            continue;
-        Relation sessions = table_open(referring, AccessShareLock);
-        bool several = false;
-        const std::optional<LinkKey> key = find_link_key(sessions, link, member, &several);
-        if (key && key->constraint == trigger.tgconstraint) {
-            const AttrNumber id = key->subscription_id;
-            require_convertible(sessions, member, guarded.shape->member_key.type);
-            require_convertible(sessions, link, getBaseType(get_atttype(RelationGetRelid(guarded.relation), id)));
-            judge_member(guarded, mapping, referring, *key, after);
-        }
-        table_close(sessions, AccessShareLock);
+    if (!same_value(before, after, shape.member))
+        return true;
+    Bitmapset *keys = RelationGetIndexAttrBitmap(relation, INDEX_ATTR_BITMAP_KEY);
+    for (int column = -1; (column = bms_next_member(keys, column)) >= 0;) {
+        const AttrNumber number = column + FirstLowInvalidHeapAttributeNumber;
+        if (number > 0 && !same_value(before, after, number))
+            return true;
+    }
+    return false;
+}
+
+// Has the end of the statement judge that no session is left behind.
+void note_departure(TriggerData *data)
+{
+    const bool update = TRIGGER_FIRED_BY_UPDATE(data->tg_event);
+    for (const Binding *binding : find_attached(data->tg_relation)) {
+        const int depth = trigger_depth();
+        Statement *statement = find_statement(depth);
+        if (statement == nullptr)
+            statement = open_statement(depth, data, false);
+        statement->inserts_only = false;
+        Part *part = make_part(statement, *binding);
+        if (update)
+            note_changed(part, data->tg_trigslot, data->tg_newslot, stored_by(data->tg_newtuple));
+        else
+            note_deleted(part, data->tg_trigslot);
     }
 }
 
@@ -254,7 +202,7 @@ extern "C" PGDLLEXPORT Datum sc_keep_counter(PG_FUNCTION_ARGS)
     const Counters kept = keep_counters(update ? &before : nullptr, written, binding.guard);
     // guard_counter comes after the CHECK, which would speak of another rule.
     if (binding.guard == Guard::reject && excess(kept.used.value_or(0), kept.total) > 0)
-        judge_used({data->tg_relation, nullptr, &shape}, update ? &before : nullptr, kept);
+        judge_used({data->tg_relation, &shape}, update ? &before : nullptr, kept);
     if (kept.used == written.used && kept.remaining == written.remaining)
         return PointerGetDatum(row);
     return PointerGetDatum(with_counters(row, data->tg_relation, shape, kept));
@@ -263,7 +211,16 @@ extern "C" PGDLLEXPORT Datum sc_keep_counter(PG_FUNCTION_ARGS)
 extern "C" PGDLLEXPORT Datum sc_guard_counter(PG_FUNCTION_ARGS)
 {
     using namespace sc;
-    TriggerData *data = row_trigger_call(fcinfo, "guard_counter", Timing::after, false);
+    TriggerData *data = row_trigger_call(fcinfo, "guard_counter", Timing::after, true);
+    Statement *statement = find_statement(trigger_depth());
+    if (statement != nullptr && is_end(*statement, data)) {
+        settle_statement(statement, data);
+        return Datum{0};
+    }
+    if (TRIGGER_FIRED_BY_DELETE(data->tg_event)) {
+        note_departure(data);
+        return Datum{0};
+    }
     const Binding &binding = bind_subscriptions(data->tg_relation, data->tg_trigger);
     const SubscriptionShape &shape = binding.subscriptions;
     const bool update = TRIGGER_FIRED_BY_UPDATE(data->tg_event);
@@ -272,11 +229,11 @@ extern "C" PGDLLEXPORT Datum sc_guard_counter(PG_FUNCTION_ARGS)
     if (update)
         before = read_counters(shape, data->tg_trigslot);
     const Counters after = read_counters(shape, row);
-    const Guarded guarded{data->tg_relation, data->tg_trigger, &shape};
+    const Guarded guarded{data->tg_relation, &shape};
     if (binding.guard != Guard::off)
         judge_counters(guarded, update ? &before : nullptr, after);
     judge_excess(guarded, update ? &before : nullptr, after);
-    if (update && !same_value(data->tg_trigslot, row, shape.member, shape.member_key))
-        judge_members(guarded, row);
+    if (update && changes_key(data->tg_relation, shape, data->tg_trigslot, row))
+        note_departure(data);
     return Datum{0};
 }

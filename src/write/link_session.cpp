@@ -1,10 +1,9 @@
 // BEFORE ROW trigger of the sessions: fills in a missing link, clears a needless one. Never refuses a row: another
 // trigger may still change it, and ON CONFLICT may drop it.
-#include "write/link_cache.hpp"
-#include "write/statements.hpp"
-#include "store/session_row.hpp"
-#include "store/subscription_row.hpp"
 #include "server/triggers.hpp"
+#include "store/subscription_row.hpp"
+#include "write/link_cache.hpp"
+#include "write/moved_row.hpp"
 
 extern "C" {
 PG_FUNCTION_INFO_V1(sc_link_session);
@@ -14,48 +13,21 @@ namespace sc {
 
 namespace {
 
-// True where the row at that place has been moved to another partition.
-bool has_moved(Oid partition, ItemPointer place)
-{
-    Relation relation = table_open(partition, NoLock);
-    TupleTableSlot *row = table_slot_create(relation, nullptr);
-    bool moved = false;
-    if (table_tuple_fetch_row_version(relation, place, SnapshotAny, row)) {
-        bool owned;
-        HeapTuple tuple = ExecFetchSlotHeapTuple(row, false, &owned);
-        moved = HeapTupleHeaderIndicatesMovedPartitions(tuple->t_data);
-        if (owned)
-            heap_freetuple(tuple);
-    }
-    ExecDropSingleTupleTableSlot(row);
-    table_close(relation, NoLock);
-    return moved;
-}
+struct RowAtHand {
+    TriggerData *data;
+    const Binding *binding;
+    int depth;
+    HeapTuple tuple;               // as it is to be stored
+    TupleTableSlot *slot;
+};
+static_assert(Pod<RowAtHand>);
 
-// A row without a link that comes from another partition was left as it is there, by the UPDATE that moves it.
-bool comes_from_partition(const Binding &binding, Relation relation, int depth)
+HeapTuple with_link(const RowAtHand &row, std::optional<Datum> link)
 {
-    Departure &left = departed_before;
-    return relation->rd_rel->relispartition && is_armed(left, depth, binding.subscriptions) &&
-           has_moved(left.partition, &left.place);
-}
-
-void remember_update(const Binding &binding, TriggerData *data, const SessionRow &row, Fill fill, int depth)
-{
-    disarm(&departed_before, depth);
-    if (!data->tg_relation->rd_rel->relispartition || fill != Fill::keep || row.session.linked)
-        return;
-    arm(&departed_before, depth, binding.subscriptions);
-    departed_before.partition = RelationGetRelid(data->tg_relation);
-    departed_before.place = data->tg_trigtuple->t_self;
-}
-
-HeapTuple with_link(TriggerData *data, HeapTuple row, const SessionShape &shape, std::optional<Datum> link)
-{
-    int column = shape.link;
+    int column = row.binding->sessions.link;
     Datum value = link.value_or(Datum{0});
     bool is_null = !link;
-    return heap_modify_tuple_by_cols(row, RelationGetDescr(data->tg_relation), 1, &column, &value, &is_null);
+    return heap_modify_tuple_by_cols(row.tuple, RelationGetDescr(row.data->tg_relation), 1, &column, &value, &is_null);
 }
 
 // The one active subscription of a member; none or several are judged later.
@@ -70,21 +42,114 @@ std::optional<Datum> look_up_active(const Binding &binding, Relation subscriptio
     return active.id;
 }
 
-// The link that the row gets, or std::nullopt to leave it as it is.
-std::optional<Datum> look_up_link(const Binding &binding, const SessionRow &row, int depth)
+// True if the session's link leads to its member. The subscription may have changed its member first: a cascade from
+// the members' key.
+bool leads_to_member(const Binding &binding, Relation subscriptions, const SessionRow &session)
 {
-    const std::optional<Datum> member = member_key(binding, row);
+    const std::optional<Datum> member = member_key(binding, session);
+    const std::optional<Datum> link = link_key(binding, session);
+    return member && link && subscription_has_member(subscriptions, binding.subscriptions, *link, *member);
+}
+
+// The link that the session gets, or std::nullopt to leave it as it is.
+std::optional<Datum> look_up_link(const RowAtHand &row, const SessionRow &session)
+{
+    const Binding &binding = *row.binding;
+    const std::optional<Datum> member = member_key(binding, session);
     if (!member)
         return std::nullopt;
     const SubscriptionShape &shape = binding.subscriptions;
     Relation subscriptions = table_open(shape.relation, AccessShareLock);
     std::optional<Datum> id;
-    const std::optional<Datum> present = link_key(binding, row);
-    // The subscription may have changed its member first: a cascade from the members' key.
-    if (!present || !subscription_has_member(subscriptions, shape, *present, *member))
-        id = look_up_active(binding, subscriptions, *member, depth);
+    if (!leads_to_member(binding, subscriptions, session))
+        id = look_up_active(binding, subscriptions, *member, row.depth);
     table_close(subscriptions, AccessShareLock);
     return id ? convert_key(*id, shape.id_key.type, binding.sessions.link_type) : std::nullopt;
+}
+
+bool is_unfit(const RowAtHand &row, const SessionRow &session)
+{
+    Relation subscriptions = table_open(row.binding->subscriptions.relation, AccessShareLock);
+    const bool fits = leads_to_member(*row.binding, subscriptions, session);
+    table_close(subscriptions, AccessShareLock);
+    return !fits;
+}
+
+HeapTuple fill(const RowAtHand &row, const SessionRow *before, const SessionRow &after)
+{
+    switch (fill_link(change_between(row.binding->sessions, before, &after))) {
+        case Fill::keep:
+            break;
+        case Fill::clear:
+            return with_link(row, std::nullopt);
+        case Fill::clear_unfit:
+            return is_unfit(row, after) ? with_link(row, std::nullopt) : row.tuple;
+        case Fill::put_back:
+            // NULL stays if that subscription is gone: the foreign key's SET NULL writes it, and the session is not
+            // moved to another one.
+            return is_unfit(row, *before) ? row.tuple : with_link(row, before->link);
+        case Fill::look_up:
+            if (const std::optional<Datum> link = look_up_link(row, after))
+                return with_link(row, link);
+    }
+    return row.tuple;
+}
+
+// ON CONFLICT DO UPDATE SET link = EXCLUDED.link: the link of the proposed row is the extension's own choice, so the
+// statement wishes for none.
+bool is_own_choice(const RowAtHand &row, const SessionRow &before, const SessionRow &after)
+{
+    const Change change = change_between(row.binding->sessions, &before, &after);
+    if (!before.session.linked || !after.session.linked || !change.same_member || change.same_link ||
+        !was_proposed_with_searched_link(row.depth))
+        return false;
+    SessionRow unlinked = after;
+    unlinked.session.linked = false;
+    const std::optional<Datum> searched = look_up_link(row, unlinked);
+    const SessionShape &shape = row.binding->sessions;
+    return searched && datum_image_eq(*searched, after.link, shape.link_by_value, shape.link_length);
+}
+
+HeapTuple fill_update(const RowAtHand &row)
+{
+    const SessionShape &shape = row.binding->sessions;
+    if (row.data->tg_relation->rd_rel->relispartition)
+        note_moving_row(row.depth, row.data->tg_relation, row.data->tg_trigtuple->t_self);
+    if (!touches_rules(shape, row.data->tg_trigslot, row.data->tg_newslot))
+        return row.tuple;
+    const SessionRow before = read_session(shape, row.data->tg_trigslot);
+    SessionRow after = read_session(shape, row.data->tg_newslot);
+    if (is_own_choice(row, before, after))
+        after.session.linked = false;
+    return fill(row, &before, after);
+}
+
+// The shape of the same attachment's sessions in the partition that the row has left.
+const SessionShape *shape_there(const RowAtHand &row, Relation partition)
+{
+    const TriggerDesc *triggers = copy_triggers(partition);
+    for (int i = 0; triggers != nullptr && i < triggers->numtriggers; i++)
+        if (strcmp(triggers->triggers[i].tgname, row.data->tg_trigger->tgname) == 0)
+            return &bind_sessions(partition, &triggers->triggers[i]).sessions;
+    return nullptr;
+}
+
+HeapTuple fill_insert(const RowAtHand &row)
+{
+    const SessionRow after = read_session(row.binding->sessions, row.slot);
+    MovedRow moved;
+    if (row.data->tg_relation->rd_rel->relispartition && open_moved_row(row.depth, row.data, &moved)) {
+        const SessionShape *shape = shape_there(row, moved.partition);
+        SessionRow before{};
+        if (shape != nullptr)
+            before = read_session(*shape, moved.row);
+        HeapTuple filled = fill(row, shape == nullptr ? nullptr : &before, after);
+        close_moved_row(moved);
+        return filled;
+    }
+    HeapTuple filled = fill(row, nullptr, after);
+    note_searched_link(row.depth, filled != row.tuple && !after.session.linked);
+    return filled;
 }
 
 }  // namespace
@@ -96,30 +161,7 @@ extern "C" PGDLLEXPORT Datum sc_link_session(PG_FUNCTION_ARGS)
     using namespace sc;
     TriggerData *data = row_trigger_call(fcinfo, "link_session", Timing::before, false);
     const Binding &binding = bind_sessions(data->tg_relation, data->tg_trigger);
-    const SessionShape &shape = binding.sessions;
-    const bool update = TRIGGER_FIRED_BY_UPDATE(data->tg_event);
-    HeapTuple row = update ? data->tg_newtuple : data->tg_trigtuple;
-    if (update && !touches_rules(shape, data->tg_trigslot, data->tg_newslot)) {
-        if (data->tg_relation->rd_rel->relispartition)
-            remember_update(binding, data, read_session(shape, data->tg_newslot), Fill::keep, trigger_depth());
-        return PointerGetDatum(row);
-    }
-    const SessionRow after = read_session(shape, update ? data->tg_newslot : data->tg_trigslot);
-    SessionRow before{};
-    if (update)
-        before = read_session(shape, data->tg_trigslot);
-    const Fill fill = fill_link(change_between(shape, update ? &before : nullptr, &after));
-    const int depth = trigger_depth();
-    const bool moved =
-        !update && fill == Fill::look_up && comes_from_partition(binding, data->tg_relation, depth);
-    if (update)
-        remember_update(binding, data, after, fill, depth);
-    else
-        disarm(&departed_before, depth);
-    if (moved || fill == Fill::keep)
-        return PointerGetDatum(row);
-    if (fill == Fill::clear)
-        return PointerGetDatum(with_link(data, row, shape, std::nullopt));
-    const std::optional<Datum> link = look_up_link(binding, after, depth);
-    return PointerGetDatum(link ? with_link(data, row, shape, link) : row);
+    if (TRIGGER_FIRED_BY_UPDATE(data->tg_event))
+        return PointerGetDatum(fill_update({data, &binding, trigger_depth(), data->tg_newtuple, data->tg_newslot}));
+    return PointerGetDatum(fill_insert({data, &binding, trigger_depth(), data->tg_trigtuple, data->tg_trigslot}));
 }

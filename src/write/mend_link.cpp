@@ -1,45 +1,37 @@
-// Puts the link of a stored session right where link_session could not.
+// Puts the link of a stored session right.
 #include "write/mend_link.hpp"
 
 #include "server/owner.hpp"
-#include "server/spi.hpp"
+#include "server/row_writer.hpp"
 #include "write/session_errors.hpp"
 
 namespace sc {
 
 namespace {
 
-// The link that a session without one, or with one that its member has left, gets: R1.
-Datum require_active(const RowCall &call, const SessionRow &row)
+ActiveSubscription find_active_of(const Binding &binding, const SessionRow &row)
 {
-    const Binding &binding = *call.binding;
-    const SubscriptionShape &shape = binding.subscriptions;
     const std::optional<Datum> member = member_key(binding, row);
-    Relation subscriptions = table_open(shape.relation, AccessShareLock);
-    const ActiveSubscription active =
-        member ? find_active_subscription(subscriptions, shape, *member) : ActiveSubscription{};
+    if (!member)
+        return ActiveSubscription{};
+    Relation subscriptions = table_open(binding.subscriptions.relation, AccessShareLock);
+    const ActiveSubscription active = find_active_subscription(subscriptions, binding.subscriptions, *member);
     table_close(subscriptions, AccessShareLock);
-    if (active.count != 1)
-        raise_unlinked({call.data->tg_relation, &binding, GetUserId()}, member, active.count);
-    return convert_key(active.id, shape.id_key.type, binding.sessions.link_type).value_or(Datum{0});
+    return active;
 }
 
-// True where the link does not lead to the session's member, who has changed: link_session found no other, or another
-// trigger changed the member after it.
-bool left_behind(const RowCall &call, const SessionRow &row)
+bool is_there(const Binding &binding, const SessionRow &row, Datum lost)
 {
-    const SubscriptionShape &shape = call.binding->subscriptions;
-    const std::optional<Datum> id = link_key(*call.binding, row);
-    const std::optional<Datum> member = member_key(*call.binding, row);
-    if (!id || !member)
-        return true;
-    Relation subscriptions = table_open(shape.relation, AccessShareLock);
-    const bool fits = subscription_has_member(subscriptions, shape, *id, *member);
+    const std::optional<Datum> id = convert_key(lost, binding.sessions.link_type, binding.subscriptions.id_key.type);
+    if (!id)
+        return false;
+    Relation subscriptions = table_open(binding.subscriptions.relation, AccessShareLock);
+    const bool there = subscription_exists(subscriptions, binding.subscriptions, *id);
     table_close(subscriptions, AccessShareLock);
-    return !fits;
+    return there;
 }
 
-// The row of the event as it is by now: a trigger of the user's may have written it again. False: it is gone.
+// The row at that place as it is by now: a trigger of the user's may have written it again. False: it is gone.
 bool fetch_newest(Relation relation, ItemPointer place, TupleTableSlot *row)
 {
     push_newest_snapshot();
@@ -51,71 +43,172 @@ bool fetch_newest(Relation relation, ItemPointer place, TupleTableSlot *row)
     return found;
 }
 
-// Sets the link of one stored session, as the owner of its table: NULL where link is absent. False where another
-// trigger kept it from being set.
-bool set_link(Relation sessions, const SessionShape &shape, ItemPointer row, std::optional<Datum> link)
+// True if the row that was stored at that place, or a later version of it, has moved to another partition.
+bool has_left(Relation relation, ItemPointerData place)
 {
-    const Caller caller = enter_owner(sessions);
-    connect_spi();
-    const char *table = qualified_name(RelationGetRelid(sessions));
-    const char *column = quote_identifier(get_attname(shape.relation, shape.link, false));
-    Oid types[] = {shape.link_type, TIDOID};
-    Datum values[] = {link.value_or(Datum{0}), PointerGetDatum(row)};
-    const char nulls[] = {link ? ' ' : 'n', ' '};
-    const char *is_set = link ? equality(column, shape.link_type, "$1") : psprintf("%s IS NULL", column);
-    const char *command = psprintf("UPDATE ONLY %s SET %s = $1 WHERE ctid OPERATOR(pg_catalog.=) $2 RETURNING (%s)",
-                                   table, column, is_set);
-    const int result = SPI_execute_with_args(command, 2, types, values, nulls, false, 0);
-    if (result != SPI_OK_UPDATE_RETURNING)
-        ereport(ERROR, errcode(ERRCODE_INTERNAL_ERROR),
-                errmsg("updating the link of relation \"%s\" gave an unexpected result",
-                       RelationGetRelationName(sessions)),
-                errhint("This is most likely due to a rule having rewritten the query."));
-    bool is_null = true;
-    Datum stored{0};
-    if (SPI_processed == 1)
-        stored = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null);
-    const bool done = !is_null && DatumGetBool(stored);
-    SPI_finish();
-    leave_owner(caller);
-    return done;
+    TupleTableSlot *row = table_slot_create(relation, nullptr);
+    bool left = false;
+    while (!left && table_tuple_fetch_row_version(relation, &place, SnapshotAny, row)) {
+        bool owned;
+        HeapTuple tuple = ExecFetchSlotHeapTuple(row, false, &owned);
+        left = HeapTupleHeaderIndicatesMovedPartitions(tuple->t_data);
+        const ItemPointerData next = tuple->t_data->t_ctid;
+        if (owned)
+            heap_freetuple(tuple);
+        if (ItemPointerEquals(&place, const_cast<ItemPointer>(&next)))
+            break;
+        place = next;
+    }
+    ExecDropSingleTupleTableSlot(row);
+    return left;
 }
 
-// Puts the link of a stored row right, by an UPDATE of its own that is judged and charged like any other.
-void mend_row(const RowCall &call, TupleTableSlot *row)
+// Stores the row with that link, as the owner of its table. False if a trigger of the user's kept it from being stored
+// so; changed is the row as stored.
+bool write_link(const StoredSession &session, TupleTableSlot *row, TupleTableSlot *changed, std::optional<Datum> link)
 {
-    Relation relation = call.data->tg_relation;
-    const SessionShape &shape = call.binding->sessions;
-    const SessionRow now = read_session(shape, row);
+    const SessionShape &shape = session.binding->sessions;
+    const AttrNumber columns[] = {shape.link};
+    const Caller caller = enter_owner(session.relation);
+    push_newest_snapshot();
+    RowWriter *writer = open_row_writer(session.relation, columns, own_trigger_functions());
+    RowTarget *target = open_row_target(writer, session.relation, InvalidOid);
+    begin_writing(writer);
+    begin_change(changed, row);
+    changed->tts_values[shape.link - 1] = link.value_or(Datum{0});
+    changed->tts_isnull[shape.link - 1] = !link;
+    end_change(changed);
+    write_row(writer, target, row, changed);
+    bool is_null = true;
+    const bool stored = ItemPointerIsValid(&changed->tts_tid);
+    const Datum value = stored ? slot_getattr(changed, shape.link, &is_null) : Datum{0};
+    const bool written = stored && is_null == !link &&
+                         (is_null || datum_image_eq(value, *link, shape.link_by_value, shape.link_length));
+    ExecMaterializeSlot(changed);
+    end_writing(writer);
+    close_row_writer(writer);
+    PopActiveSnapshot();
+    CommandCounterIncrement();
+    leave_owner(caller);
+    return written;
+}
+
+// What the link is to be: unchanged, another one, or none; unplaced if it has to be one that nobody has found.
+struct Decision {
+    Mended mended;
     std::optional<Datum> link;
-    if (now.session.consuming ? now.session.linked && !left_behind(call, now) : !now.session.linked)
-        return;
-    if (now.session.consuming)
-        link = require_active(call, now);
-    if (!set_link(relation, shape, &row->tts_tid, link))
-        raise_not_set({relation, call.binding, GetUserId()});
+};
+
+Decision decide(const Binding &binding, const SessionRow &row, std::optional<Datum> lost)
+{
+    const Decision unchanged{Mended::fine, std::nullopt};
+    if (!row.session.consuming)
+        return row.session.linked ? Decision{Mended::rewritten, std::nullopt} : unchanged;
+    if (row.session.linked && !is_left_behind(binding, row))
+        return unchanged;
+    if (lost && !row.session.linked) {
+        SessionRow linked = row;
+        linked.link = *lost;
+        linked.session.linked = true;
+        if (!is_left_behind(binding, linked))
+            return {Mended::rewritten, lost};
+    }
+    if (!counted(row.session))
+        return row.session.linked ? Decision{Mended::rewritten, std::nullopt} : unchanged;
+    if (lost && !is_there(binding, row, *lost))
+        return {Mended::unplaced, std::nullopt};
+    const ActiveSubscription active = find_active_of(binding, row);
+    if (active.count != 1)
+        return {Mended::unplaced, std::nullopt};
+    return {Mended::rewritten,
+            convert_key(active.id, binding.subscriptions.id_key.type, binding.sessions.link_type)};
 }
 
 }  // namespace
 
-bool mend_link(const RowCall &call, const SessionRow &row, const Judgement &judgement)
+bool is_left_behind(const Binding &binding, const SessionRow &row)
 {
-    if (!judgement.missing_link && !judgement.needless_link &&
-        !(judgement.moved_member && left_behind(call, row)))
-        return false;
-    TriggerData *data = call.data;
-    HeapTuple stored = TRIGGER_FIRED_BY_UPDATE(data->tg_event) ? data->tg_newtuple : data->tg_trigtuple;
-    ItemPointerData place = stored->t_self;
-    TupleTableSlot *newest = table_slot_create(data->tg_relation, nullptr);
-    if (fetch_newest(data->tg_relation, &place, newest)) {
-        mend_row(call, newest);
-    } else if (HeapTupleHeaderIndicatesMovedPartitions(stored->t_data) && !judgement.needless_link) {
-        // A trigger of the user's has moved the row to another partition before it could be judged: out of reach.
-        require_active(call, row);
-        raise_not_set({data->tg_relation, call.binding, GetUserId()});
+    const SubscriptionShape &shape = binding.subscriptions;
+    const std::optional<Datum> id = link_key(binding, row);
+    const std::optional<Datum> member = member_key(binding, row);
+    if (!id || !member)
+        return true;
+    Relation subscriptions = table_open(shape.relation, AccessShareLock);
+    const bool fits = subscription_has_member(subscriptions, shape, *id, *member);
+    table_close(subscriptions, AccessShareLock);
+    return !fits;
+}
+
+namespace {
+
+SessionRow read_copy(const SessionShape &shape, TupleTableSlot *slot)
+{
+    SessionRow row = read_session(shape, slot);
+    if (!row.member_is_null)
+        row.member = datumCopy(row.member, shape.member_by_value, shape.member_length);
+    if (row.session.linked)
+        row.link = datumCopy(row.link, shape.link_by_value, shape.link_length);
+    return row;
+}
+
+CommandId slot_stored_by(TupleTableSlot *slot)
+{
+    bool owned;
+    HeapTuple tuple = ExecFetchSlotHeapTuple(slot, false, &owned);
+    const CommandId command = stored_by(tuple);
+    if (owned)
+        heap_freetuple(tuple);
+    return command;
+}
+
+void mend_row(const StoredSession &session, TupleTableSlot *row, std::optional<Datum> lost, Mending *mending)
+{
+    const SessionShape &shape = session.binding->sessions;
+    mending->before = read_copy(shape, row);
+    mending->after = mending->before;
+    mending->stored = slot_stored_by(row);
+    const Decision decision = decide(*session.binding, mending->before, lost);
+    mending->mended = decision.mended;
+    if (decision.mended != Mended::rewritten)
+        return;
+    TupleTableSlot *changed = MakeSingleTupleTableSlot(RelationGetDescr(session.relation), &TTSOpsVirtual);
+    if (!write_link(session, row, changed, decision.link))
+        raise_not_set({session.relation, session.binding, GetUserId()});
+    mending->after = read_copy(shape, changed);
+    ExecDropSingleTupleTableSlot(changed);
+}
+
+}  // namespace
+
+Mending mend_link(const StoredSession &session, std::optional<Datum> lost)
+{
+    Mending mending{};
+    ItemPointerData place = session.place;
+    TupleTableSlot *row = table_slot_create(session.relation, nullptr);
+    if (fetch_newest(session.relation, &place, row)) {
+        mending.is_event_row = ItemPointerEquals(&place, const_cast<ItemPointer>(&session.place));
+        mend_row(session, row, lost, &mending);
+    } else if (has_left(session.relation, session.place)) {
+        mending.mended = Mended::out_of_reach;
     }
-    ExecDropSingleTupleTableSlot(newest);
-    return true;
+    ExecDropSingleTupleTableSlot(row);
+    return mending;
+}
+
+void raise_unplaced(const StoredSession &session, const SessionRow &row, std::optional<Datum> lost)
+{
+    const Binding &binding = *session.binding;
+    const Reader reader{session.relation, &binding, GetUserId()};
+    if (lost && !is_there(binding, row, *lost))
+        raise_in_use(reader, convert_key(*lost, binding.sessions.link_type, binding.subscriptions.id_key.type));
+    raise_unlinked(reader, member_key(binding, row), find_active_of(binding, row).count);
+}
+
+void raise_out_of_reach(const StoredSession &session, const SessionRow &row)
+{
+    if (find_active_of(*session.binding, row).count != 1)
+        raise_unplaced(session, row, std::nullopt);
+    raise_not_set({session.relation, session.binding, GetUserId()});
 }
 
 }  // namespace sc

@@ -78,13 +78,49 @@ void raise_no_credit(const Reader &reader, Datum id, const Subscription &subscri
                      "Raise its total, or book on another subscription."});
 }
 
+namespace {
+
+int link_constraint_name(const Reader &reader)
+{
+    return err_generic_string(PG_DIAG_CONSTRAINT_NAME, get_constraint_name(reader.binding->link_constraint));
+}
+
+}  // namespace
+
+void raise_in_use(const Reader &reader, std::optional<Datum> id)
+{
+    ereport(ERROR, errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
+            errmsg("%s may not go while sessions hold credits of it",
+                   id ? name_subscription(reader, *id) : "the subscription"),
+            errdetail("Sessions of relation \"%s\" that are booked or completed are paid for by it.",
+                      RelationGetRelationName(reader.sessions)),
+            errhint("Cancel or delete these sessions first, or keep the subscription and end its status."),
+            errtablecol(reader.sessions, reader.binding->sessions.link), link_constraint_name(reader));
+    pg_unreachable();
+}
+
+void raise_member_in_use(const Reader &reader, Datum id)
+{
+    const Oid subscriptions = reader.binding->subscriptions.relation;
+    ereport(ERROR, errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
+            errmsg("the member of %s may not change while sessions refer to it", name_subscription(reader, id)),
+            errdetail("Sessions of relation \"%s\" are linked to it for its present member.",
+                      RelationGetRelationName(reader.sessions)),
+            errhint("Give the new member a subscription of its own."),
+            err_generic_string(PG_DIAG_SCHEMA_NAME, get_namespace_name(get_rel_namespace(subscriptions))),
+            err_generic_string(PG_DIAG_TABLE_NAME, get_rel_name(subscriptions)),
+            err_generic_string(PG_DIAG_COLUMN_NAME,
+                               get_attname(subscriptions, reader.binding->subscriptions.member, false)),
+            link_constraint_name(reader));
+    pg_unreachable();
+}
+
 void raise_gone(const Reader &reader, Datum id)
 {
     ereport(ERROR, errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
             errmsg("%s does not exist", name_subscription(reader, id)),
             errhint("Link the session to a subscription of its member."),
-            errtablecol(reader.sessions, reader.binding->sessions.link),
-            err_generic_string(PG_DIAG_CONSTRAINT_NAME, get_constraint_name(reader.binding->link_constraint)));
+            errtablecol(reader.sessions, reader.binding->sessions.link), link_constraint_name(reader));
     pg_unreachable();
 }
 

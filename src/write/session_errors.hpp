@@ -25,6 +25,10 @@ static_assert(Pod<Reader>);
 [[noreturn]] void raise_inactive(const Reader &reader, Datum id, const Subscription &subscription, int64_t asked);
 [[noreturn]] void raise_no_credit(const Reader &reader, Datum id, const Subscription &subscription, int64_t asked);
 
+// R11, 23503: the subscription may not go, or change its member, while sessions are left on it.
+[[noreturn]] void raise_in_use(const Reader &reader, std::optional<Datum> id);
+[[noreturn]] void raise_member_in_use(const Reader &reader, Datum id);
+
 // 23503: the subscription is gone.
 [[noreturn]] void raise_gone(const Reader &reader, Datum id);
 

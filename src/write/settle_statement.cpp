@@ -1,28 +1,116 @@
 // The end of a statement that wrote sessions.
+//
+// Each subscription is found, locked, judged in its newest version and written, in the order of the parts and then of
+// the keys. The general writer comes in only if the plain one may not write that table, see plain_write.hpp.
 #include "write/settle_statement.hpp"
 
 #include "store/counter_writer.hpp"
-#include "write/explain_statement.hpp"
+#include "write/changed_keys.hpp"
+#include "write/charge_row.hpp"
 #include "write/link_cache.hpp"
 #include "write/session_errors.hpp"
+#include "write/subscription_in_use.hpp"
 
 namespace sc {
 
 namespace {
 
-// What is written now of what is due. A nested statement may come before the enclosing one has been charged for the
-// same row, or before the enclosing one has returned what it frees: that part is carried until the enclosing ends.
-int64_t amount_now(const SubscriptionShape &shape, const Sum &sum, const Subscription &subscription, int depth,
-                   int64_t due)
+// A foreign key's cascade reaches the sessions over a few tables at most: each time that the end is put off lets one
+// more of them pass.
+constexpr int most_postponements = 8;
+
+struct Settling {
+    Statement *statement;
+    Part *part;
+    Relation subscriptions;
+    CounterWriter *writer;
+    StatementLedger *ledger;
+    bool raises;                   // else what is refused is left for later
+};
+static_assert(Pod<Settling>);
+
+const SubscriptionShape &shape_of(const Settling &settling)
 {
-    const int64_t used = subscription.used.value_or(0);
-    if (used + due < 0 && (depth > 1 || sum.own_rows))
-        return -Max(used, int64_t{0});
-    if (depth > 1 && due > 0 && subscription.total && used + due > *subscription.total) {
-        const int64_t freed = Min(int64_t{0}, enclosing_credits(depth, shape, sum.id, sum.member));
-        return Max(due + freed, Min(due, Max(int64_t{0}, *subscription.total - used)));
+    return settling.part->binding->subscriptions;
+}
+
+Reader reader_of(const Settling &settling)
+{
+    return {table_open(settling.part->binding->sessions.relation, AccessShareLock), settling.part->binding,
+            GetUserId()};
+}
+
+std::span<Line> own_lines(const Settling &settling, const Sum &sum)
+{
+    return settling.ledger == nullptr ? std::span<Line>{} : lines_of(&settling.part->lines, &sum);
+}
+
+// From here on the counter shows it: a trigger that writes sessions now must not count it again.
+void reset(const Settling &settling, Sum &sum)
+{
+    for (Line &line : own_lines(settling, sum))
+        line.sum = nullptr;
+    settling.part->lines.sorted = false;
+    sum.taken = Credits{};
+    sum.given = Credits{};
+    sum.linked = false;
+}
+
+// Keys that have changed since ---------------------------------------------------------------------------------------
+
+void follow_link(Sum &target, const SumTable &table, const SubscriptionShape &shape, const Sum &source)
+{
+    if (!source.linked)
+        return;
+    if (target.linked) {
+        target.members_differ |= source.members_differ || target.member_is_null != source.member_is_null ||
+                                 (!source.member_is_null &&
+                                  !equal_keys(shape.member_key, target.member, source.member));
+        return;
     }
-    return due;
+    target.linked = true;
+    target.member_is_null = source.member_is_null;
+    target.members_differ = source.members_differ;
+    if (!shape.by_member && !source.member_is_null)
+        target.member = keep_value(table, shape.member_key, source.member);
+}
+
+// One sum by the keys of today. What sessions were is followed through all changes, what they are now through those
+// that came after this statement had stored them.
+void follow_sum(Part *part, SumTable *table, Sum &sum, CommandId command)
+{
+    const SubscriptionShape &shape = part->binding->subscriptions;
+    const Key key{sum.id, sum.member};
+    const Key was = follow_key(shape, key, InvalidCommandId, sum.changed_keys);
+    const Key is = follow_key(shape, key, command, sum.changed_keys);
+    Sum &given = make_sum(table, shape, was.id, was.member, count_changed_keys());
+    given.given += sum.given;
+    given.own_rows |= sum.own_rows;
+    Sum &taken = make_sum(table, shape, is.id, is.member, count_changed_keys());
+    taken.taken += sum.taken;
+    follow_link(taken, *table, shape, sum);
+    for (Line &line : lines_of(&part->lines, &sum))
+        line.sum = line.delta < 0 ? &given : &taken;
+    part->lines.sorted = false;
+}
+
+void follow_keys(Part *part, CommandId command)
+{
+    SumTable table{};
+    table.context = part->sums.context;
+    for (uint32 number = 0; number < part->sums.count; number++)
+        follow_sum(part, &table, sum_at(part->sums, number), command);
+    part->sums = table;
+}
+
+// One subscription ---------------------------------------------------------------------------------------------------
+
+// As the snapshot sees it; nullptr: there is none. If a member's session was linked, its place may be known.
+TupleTableSlot *find_summed(const Settling &settling, const Sum &sum)
+{
+    const bool by_member = sum.linked && !sum.member_is_null;
+    return find_subscription(settling.writer, sum.id, sum.member,
+                             by_member ? recall_place(shape_of(settling), sum.member, sum.id) : std::nullopt);
 }
 
 // Whether the member that the sessions were linked for is the subscription's.
@@ -32,169 +120,167 @@ bool member_fits(const SubscriptionShape &shape, const Sum &sum, const Subscript
                            equal_keys(shape.member_key, subscription.member, sum.member));
 }
 
-struct Settling {
-    Reader reader;
-    CounterWriter *writer;
-    int depth;
-    Explainer *explainer;      // nullptr: there is no ledger
-};
-
-// As the snapshot sees it; nullptr: there is none. Where a member's session was linked, its place may be known.
-TupleTableSlot *find_summed(CounterWriter *writer, const SubscriptionShape &shape, const Sum &sum)
+// A nested statement may come before the enclosing one has been charged for the same row, or before the enclosing one
+// has given back what it frees. What is due is then settled by that one.
+bool is_left_to_enclosing(const Settling &settling, const Sum &sum, const Subscription &subscription, int64_t due)
 {
-    const bool by_member = sum.linked && !sum.member_is_null;
-    return find_subscription(writer, sum.id, sum.member,
-                             by_member ? recall_place(shape, sum.member, sum.id) : std::nullopt);
+    const int64_t used = subscription.used.value_or(0);
+    const int depth = settling.statement->depth;
+    if (used + due < 0)
+        return depth > 1 || sum.own_rows;
+    if (depth == 1 || due <= 0 || !subscription.total || used + due <= *subscription.total)
+        return false;
+    const int64_t freed = enclosing_credits(depth, shape_of(settling), sum.id, sum.member);
+    return used + due + Min(int64_t{0}, freed) <= *subscription.total;
 }
 
-// Raises what a subscription in its newest version does not allow.
-void require_fine(const Settling &settling, const Sum &sum, const Subscription &subscription, int64_t amount)
+// False if the subscription in its newest version does not allow that much; raises if the refusal is final.
+bool is_fine(const Settling &settling, const Sum &sum, const Subscription &subscription, int64_t amount)
 {
-    const Reader &reader = settling.reader;
-    if (!member_fits(reader.binding->subscriptions, sum, subscription))
-        raise_foreign(reader, sum.id, sum.member_is_null ? std::nullopt : std::optional(sum.member));
     const int64_t used = subscription.used.value_or(0);
+    const bool fits = member_fits(shape_of(settling), sum, subscription);
     const Verdict verdict =
-        judge_sum({amount, sum.credits.scheduled}, used, subscription.total, subscription.active);
+        judge_sum({amount, added_by(sum).scheduled}, used, subscription.total, subscription.active);
+    const bool below_zero = amount < 0 && used + amount < 0;
+    if (fits && verdict == Verdict::fine && !below_zero)
+        return true;
+    if (!settling.raises)
+        return false;
+    const Reader reader = reader_of(settling);
+    if (!fits)
+        raise_foreign(reader, sum.id, sum.member_is_null ? std::nullopt : std::optional(sum.member));
     if (verdict == Verdict::inactive)
         raise_inactive(reader, sum.id, subscription, amount);
     if (verdict == Verdict::no_credit)
         raise_no_credit(reader, sum.id, subscription, amount);
-    if (used + amount < 0 && amount < 0)
-        raise_below_zero(reader, sum.id, used, -amount);
+    raise_below_zero(reader, sum.id, used, -amount);
 }
 
-// True where the subscription, as the snapshot sees it, takes the change as it is. The update says whether it still is
-// in that version, and waits for whoever is writing it: no lock is needed before.
-bool settle_unlocked(const Settling &settling, const Sum &sum, TupleTableSlot *row, int64_t due)
+// A subscription that went in the same cascade takes its counter with it.
+bool settle_gone(const Settling &settling, Sum &sum, int64_t due)
 {
-    const SubscriptionShape &shape = settling.reader.binding->subscriptions;
-    const Subscription subscription = read_subscription(shape, row);
-    const int64_t used = subscription.used.value_or(0);
-    return settling.depth == 1 && due != 0 && used + due >= 0 && member_fits(shape, sum, subscription) &&
-           judge_sum({due, sum.credits.scheduled}, used, subscription.total, subscription.active) == Verdict::fine &&
-           try_write_counter(settling.writer, used + due);
-}
-
-// One subscription at the end of a statement: locked, judged, written.
-void settle_sum(const Settling &settling, Sum &sum)
-{
-    const SubscriptionShape &shape = settling.reader.binding->subscriptions;
-    const int64_t owed = carried_credits(shape, sum.id, sum.member);
-    const int64_t due = sum.credits.used + owed;
-    // A completed session changes what it is counted as, not what it holds: only the ledger tells it.
-    if (due == 0 && sum.credits.scheduled <= 0 && !sum.linked && owed == 0 && !is_explained(settling.explainer, sum))
-        return;
-    TupleTableSlot *row = find_summed(settling.writer, shape, sum);
-    if (row != nullptr && settle_unlocked(settling, sum, row, due)) {
-        carry_credits(shape, sum.id, sum.member, -owed);
-        explain(settling.explainer, sum, row, read_subscription(shape, row).used.value_or(0) + due);
-        return;
-    }
-    if (row != nullptr)
-        row = lock_found(settling.writer);
-    if (row == nullptr) {
-        // A subscription that went in the same cascade takes its counter with it.
-        if (due > 0 || sum.linked)
-            raise_gone(settling.reader, sum.id);
-        carry_credits(shape, sum.id, sum.member, -owed);
-        explain_gone(settling.explainer, sum);
-        return;
-    }
-    const Subscription subscription = read_subscription(shape, row);
-    const int64_t amount = amount_now(shape, sum, subscription, settling.depth, due);
-    require_fine(settling, sum, subscription, amount);
-    carry_credits(shape, sum.id, sum.member, sum.credits.used - amount);
-    // From here on the counter shows it: a trigger that writes sessions now must not count it again.
-    sum.credits = {0, 0};
-    const int64_t counter = subscription.used.value_or(0) + amount;
-    if (amount != 0)
-        write_counter(settling.writer, counter, false);
-    if (amount == due)
-        explain(settling.explainer, sum, row, counter);
-    else
-        carry_explanation(settling.explainer, sum);
-}
-
-bool is_due(const Sum &sum, const SubscriptionShape &shape)
-{
-    return sum.credits.used != 0 || sum.credits.scheduled > 0 || sum.linked ||
-           carried_credits(shape, sum.id, sum.member) != 0;
-}
-
-}  // namespace
-
-void settle_statement(const Binding &binding, Relation sessions, Statement *statement, int depth)
-{
-    const SubscriptionShape &shape = binding.subscriptions;
-    const std::span<Sum *> sums = ordered_sums(*sums_of(statement), shape);
-    bool due = lines_of(statement)->count > 0;
-    for (size_t i = 0; i < sums.size() && !due; i++)
-        due = is_due(*sums[i], shape);
-    if (due) {
-        Relation subscriptions = table_open(shape.relation, RowExclusiveLock);
-        CounterWriter *writer = open_counter_writer(subscriptions, shape, false);
-        Explainer *explainer = open_explainer(shape, lines_of(statement));
-        const Settling settling{{sessions, &binding, GetUserId()}, writer, depth, explainer};
-        for (Sum *sum : sums)
-            settle_sum(settling, *sum);
-        // Before the user's own triggers on the subscriptions, which may book more.
-        close_explainer(explainer);
-        detach_statement(statement);
-        close_counter_writer(writer);
-        table_close(subscriptions, NoLock);
-    } else {
-        detach_statement(statement);
-    }
-    close_statement(statement);
-}
-
-namespace {
-
-// The subscription's newest version, locked, takes the change: written. Else nothing is.
-bool settle_locked(const Settling &settling, const Sum &sum)
-{
-    const SubscriptionShape &shape = settling.reader.binding->subscriptions;
-    TupleTableSlot *row = lock_found(settling.writer);
-    if (row == nullptr)
+    if (due > 0) {
+        if (settling.raises)
+            raise_gone(reader_of(settling), sum.id);
         return false;
-    const Subscription subscription = read_subscription(shape, row);
-    const int64_t used = subscription.used.value_or(0);
-    const int64_t due = sum.credits.used;
-    if (used + due < 0 || !member_fits(shape, sum, subscription) ||
-        judge_sum(sum.credits, used, subscription.total, subscription.active) != Verdict::fine)
-        return false;
-    if (due != 0)
-        write_counter(settling.writer, used + due, false);
+    }
+    write_last_lines(settling.ledger, take_owed(shape_of(settling), sum, own_lines(settling, sum)), sum);
+    note_given_back(settling.part, sum, due);
+    reset(settling, sum);
     return true;
 }
 
+// Writes what is due, and the ledger's lines that lead to it.
+void charge(const Settling &settling, Sum &sum, TupleTableSlot *row, const Subscription &subscription, int64_t due)
+{
+    const int64_t counter = subscription.used.value_or(0) + due;
+    Assert(counter >= 0 || due >= 0);
+    Assert(due <= 0 || !subscription.total || counter <= *subscription.total);
+    if (due != 0 && !try_write_counter(settling.writer, counter))
+        write_counter(settling.writer, counter, false);
+    write_lines(settling.ledger, take_owed(shape_of(settling), sum, own_lines(settling, sum)), row, counter);
+    reset(settling, sum);
+}
+
+// False if it is refused for now.
+bool settle_sum(const Settling &settling, Sum &sum)
+{
+    const SubscriptionShape &shape = shape_of(settling);
+    const int64_t owed = owed_credits(shape, sum.id, sum.member);
+    const int64_t due = added_by(sum).used + owed;
+    // A completed session changes what it is counted as, not what it holds: only the ledger says so.
+    if (due == 0 && owed == 0 && added_by(sum).scheduled <= 0 && !sum.linked && own_lines(settling, sum).empty())
+        return true;
+    TupleTableSlot *row = find_summed(settling, sum);
+    if (row != nullptr)
+        row = lock_found(settling.writer);
+    if (row == nullptr)
+        return settle_gone(settling, sum, due);
+    const Subscription subscription = read_subscription(shape, row);
+    const bool left = is_left_to_enclosing(settling, sum, subscription, due);
+    if (!is_fine(settling, sum, subscription, left ? 0 : due))
+        return false;
+    if (!left) {
+        charge(settling, sum, row, subscription, due);
+        return true;
+    }
+    owe(shape, sum, own_lines(settling, sum));
+    reset(settling, sum);
+    return true;
+}
+
+// One attachment -----------------------------------------------------------------------------------------------------
+
+bool settle_part(const Settling &settling)
+{
+    Part *part = settling.part;
+    if (const Unplaced *unplaced = place_again(settling.statement, part)) {
+        if (settling.raises)
+            raise_still_unplaced(part, *unplaced);
+        return false;
+    }
+    if (count_changed_keys() > 0)
+        follow_keys(part, settling.statement->command);
+    for (Sum *sum : ordered_sums(part->sums, shape_of(settling)))
+        if (!settle_sum(settling, *sum))
+            return false;
+    return is_nothing_left_behind(part, settling.raises);
+}
+
+Settling open_settling(Statement *statement, Part *part, bool raises)
+{
+    const SubscriptionShape &shape = part->binding->subscriptions;
+    Relation subscriptions = table_open(shape.relation, RowExclusiveLock);
+    return {statement, part, subscriptions, open_counter_writer(subscriptions, shape, false),
+            open_statement_ledger(shape), raises};
+}
+
+// Fires the user's own triggers on the subscriptions, which may book more.
+void close_settling(const Settling &settling)
+{
+    close_counter_writer(settling.writer);
+    table_close(settling.subscriptions, NoLock);
+}
+
+// The writers of the parts are closed in the reverse order, each of them returning to the role of the one before. True
+// if all parts from this one on are settled: then the statement is over before any of the user's triggers fires.
+bool settle_parts(Statement *statement, Part *part, bool raises)
+{
+    if (part == nullptr) {
+        detach_statement(statement);
+        return true;
+    }
+    const Settling settling = open_settling(statement, part, raises);
+    const bool settled = settle_part(settling);
+    close_statement_ledger(settling.ledger);
+    const bool all = settled && settle_parts(statement, part->next, raises);
+    close_settling(settling);
+    return all;
+}
+
 }  // namespace
 
-bool settle_early(const Binding &binding, Relation sessions, Statement *statement)
+void settle_statement(Statement *statement, TriggerData *data)
 {
-    const SubscriptionShape &shape = binding.subscriptions;
-    const std::span<Sum *> sums = ordered_sums(*sums_of(statement), shape);
-    if (sums.size() != 1 || carried_credits(shape, sums[0]->id, sums[0]->member) != 0)
-        return false;
-    const Sum &sum = *sums[0];
-    Relation subscriptions = table_open(shape.relation, RowExclusiveLock);
-    CounterWriter *writer = open_counter_writer(subscriptions, shape, false);
-    Explainer *explainer = open_explainer(shape, lines_of(statement));
-    const Settling settling{{sessions, &binding, GetUserId()}, writer, 1, explainer};
-    TupleTableSlot *row = find_summed(writer, shape, sum);
-    const bool settled = row != nullptr && (settle_unlocked(settling, sum, row, sum.credits.used) ||
-                                            settle_locked(settling, sum));
-    if (settled) {
-        explain(explainer, sum, row, read_subscription(shape, row).used.value_or(0) + sum.credits.used);
-        detach_statement(statement);
-    }
-    close_explainer(explainer);
-    close_counter_writer(writer);
-    table_close(subscriptions, NoLock);
-    if (settled)
+    for (Part *part = statement->parts; part != nullptr; part = part->next)
+        charge_departed(statement, part);
+    const bool raises = statement->inserts_only || statement->postponed >= most_postponements;
+    if (settle_parts(statement, statement->parts, raises)) {
         close_statement(statement);
-    return settled;
+        return;
+    }
+    statement->postponed++;
+    queue_end(statement, data);
+}
+
+void settle_early(Statement *statement, const Binding &binding, TriggerData *data)
+{
+    if (!binding.is_last)
+        return;
+    if (settle_parts(statement, statement->parts, false))
+        close_statement(statement);
+    else
+        queue_end(statement, data);
 }
 
 }  // namespace sc

@@ -1,15 +1,16 @@
-// The end of a statement that wrote sessions: by key, each subscription is locked, judged and written once.
+// The end of a statement that wrote sessions: everything that one query wrote, in all attachments, is judged and charged,
+// each subscription once and in one order for all statements.
 #pragma once
 
 #include "write/statements.hpp"
 
 namespace sc {
 
-// Settles and closes the statement. Raises 23SC2, 23SC3, 23SC4, 23503, 23514 or 40001, which undoes it as a whole.
-void settle_statement(const Binding &binding, Relation sessions, Statement *statement, int depth);
+// At the event that is the statement's end. A cascade may have more rows to come, which no one can see in the server's
+// queue: a refusal that they could make good is put off behind them, a few times, before it is raised.
+void settle_statement(Statement *statement, TriggerData *data);
 
-// Settles and closes a statement of one row before its end, where nothing speaks against it. False, and nothing is
-// written, where something does: what the row's other triggers do may still change that.
-bool settle_early(const Binding &binding, Relation sessions, Statement *statement);
+// After a trigger of the only row of a single statement: the end comes as an event if it cannot be settled as it is.
+void settle_early(Statement *statement, const Binding &binding, TriggerData *data);
 
 }  // namespace sc

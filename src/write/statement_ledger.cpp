@@ -1,9 +1,7 @@
-// What the statements in progress will write to the ledger.
+// What a statement writes to the ledger.
 #include "write/statement_ledger.hpp"
 
 #include <algorithm>
-
-#include "store/subscription_row.hpp"
 
 namespace sc {
 
@@ -11,10 +9,20 @@ namespace {
 
 uint32 last_number = 0;            // of this transaction
 
+bool by_sum(const Line &left, const Line &right)
+{
+    return left.sum != right.sum ? left.sum < right.sum : left.number < right.number;
+}
+
+// Some order in which no balance falls below 0: what is taken first.
+bool by_gift(const Line &left, const Line &right)
+{
+    return left.delta != right.delta ? left.delta > right.delta : left.number < right.number;
+}
+
 }  // namespace
 
-void note_line(LineList *lines, MemoryContext context, const Sum *sum, const char *session, int delta, Cause cause,
-               bool departing)
+void note_line(LineList *lines, MemoryContext context, const Sum *sum, const char *session, int64_t delta, Cause cause)
 {
     if (lines->count == lines->room) {
         const uint32 room = Max(lines->room * 2, uint32{8});
@@ -23,36 +31,9 @@ void note_line(LineList *lines, MemoryContext context, const Sum *sum, const cha
                                                                    : repalloc_huge(lines->items, size));
         lines->room = room;
     }
-    lines->items[lines->count++] =
-        Line{sum, session, ++last_number, static_cast<int8_t>(delta), cause, departing};
+    lines->items[lines->count++] = Line{sum, session, delta, ++last_number, cause};
+    lines->sorted = false;
 }
-
-const Sum *take_departed(LineList *lines)
-{
-    if (lines->count == 0 || !lines->items[lines->count - 1].departing)
-        return nullptr;
-    return lines->items[--lines->count].sum;
-}
-
-namespace {
-
-bool by_sum(const Line &left, const Line &right)
-{
-    return left.sum != right.sum ? left.sum < right.sum : left.number < right.number;
-}
-
-// Some order in which no balance falls below 0, where that of the events is none: credits first.
-bool by_gift(const Line &left, const Line &right)
-{
-    return left.delta != right.delta ? left.delta > right.delta : left.number < right.number;
-}
-
-bool by_number(const Line &left, const Line &right)
-{
-    return left.number < right.number;
-}
-
-}  // namespace
 
 std::span<Line> lines_of(LineList *lines, const Sum *sum)
 {
@@ -62,76 +43,11 @@ std::span<Line> lines_of(LineList *lines, const Sum *sum)
         lines->sorted = true;
     }
     Line *first = std::lower_bound(lines->items, end, sum,
-                                         [](const Line &line, const Sum *key) { return line.sum < key; });
+                                   [](const Line &line, const Sum *key) { return line.sum < key; });
     Line *last = first;
     while (last != end && last->sum == sum)
         last++;
     return std::span<Line>(first, last);
-}
-
-// Carried lines ------------------------------------------------------------------------------------------------------
-
-namespace {
-
-// As rare as carried credits are. Taken lines stay in the list, so that an aborted subtransaction gives them back.
-struct CarriedLine {
-    CarriedLine *next;
-    int nest_level;
-    int taken_level;               // 0: not taken
-    const SubscriptionShape *shape;
-    Datum id;
-    Datum member;
-    Line line;
-};
-static_assert(Pod<CarriedLine>);
-
-CarriedLine *carried_lines = nullptr;   // newest first, in TopTransactionContext
-
-bool is_of(const CarriedLine &carried, const SubscriptionShape &shape, const Sum &sum)
-{
-    return carried.taken_level == 0 && carried.shape->relation == shape.relation &&
-           equal_keys(shape.id_key, carried.id, sum.id) &&
-           (!shape.by_member || equal_keys(shape.member_key, carried.member, sum.member));
-}
-
-}  // namespace
-
-void carry_lines(const SubscriptionShape &shape, const Sum &sum, std::span<Line> lines)
-{
-    MemoryContext caller = MemoryContextSwitchTo(TopTransactionContext);
-    for (const Line &line : lines) {
-        auto *carried = static_cast<CarriedLine *>(palloc0(sizeof(CarriedLine)));
-        carried->next = carried_lines;
-        carried->nest_level = GetCurrentTransactionNestLevel();
-        carried->shape = &shape;
-        carried->id = datumCopy(sum.id, shape.id_key.by_value, shape.id_key.length);
-        if (shape.by_member)
-            carried->member = datumCopy(sum.member, shape.member_key.by_value, shape.member_key.length);
-        carried->line = line;
-        carried->line.session = line.session == nullptr ? nullptr : pstrdup(line.session);
-        carried_lines = carried;
-    }
-    MemoryContextSwitchTo(caller);
-}
-
-std::span<Line> with_carried(const SubscriptionShape &shape, const Sum &sum, std::span<Line> lines)
-{
-    size_t count = 0;
-    for (const CarriedLine *carried = carried_lines; carried != nullptr; carried = carried->next)
-        count += is_of(*carried, shape, sum);
-    if (count == 0)
-        return lines;
-    auto *all = static_cast<Line *>(palloc_extended(sizeof(Line) * (lines.size() + count), MCXT_ALLOC_HUGE));
-    std::copy(lines.begin(), lines.end(), all);
-    size_t place = lines.size();
-    for (CarriedLine *carried = carried_lines; carried != nullptr; carried = carried->next) {
-        if (!is_of(*carried, shape, sum))
-            continue;
-        all[place++] = carried->line;
-        carried->taken_level = GetCurrentTransactionNestLevel();
-    }
-    std::sort(all, all + place, by_number);
-    return std::span<Line>(all, place);
 }
 
 void order_lines(std::span<Line> lines, int64_t balance)
@@ -147,27 +63,82 @@ void order_lines(std::span<Line> lines, int64_t balance)
     }
 }
 
-void forget_carried_lines()
+void restart_line_numbers()
 {
-    carried_lines = nullptr;       // their memory goes with the transaction's
     last_number = 0;
 }
 
-void commit_carried_lines(int level)
+// Writing ------------------------------------------------------------------------------------------------------------
+
+struct StatementLedger {
+    const SubscriptionShape *shape;
+    Ledger *ledger;                // opened for the first line
+};
+static_assert(Pod<StatementLedger>);
+
+StatementLedger *open_statement_ledger(const SubscriptionShape &shape)
 {
-    for (CarriedLine *carried = carried_lines; carried != nullptr; carried = carried->next) {
-        carried->nest_level = Min(carried->nest_level, level - 1);
-        carried->taken_level = Min(carried->taken_level, level - 1);
-    }
+    if (!OidIsValid(shape.ledger))
+        return nullptr;
+    auto *ledger = static_cast<StatementLedger *>(palloc0(sizeof(StatementLedger)));
+    ledger->shape = &shape;
+    return ledger;
 }
 
-void abort_carried_lines(int level)
+void close_statement_ledger(StatementLedger *ledger)
 {
-    while (carried_lines != nullptr && carried_lines->nest_level >= level)
-        carried_lines = carried_lines->next;
-    for (CarriedLine *carried = carried_lines; carried != nullptr; carried = carried->next)
-        if (carried->taken_level >= level)
-            carried->taken_level = 0;
+    if (ledger != nullptr && ledger->ledger != nullptr)
+        close_ledger(ledger->ledger);
+}
+
+namespace {
+
+Ledger *open_once(StatementLedger *ledger)
+{
+    if (ledger->ledger == nullptr)
+        ledger->ledger = open_ledger(*ledger->shape);
+    return ledger->ledger;
+}
+
+int64_t sum_of(std::span<const Line> lines)
+{
+    int64_t total = 0;
+    for (const Line &line : lines)
+        total += line.delta;
+    return total;
+}
+
+void write_account(StatementLedger *ledger, std::span<Line> lines, const Account &account, int64_t counter)
+{
+    order_lines(lines, counter);
+    int64_t balance = counter - sum_of(lines);
+    for (Line &line : lines) {
+        balance += line.delta;
+        write_entry(open_once(ledger), account, {line.session, line.delta, balance, line.cause});
+    }
+    if (!ledger->shape->plain)
+        flush_ledger(open_once(ledger));    // the next counter's triggers may write sessions
+}
+
+}  // namespace
+
+void write_lines(StatementLedger *ledger, std::span<Line> lines, TupleTableSlot *row, int64_t counter)
+{
+    if (ledger == nullptr || lines.empty())
+        return;
+    // As the subscription's own row writes its key: the sessions' may equal it without looking the same.
+    const SubscriptionShape &shape = *ledger->shape;
+    bool is_null;
+    const Datum id = slot_getattr(row, shape.id, &is_null);
+    write_account(ledger, lines, account_of(shape, id, slot_getattr(row, shape.member, &is_null)), counter);
+}
+
+void write_last_lines(StatementLedger *ledger, std::span<Line> lines, const Sum &sum)
+{
+    if (ledger == nullptr || lines.empty())
+        return;
+    const Account account = account_of(*ledger->shape, sum.id, sum.member);
+    write_account(ledger, lines, account, replay(open_once(ledger), account) + sum_of(lines));
 }
 
 }  // namespace sc

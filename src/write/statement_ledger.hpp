@@ -1,5 +1,6 @@
-// What the statements in progress will write to the ledger: a line for each session that changed what it holds, kept
-// until the counter of its subscription has been written. Only there where an attachment has a ledger. Writes nothing.
+// What a statement writes to the ledger: a line for each session that changed what it holds, noted at its event and
+// written once the counter of its subscription is, while that one's lock is held: no other transaction's line comes
+// between. Only if the attachment has a ledger.
 #pragma once
 
 #include "store/ledger.hpp"
@@ -8,16 +9,15 @@
 namespace sc {
 
 struct Line {
-    const Sum *sum;                // of the subscription
+    const Sum *sum;                // of the subscription; nullptr: the line is written
     const char *session;           // nullptr: it has no primary key any more
-    uint32 number;                 // in the order of the row events
-    int8_t delta;
+    int64_t delta;
+    uint32 number;                 // in the order of the row events of this transaction
     Cause cause;
-    bool departing;                // the session may have moved to another partition: then it arrives next
 };
-static_assert(Pod<Line> && sizeof(Line) == 24);
+static_assert(Pod<Line> && sizeof(Line) == 32);
 
-// The lines of one statement.
+// The lines of one statement for one attachment.
 struct LineList {
     Line *items;
     uint32 count;
@@ -27,27 +27,28 @@ struct LineList {
 static_assert(Pod<LineList>);
 
 // session and the list go with the context.
-void note_line(LineList *lines, MemoryContext context, const Sum *sum, const char *session, int delta, Cause cause,
-               bool departing);
+void note_line(LineList *lines, MemoryContext context, const Sum *sum, const char *session, int64_t delta, Cause cause);
 
-// The session that has departed has arrived: takes its last line back. nullptr: it held nothing.
-const Sum *take_departed(LineList *lines);
-
-// Those of one subscription, in order. Once asked, the list does not grow any more.
+// Those of one subscription, in order.
 std::span<Line> lines_of(LineList *lines, const Sum *sum);
 
-// Lines of a nested statement whose credits are carried to the enclosing one, see write/statements.hpp.
-void carry_lines(const SubscriptionShape &shape, const Sum &sum, std::span<Line> lines);
-
-// These lines and the carried ones of their subscription, which are carried no more.
-std::span<Line> with_carried(const SubscriptionShape &shape, const Sum &sum, std::span<Line> lines);
-
-// Puts lines that lead to that balance into an order in which it does not fall below 0 on the way, where it would.
+// Some order of lines that lead to that balance in which it does not fall below 0 on the way, if theirs is none.
 void order_lines(std::span<Line> lines, int64_t balance);
 
-// What (sub)transactions do to carried lines.
-void forget_carried_lines();
-void commit_carried_lines(int level);
-void abort_carried_lines(int level);
+// Numbers begin anew with each transaction.
+void restart_line_numbers();
+
+// Writing ------------------------------------------------------------------------------------------------------------
+
+// The ledger that a statement writes to; every function takes nullptr: then the attachment has none.
+struct StatementLedger;
+StatementLedger *open_statement_ledger(const SubscriptionShape &shape);
+void close_statement_ledger(StatementLedger *ledger);
+
+// The counter has become that: the lines lead to it. row is the subscription's, in any version.
+void write_lines(StatementLedger *ledger, std::span<Line> lines, TupleTableSlot *row, int64_t counter);
+
+// The subscription is gone, its counter with it: the lines go on where the last one ended.
+void write_last_lines(StatementLedger *ledger, std::span<Line> lines, const Sum &sum);
 
 }  // namespace sc

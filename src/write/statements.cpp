@@ -1,71 +1,111 @@
 // What the statements in progress will change, until each of them ends.
 #include "write/statements.hpp"
 
+#include <algorithm>
+
+#include "write/changed_keys.hpp"
 #include "write/link_cache.hpp"
-#include "store/subscription_row.hpp"
+#include "write/moved_row.hpp"
 
 namespace sc {
 
-Departure departed_before;
-Departure departed_after;
-
-struct Statement {
-    Statement *enclosing;          // the next in the list: of a lower depth, or of other subscriptions
-    int depth;
-    int nest_level;                // of the subtransaction that it runs in
-    Oid subscriptions;
-    Oid marker_relation;
-    ItemPointerData marker;
-    SumTable sums;
-    LineList lines;
-};
-static_assert(Pod<Statement>);
-
 namespace {
 
-Statement *statements = nullptr;   // innermost first
+Statement *statements = nullptr;   // innermost first: in the order of falling depths
 
 }  // namespace
 
-Statement *find_statement(int depth, Oid subscriptions)
+Statement *find_statement(int depth)
 {
     for (Statement *statement = statements; statement != nullptr; statement = statement->enclosing)
-        if (statement->depth == depth && statement->subscriptions == subscriptions)
+        if (statement->depth == depth)
             return statement;
     return nullptr;
 }
 
-Statement *open_statement(int depth, const Binding &binding, Oid relation, const ItemPointerData &marker)
+Statement *open_statement(int depth, TriggerData *data, bool single)
 {
+    Assert(find_statement(depth) == nullptr);
     // Goes with the subtransaction that the statement runs in, whatever becomes of it.
     MemoryContext context = AllocSetContextCreate(CurTransactionContext, "session_consistency statement",
                                                   ALLOCSET_DEFAULT_SIZES);
     auto *statement = static_cast<Statement *>(MemoryContextAllocZero(context, sizeof(Statement)));
     statement->depth = depth;
     statement->nest_level = GetCurrentTransactionNestLevel();
-    statement->subscriptions = binding.subscriptions.relation;
-    statement->marker_relation = relation;
-    statement->marker = marker;
-    statement->sums.context = context;
+    statement->command = statement_command();
+    statement->context = context;
+    statement->single = single;
+    statement->inserts_only = true;
     statement->enclosing = statements;
     statements = statement;
+    if (!single)
+        queue_end(statement, data);
     return statement;
 }
 
-bool is_marker(const Statement &statement, Oid relation, const ItemPointerData &row)
+// The server lets a trigger queue events while events are fired: AfterTriggerEndQuery() goes on until none is left, and
+// says that it may be called again for those "queued by the triggers". The copy of the trigger has neither a condition
+// nor a setting that could keep the event from being fired.
+void queue_end(Statement *statement, TriggerData *data)
 {
-    return statement.marker_relation == relation &&
-           ItemPointerEquals(const_cast<ItemPointer>(&statement.marker), const_cast<ItemPointer>(&row));
+    Trigger trigger = *data->tg_trigger;
+    trigger.tgenabled = TRIGGER_FIRES_ALWAYS;
+    trigger.tgqual = nullptr;
+    TriggerDesc triggers{};
+    triggers.triggers = &trigger;
+    triggers.numtriggers = 1;
+    triggers.trig_insert_after_row = true;
+    ResultRelInfo *target = makeNode(ResultRelInfo);
+    target->ri_RelationDesc = data->tg_relation;
+    target->ri_TrigDesc = &triggers;
+    statement->single = false;
+    statement->marker_trigger = trigger.tgoid;
+    statement->marker_relation = RelationGetRelid(data->tg_relation);
+    statement->marker = data->tg_trigslot->tts_tid;
+    // The executor state serves WHEN conditions alone, and the copy has none.
+    ExecARInsertTriggers(nullptr, target, data->tg_trigslot, NIL, nullptr);
 }
 
-SumTable *sums_of(Statement *statement)
+// No trigger sees two INSERT events of one row: the second one is the end of the statement.
+bool is_end(const Statement &statement, const TriggerData *data)
 {
-    return &statement->sums;
+    return !statement.single && TRIGGER_FIRED_BY_INSERT(data->tg_event) &&
+           statement.marker_trigger == data->tg_trigger->tgoid &&
+           statement.marker_relation == RelationGetRelid(data->tg_relation) &&
+           ItemPointerEquals(const_cast<ItemPointer>(&statement.marker), &data->tg_trigslot->tts_tid);
 }
 
-LineList *lines_of(Statement *statement)
+Part *find_part(const Statement &statement, Oid subscriptions)
 {
-    return &statement->lines;
+    for (Part *part = statement.parts; part != nullptr; part = part->next)
+        if (part->binding->subscriptions.relation == subscriptions)
+            return part;
+    return nullptr;
+}
+
+namespace {
+
+// One order for all statements, so that two of them that write the same attachments cannot deadlock.
+bool settles_before(const Binding &left, const Binding &right)
+{
+    return left.subscriptions.relation < right.subscriptions.relation;
+}
+
+}  // namespace
+
+Part *make_part(Statement *statement, const Binding &binding)
+{
+    if (Part *known = find_part(*statement, binding.subscriptions.relation))
+        return known;
+    auto *part = static_cast<Part *>(MemoryContextAllocZero(statement->context, sizeof(Part)));
+    part->binding = &binding;
+    part->sums.context = statement->context;
+    Part **place = &statement->parts;
+    while (*place != nullptr && settles_before(*(*place)->binding, binding))
+        place = &(*place)->next;
+    part->next = *place;
+    *place = part;
+    return part;
 }
 
 void detach_statement(Statement *statement)
@@ -80,100 +120,111 @@ void detach_statement(Statement *statement)
 
 void close_statement(Statement *statement)
 {
-    MemoryContextDelete(statement->sums.context);
-}
-
-// Carried credits ----------------------------------------------------------------------------------------------------
-
-namespace {
-
-// Rare: only triggers of the user's that write sessions while a statement on sessions is in progress make one. A list
-// of changes rather than one figure, so that an aborted subtransaction takes back just its own.
-struct Carried {
-    Carried *next;
-    int nest_level;
-    const SubscriptionShape *shape;   // bindings outlive the transaction that used them
-    Datum id;
-    Datum member;
-    int64_t credits;
-};
-static_assert(Pod<Carried>);
-
-Carried *carried = nullptr;        // newest first, in TopTransactionContext
-
-}  // namespace
-
-int64_t carried_credits(const SubscriptionShape &shape, Datum id, Datum member)
-{
-    int64_t sum = 0;
-    for (const Carried *entry = carried; entry != nullptr; entry = entry->next) {
-        if (entry->shape->relation == shape.relation && equal_keys(shape.id_key, entry->id, id) &&
-            (!shape.by_member || equal_keys(shape.member_key, entry->member, member)))
-            sum += entry->credits;
-    }
-    return sum;
-}
-
-void carry_credits(const SubscriptionShape &shape, Datum id, Datum member, int64_t credits)
-{
-    if (credits == 0)
-        return;
-    MemoryContext caller = MemoryContextSwitchTo(TopTransactionContext);
-    auto *entry = static_cast<Carried *>(palloc0(sizeof(Carried)));
-    entry->next = carried;
-    entry->nest_level = GetCurrentTransactionNestLevel();
-    entry->shape = &shape;
-    entry->id = datumCopy(id, shape.id_key.by_value, shape.id_key.length);
-    if (shape.by_member)
-        entry->member = datumCopy(member, shape.member_key.by_value, shape.member_key.length);
-    entry->credits = credits;
-    carried = entry;
-    MemoryContextSwitchTo(caller);
+    MemoryContextDelete(statement->context);
 }
 
 int64_t enclosing_credits(int depth, const SubscriptionShape &shape, Datum id, Datum member)
 {
-    int64_t sum = 0;
-    for (Statement *statement = statements; statement != nullptr; statement = statement->enclosing) {
-        if (statement->depth >= depth || statement->subscriptions != shape.relation)
+    int64_t credits = 0;
+    for (const Statement *statement = statements; statement != nullptr; statement = statement->enclosing) {
+        if (statement->depth >= depth)
             continue;
-        if (const Sum *known = find_sum(statement->sums, shape, id, member))
-            sum += known->credits.used;
+        const Part *part = find_part(*statement, shape.relation);
+        const Sum *known =
+            part == nullptr ? nullptr : find_sum(part->sums, shape, id, member, count_changed_keys());
+        if (known != nullptr)
+            credits += added_by(*known).used;
     }
-    return sum;
+    return credits;
 }
 
-// Departures ---------------------------------------------------------------------------------------------------------
+// Owed credits -------------------------------------------------------------------------------------------------------
 
 namespace {
 
-CommandId statement_command()
+// Rare: only triggers of the user's that write sessions while a statement on sessions is in progress make one. What is
+// taken stays in the list, so that an aborted subtransaction owes it again.
+struct Owed {
+    Owed *next;
+    int nest_level;
+    int taken_level;                  // 0: not taken
+    const SubscriptionShape *shape;   // bindings outlive the transaction that used them
+    Datum id;
+    Datum member;
+    int64_t credits;
+    std::span<const Line> lines;
+};
+static_assert(Pod<Owed>);
+
+Owed *owed_list = nullptr;            // newest first, in TopTransactionContext
+
+bool is_of(const Owed &owed, const SubscriptionShape &shape, Datum id, Datum member)
 {
-    return ActiveSnapshotSet() ? GetActiveSnapshot()->curcid : InvalidCommandId;
+    return owed.taken_level == 0 && owed.shape->relation == shape.relation && equal_keys(shape.id_key, owed.id, id) &&
+           (!shape.by_member || equal_keys(shape.member_key, owed.member, member));
+}
+
+std::span<const Line> copy_lines(std::span<const Line> lines)
+{
+    auto *copies = static_cast<Line *>(palloc(sizeof(Line) * Max(lines.size(), size_t{1})));
+    for (size_t i = 0; i < lines.size(); i++) {
+        copies[i] = lines[i];
+        copies[i].session = lines[i].session == nullptr ? nullptr : pstrdup(lines[i].session);
+    }
+    return std::span<const Line>(copies, lines.size());
 }
 
 }  // namespace
 
-void arm(Departure *departure, int depth, const SubscriptionShape &shape)
+int64_t owed_credits(const SubscriptionShape &shape, Datum id, Datum member)
 {
-    *departure = Departure{};
-    departure->armed = true;
-    departure->depth = depth;
-    departure->nest_level = GetCurrentTransactionNestLevel();
-    departure->command = statement_command();
-    departure->subscriptions = shape.relation;
+    int64_t credits = 0;
+    for (const Owed *owed = owed_list; owed != nullptr; owed = owed->next)
+        if (is_of(*owed, shape, id, member))
+            credits += owed->credits;
+    return credits;
 }
 
-void disarm(Departure *departure, int depth)
+void owe(const SubscriptionShape &shape, const Sum &sum, std::span<const Line> lines)
 {
-    if (departure->depth >= depth)
-        departure->armed = false;
+    if (added_by(sum).used == 0 && lines.empty())
+        return;
+    MemoryContext caller = MemoryContextSwitchTo(TopTransactionContext);
+    auto *owed = static_cast<Owed *>(palloc0(sizeof(Owed)));
+    owed->next = owed_list;
+    owed->nest_level = GetCurrentTransactionNestLevel();
+    owed->shape = &shape;
+    owed->id = datumCopy(sum.id, shape.id_key.by_value, shape.id_key.length);
+    if (shape.by_member)
+        owed->member = datumCopy(sum.member, shape.member_key.by_value, shape.member_key.length);
+    owed->credits = added_by(sum).used;
+    owed->lines = copy_lines(lines);
+    owed_list = owed;
+    MemoryContextSwitchTo(caller);
 }
 
-bool is_armed(const Departure &departure, int depth, const SubscriptionShape &shape)
+std::span<Line> take_owed(const SubscriptionShape &shape, const Sum &sum, std::span<Line> lines)
 {
-    return departure.armed && departure.depth == depth && departure.command == statement_command() &&
-           departure.subscriptions == shape.relation;
+    size_t count = lines.size();
+    bool found = false;
+    for (const Owed *owed = owed_list; owed != nullptr; owed = owed->next) {
+        if (!is_of(*owed, shape, sum.id, sum.member))
+            continue;
+        count += owed->lines.size();
+        found = true;
+    }
+    if (!found)
+        return lines;
+    auto *all = static_cast<Line *>(palloc_extended(sizeof(Line) * Max(count, size_t{1}), MCXT_ALLOC_HUGE));
+    Line *end = std::copy(lines.begin(), lines.end(), all);
+    for (Owed *owed = owed_list; owed != nullptr; owed = owed->next) {
+        if (!is_of(*owed, shape, sum.id, sum.member))
+            continue;
+        end = std::copy(owed->lines.begin(), owed->lines.end(), end);
+        owed->taken_level = GetCurrentTransactionNestLevel();
+    }
+    std::sort(all, end, [](const Line &left, const Line &right) { return left.number < right.number; });
+    return std::span<Line>(all, end);
 }
 
 // Transactions -------------------------------------------------------------------------------------------------------
@@ -183,10 +234,10 @@ namespace {
 void forget_everything()
 {
     statements = nullptr;          // their memory goes with the transaction's
-    carried = nullptr;
-    forget_carried_lines();
-    departed_before.armed = false;
-    departed_after.armed = false;
+    owed_list = nullptr;
+    restart_line_numbers();
+    forget_changed_keys();
+    forget_moving_rows();
     forget_replaced_bindings();
     end_link_cache();
 }
@@ -196,11 +247,11 @@ void require_settled()
 {
     if (statements != nullptr)
         elog(ERROR, "a statement on sessions ended without charging its subscriptions");
-    for (const Carried *entry = carried; entry != nullptr; entry = entry->next) {
-        if (carried_credits(*entry->shape, entry->id, entry->member) == 0)
+    for (const Owed *owed = owed_list; owed != nullptr; owed = owed->next) {
+        if (owed_credits(*owed->shape, owed->id, owed->member) == 0)
             continue;
         ereport(ERROR, errcode(ERRCODE_CHECK_VIOLATION),
-                errmsg("a counter of relation \"%s\" would fall below 0", get_rel_name(entry->shape->relation)),
+                errmsg("a counter of relation \"%s\" would fall below 0", get_rel_name(owed->shape->relation)),
                 errdetail("A trigger gave back more credits than the subscription had in use."),
                 errhint("Its counter is lower than its sessions: session_consistency.check_counts() shows by how "
                         "much."));
@@ -224,27 +275,40 @@ void on_transaction(XactEvent event, void *)
     }
 }
 
+void end_subtransaction(int level)
+{
+    for (Owed *owed = owed_list; owed != nullptr; owed = owed->next) {
+        owed->nest_level = Min(owed->nest_level, level - 1);
+        owed->taken_level = Min(owed->taken_level, level - 1);
+    }
+    commit_changed_keys(level);
+}
+
+void abort_subtransaction(int level)
+{
+    while (statements != nullptr && statements->nest_level >= level)
+        statements = statements->enclosing;
+    while (owed_list != nullptr && owed_list->nest_level >= level)
+        owed_list = owed_list->next;
+    for (Owed *owed = owed_list; owed != nullptr; owed = owed->next)
+        if (owed->taken_level >= level)
+            owed->taken_level = 0;
+    abort_changed_keys(level);
+    abort_moving_rows(level);
+}
+
 void on_subtransaction(SubXactEvent event, SubTransactionId, SubTransactionId, void *)
 {
     const int level = GetCurrentTransactionNestLevel();
-    if (event == SUBXACT_EVENT_COMMIT_SUB) {
-        for (Carried *entry = carried; entry != nullptr; entry = entry->next)
-            entry->nest_level = Min(entry->nest_level, level - 1);
-        commit_carried_lines(level);
-    } else if (event == SUBXACT_EVENT_ABORT_SUB) {
-        while (statements != nullptr && statements->nest_level >= level)
-            statements = statements->enclosing;
-        while (carried != nullptr && carried->nest_level >= level)
-            carried = carried->next;
-        abort_carried_lines(level);
-        for (Departure *departure : {&departed_before, &departed_after})
-            departure->armed = departure->armed && departure->nest_level < level;
-    }
+    if (event == SUBXACT_EVENT_COMMIT_SUB)
+        end_subtransaction(level);
+    else if (event == SUBXACT_EVENT_ABORT_SUB)
+        abort_subtransaction(level);
 }
 
 }  // namespace
 
-void init_pending_charges()
+void init_statements()
 {
     RegisterXactCallback(on_transaction, nullptr);
     RegisterSubXactCallback(on_subtransaction, nullptr);

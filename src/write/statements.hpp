@@ -1,64 +1,108 @@
-// What the statements in progress will change, until each of them ends: sums by subscription, kept by trigger depth.
-// The state of the backend lives here, and is forgotten when a (sub)transaction aborts. Judges nothing.
+// What the statements in progress will change, until each of them ends: one for each trigger depth, with a part for each
+// attachment that it touches. The state of the backend lives here, and is forgotten when a (sub)transaction aborts.
+// Judges and writes nothing.
 #pragma once
 
-#include "catalog/binding.hpp"
+#include "store/session_row.hpp"
+#include "write/changed_keys.hpp"
 #include "write/statement_ledger.hpp"
 
 namespace sc {
 
-struct Statement;
+// The row of a partition that an UPDATE moves to another one, between its AFTER DELETE and its AFTER INSERT event. The
+// next event of its part says what it was: an INSERT is its arrival, anything else makes it a deletion.
+struct DepartedRow {
+    Relation relation;         // where it was; open as long as the statement runs. nullptr: there is none
+    const Binding *binding;
+    SessionRow row;            // copied
+    CommandId stored;          // by which command of this transaction; InvalidCommandId: before it
+    const char *session;       // what the ledger calls it; nullptr without a ledger
+};
+static_assert(Pod<DepartedRow>);
 
-// The statement of that trigger depth that writes sessions of these subscriptions; nullptr: none so far.
-Statement *find_statement(int depth, Oid subscriptions);
+// A subscription that the statement has deleted, or that it has given another member or key: no session may be left
+// behind, see subscription_in_use.hpp.
+struct Departure {
+    Departure *next;
+    enum class Kind : uint8_t { deleted, other_member, other_key } kind;
+    Key key;                   // as sessions call it that are left behind
+    Datum member;              // the new one, if it has one
+    bool has_member;
+    int64_t held;              // by sessions that have not given it back so far; of a deleted one
+};
+static_assert(Pod<Departure>);
 
-// Opens one. marker is the row whose event has queued the statement's end, see write/charge_sessions.cpp.
-Statement *open_statement(int depth, const Binding &binding, Oid relation, const ItemPointerData &marker);
-bool is_marker(const Statement &statement, Oid relation, const ItemPointerData &row);
+// A stored session whose link is not right yet: it is looked at again when the statement ends.
+struct Unplaced {
+    Unplaced *next;
+    Oid relation;
+    const Binding *binding;
+    ItemPointerData place;
+    std::optional<Datum> lost; // the link that NULL was written over
+};
+static_assert(Pod<Unplaced>);
 
-// What it adds, by subscription.
-SumTable *sums_of(Statement *statement);
+// What one statement does to one attachment.
+struct Part {
+    Part *next;                // in the order in which they are settled
+    const Binding *binding;    // of a trigger of its sessions; they all lead to the same subscriptions
+    SumTable sums;
+    LineList lines;
+    DepartedRow departed;
+    Departure *departures;
+    Unplaced *unplaced;
+};
+static_assert(Pod<Part>);
 
-// What it will write to the ledger.
-LineList *lines_of(Statement *statement);
+struct Statement {
+    Statement *enclosing;      // of a lower depth
+    int depth;
+    int nest_level;            // of the subtransaction that it runs in
+    CommandId command;         // that writes its rows
+    MemoryContext context;
+    bool single;               // the client's INSERT of one row: it ends with that row's last trigger
+    bool inserts_only;         // so far
+    int postponed;             // how often its end has been put off, see settle_statement.hpp
+    Oid marker_trigger;        // the event that is its end: this trigger, for this row, as an INSERT
+    Oid marker_relation;
+    ItemPointerData marker;
+    Part *parts;               // searched links before given ones, then by the subscriptions
+};
+static_assert(Pod<Statement>);
+
+// The statement of that trigger depth; nullptr: none so far.
+Statement *find_statement(int depth);
+
+// Opens one at the event at hand, and queues its end unless it is single.
+Statement *open_statement(int depth, TriggerData *data, bool single);
+
+// Queues the end of the statement behind all events that are queued by now.
+void queue_end(Statement *statement, TriggerData *data);
+
+// True if the event is the one that queue_end() has queued.
+bool is_end(const Statement &statement, const TriggerData *data);
+
+// What the statement does to the attachment of that binding.
+Part *find_part(const Statement &statement, Oid subscriptions);
+Part *make_part(Statement *statement, const Binding &binding);
 
 // Takes the statement off the list; its memory goes with close_statement().
 void detach_statement(Statement *statement);
 void close_statement(Statement *statement);
 
-// Credits that a nested statement returned before the enclosing one had been charged for them, or took from what the
-// enclosing one is about to return. They are settled when the enclosing statement ends.
-int64_t carried_credits(const SubscriptionShape &shape, Datum id, Datum member);
-void carry_credits(const SubscriptionShape &shape, Datum id, Datum member, int64_t credits);
-
 // What the enclosing statements in progress are about to add to the subscription, as far as it is known by now.
 int64_t enclosing_credits(int depth, const SubscriptionShape &shape, Datum id, Datum member);
 
-// A row that moves between partitions is one row: what it was before, so that its arrival is judged as an update. The
-// BEFORE triggers note an update that may move its row, the AFTER triggers the delete of a row that has moved.
-struct Departure {
-    bool armed;
-    int depth;
-    int nest_level;            // of the subtransaction that its statement runs in
-    CommandId command;         // that its statement's snapshot sees: the next statement has another one
-    Oid subscriptions;
-    Oid partition;             // where it was
-    ItemPointerData place;
-    Session session;
-    uint32 member_hash;
-    uint32 link_hash;
-};
-static_assert(Pod<Departure>);
-extern Departure departed_before;
-extern Departure departed_after;
+// What nested statements could not settle, since an enclosing one had not been charged yet for the same row, or had not
+// given back what they take. It is settled by whoever writes that counter next, with its lines of the ledger, all of it
+// or nothing. The transaction cannot commit before.
+int64_t owed_credits(const SubscriptionShape &shape, Datum id, Datum member);
+void owe(const SubscriptionShape &shape, const Sum &sum, std::span<const Line> lines);
 
-// Notes one of the statement at hand; forgets that of its depth, or of one that has ended, and leaves that of an
-// enclosing statement; true where there is one of the statement at hand.
-void arm(Departure *departure, int depth, const SubscriptionShape &shape);
-void disarm(Departure *departure, int depth);
-bool is_armed(const Departure &departure, int depth, const SubscriptionShape &shape);
+// It is settled now: it is owed no more. Returns the given lines and the owed ones, in the order of their events.
+std::span<Line> take_owed(const SubscriptionShape &shape, const Sum &sum, std::span<Line> lines);
 
 // Registers the transaction callbacks.
-void init_pending_charges();
+void init_statements();
 
 }  // namespace sc

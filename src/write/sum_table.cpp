@@ -3,13 +3,24 @@
 
 #include <bit>
 
-#include "store/subscription_row.hpp"
-
 namespace sc {
 
 namespace {
 
 constexpr uint32 first_chunk = 8;    // sums in the first chunk, which are searched one after the other
+
+uint32 hash_value(const KeyType &key, Datum value)
+{
+    return DatumGetUInt32(FunctionCall1Coll(const_cast<FmgrInfo *>(&key.hash), key.collation, value));
+}
+
+}  // namespace
+
+uint32 hash_key(const SubscriptionShape &shape, Datum id, Datum member)
+{
+    const uint32 hash = hash_value(shape.id_key, id);
+    return shape.by_member ? hash_combine(hash, hash_value(shape.member_key, member)) : hash;
+}
 
 Sum &sum_at(const SumTable &table, uint32 number)
 {
@@ -18,20 +29,20 @@ Sum &sum_at(const SumTable &table, uint32 number)
     return table.chunks[chunk][number - first_chunk * ((uint32{1} << chunk) - 1)];
 }
 
-uint32 hash_value(const KeyType &key, Datum value)
-{
-    return DatumGetUInt32(FunctionCall1Coll(const_cast<FmgrInfo *>(&key.hash), key.collation, value));
-}
+namespace {
 
-uint32 hash_key(const SubscriptionShape &shape, Datum id, Datum member)
-{
-    const uint32 hash = hash_value(shape.id_key, id);
-    return shape.by_member ? hash_combine(hash, hash_value(shape.member_key, member)) : hash;
-}
+// What is looked for. Keys that have followed other changes than this one may be those of another subscription.
+struct Wanted {
+    uint32 hash;
+    Datum id;
+    Datum member;
+    uint32 changed_keys;
+};
 
-bool is_key(const Sum &sum, const SubscriptionShape &shape, uint32 hash, Datum id, Datum member)
+bool is_key(const Sum &sum, const SubscriptionShape &shape, const Wanted &wanted)
 {
-    return sum.hash == hash && equal_keys(shape.id_key, sum.id, id) &&
+    const auto &[hash, id, member, changed_keys] = wanted;
+    return sum.hash == hash && sum.changed_keys == changed_keys && equal_keys(shape.id_key, sum.id, id) &&
            (!shape.by_member || equal_keys(shape.member_key, sum.member, member));
 }
 
@@ -57,17 +68,17 @@ void grow_slots(SumTable *table)
         occupy(*table, sum_at(*table, number).hash, number);
 }
 
-Sum *find_hashed(const SumTable &table, const SubscriptionShape &shape, uint32 hash, Datum id, Datum member)
+Sum *find_hashed(const SumTable &table, const SubscriptionShape &shape, const Wanted &wanted)
 {
     if (table.slot_count == 0) {
         for (uint32 number = 0; number < table.count; number++)
-            if (Sum &sum = sum_at(table, number); is_key(sum, shape, hash, id, member))
+            if (Sum &sum = sum_at(table, number); is_key(sum, shape, wanted))
                 return &sum;
         return nullptr;
     }
-    uint32 slot = hash & (table.slot_count - 1);
+    uint32 slot = wanted.hash & (table.slot_count - 1);
     for (; table.slots[slot] != 0; slot = (slot + 1) & (table.slot_count - 1))
-        if (Sum &sum = sum_at(table, table.slots[slot] - 1); is_key(sum, shape, hash, id, member))
+        if (Sum &sum = sum_at(table, table.slots[slot] - 1); is_key(sum, shape, wanted))
             return &sum;
     return nullptr;
 }
@@ -91,15 +102,15 @@ Datum keep_value(const SumTable &table, const KeyType &key, Datum value)
     return copy;
 }
 
-Sum *find_sum(const SumTable &table, const SubscriptionShape &shape, Datum id, Datum member)
+Sum *find_sum(const SumTable &table, const SubscriptionShape &shape, Datum id, Datum member, uint32 changed_keys)
 {
-    return find_hashed(table, shape, hash_key(shape, id, member), id, member);
+    return find_hashed(table, shape, {hash_key(shape, id, member), id, member, changed_keys});
 }
 
-Sum &make_sum(SumTable *table, const SubscriptionShape &shape, Datum id, Datum member)
+Sum &make_sum(SumTable *table, const SubscriptionShape &shape, Datum id, Datum member, uint32 changed_keys)
 {
     const uint32 hash = hash_key(shape, id, member);
-    if (Sum *found = find_hashed(*table, shape, hash, id, member))
+    if (Sum *found = find_hashed(*table, shape, {hash, id, member, changed_keys}))
         return *found;
     grow_slots(table);
     const uint32 number = table->count;
@@ -112,6 +123,7 @@ Sum &make_sum(SumTable *table, const SubscriptionShape &shape, Datum id, Datum m
     sum.id = keep_value(*table, shape.id_key, id);
     sum.member = shape.by_member ? keep_value(*table, shape.member_key, member) : Datum{0};
     sum.hash = hash;
+    sum.changed_keys = changed_keys;
     table->count++;
     if (table->slot_count != 0)
         occupy(*table, hash, number);

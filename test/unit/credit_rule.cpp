@@ -18,7 +18,8 @@ bool holds(Session session, int64_t used, int64_t scheduled)
 bool fine(const Change &change)
 {
     const Judgement judgement = judge(change);
-    return !judgement.member && !judgement.missing_link && !judgement.needless_link && !judgement.moved_member;
+    return !judgement.member && !judgement.missing_link && !judgement.needless_link && !judgement.moved_member &&
+           !judgement.emptied_link;
 }
 
 void test_holding()
@@ -28,24 +29,31 @@ void test_holding()
     ok(holds(cancelled, 0, 0), "R6 a cancelled session holds none");
     ok(holds(linked_trial, 0, 0), "R8 a session of another type holds none");
     ok(holds(unlinked, 0, 0), "a session without a link holds none");
+    ok(holds(workshop, 2, 2), "a session holds what it costs");
+    ok(holds(free_booked, 0, 0) && !counted(free_booked), "one that costs nothing holds nothing");
     ok(counted(unlinked) && !counted(cancelled) && !counted(trial), "only a consuming one can be counted");
 }
 
 void test_linking()
 {
     ok(fill_link(inserted(unlinked)) == Fill::look_up, "R1 a new session is linked");
-    ok(fill_link(inserted(cancelled_unlinked)) == Fill::look_up, "R1 a new session is linked, cancelled or not");
+    ok(fill_link(inserted(cancelled_unlinked)) == Fill::keep, "R1 what holds no credit needs no link");
     ok(fill_link(inserted(booked)) == Fill::keep, "a link that the writer gives is kept");
     ok(fill_link(inserted(trial)) == Fill::keep, "R8 a new trial session has no link");
     ok(fill_link(inserted(linked_trial)) == Fill::clear, "R8 a link of a trial session is cleared");
     ok(fill_link(updated(booked, linked_trial)) == Fill::clear, "R8 a session that turns into a trial loses its link");
     ok(fill_link(updated(trial, unlinked)) == Fill::look_up, "R1 a session that starts to be consuming is linked");
+    ok(fill_link(updated(trial, cancelled_unlinked)) == Fill::keep, "R1 unless it holds no credit");
+    ok(fill_link(inserted(free_unlinked)) == Fill::keep, "R1 a session that costs nothing needs no link");
     ok(fill_link(updated(cancelled_unlinked, unlinked)) == Fill::look_up, "R1 so is one that starts to hold a credit");
     ok(fill_link(updated(unlinked, done_unlinked)) == Fill::keep, "a legacy one without a link may be completed");
     ok(fill_link(updated(unlinked, cancelled_unlinked)) == Fill::keep, "a legacy one may be cancelled");
     ok(fill_link(updated(booked, booked, false, true)) == Fill::look_up, "R7 a changed member links anew");
     ok(fill_link(updated(booked, booked, false, false)) == Fill::keep, "R7 unless the writer changed the link, too");
-    ok(fill_link(updated(booked, unlinked, true, false)) == Fill::look_up, "a link that is emptied is looked up again");
+    ok(fill_link(updated(cancelled, cancelled, false, true)) == Fill::clear_unfit, "R7 one that holds nothing loses it");
+    ok(fill_link(updated(booked, unlinked, true, false)) == Fill::put_back, "R1 a link that is emptied is put back");
+    ok(fill_link(updated(cancelled, cancelled_unlinked, true, false)) == Fill::put_back, "R6 a cancelled one's, too");
+    ok(fill_link(updated(booked, unlinked, false, false)) == Fill::look_up, "R7 with another member it is looked up");
     ok(fill_link(updated(cancelled, booked)) == Fill::keep, "R6 un-cancelling keeps the link");
 }
 
@@ -61,6 +69,8 @@ void test_judging()
     ok(fine(updated(done_unlinked, cancelled_unlinked)), "cancelling a legacy session is not judged");
     ok(judge(inserted(unlinked)).missing_link, "R1 a consuming session that nothing linked is refused");
     ok(judge(updated(trial, unlinked)).missing_link, "R1 so is one that starts to be consuming");
+    ok(fine(inserted(cancelled_unlinked)), "R1 what holds no credit never fails for want of a link");
+    ok(judge(updated(booked, unlinked, true, false)).emptied_link, "R1 a link that another trigger took away is missed");
     ok(judge(inserted(linked_trial)).needless_link, "R8 a trial session that something linked is refused");
     ok(fine(updated(linked_trial, linked_trial)), "R8 a legacy trial with a link may be written");
     ok(judge(updated(booked, booked, false, true)).moved_member, "R7 a changed member must not keep the link");

@@ -15,6 +15,10 @@ inline constexpr Session cancelled_unlinked{true, false, Status::none};
 inline constexpr Session trial{false, false, Status::scheduled};
 inline constexpr Session linked_trial{false, true, Status::scheduled};
 
+inline constexpr Session workshop{true, true, Status::scheduled, 2};
+inline constexpr Session free_booked{true, true, Status::scheduled, 0};
+inline constexpr Session free_unlinked{true, false, Status::scheduled, 0};
+
 constexpr Change inserted(Session after)
 {
     return {std::nullopt, after, false, false};

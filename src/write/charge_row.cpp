@@ -1,0 +1,264 @@
+// What one stored row changes.
+#include "write/charge_row.hpp"
+
+#include "store/ledger_names.hpp"
+#include "write/changed_keys.hpp"
+#include "write/mend_link.hpp"
+#include "write/session_errors.hpp"
+
+namespace sc {
+
+namespace {
+
+// The key of the subscription that the session is linked to; absent if it leads nowhere, as a composite key with a NULL.
+std::optional<Key> key_of(const Binding &binding, const SessionRow &row)
+{
+    const std::optional<Datum> id = link_key(binding, row);
+    const std::optional<Datum> member = member_key(binding, row);
+    if (!id || (binding.subscriptions.by_member && !member))
+        return std::nullopt;
+    return Key{*id, member.value_or(Datum{0})};
+}
+
+Sum &sum_of(Part *part, const Binding &binding, const Key &key, CommandId stored)
+{
+    const SubscriptionShape &shape = binding.subscriptions;
+    const uint32 changed = count_changed_keys();
+    const Key present = changed == 0 ? key : follow_key(shape, key, stored);
+    return make_sum(&part->sums, shape, present.id, present.member, changed);
+}
+
+// The sum of the subscription whose credits the row held, or holds; nullptr: of none.
+Sum *find_charged(Part *part, const Binding &binding, const Version *version)
+{
+    if (version == nullptr || held(version->row.session).used == 0)
+        return nullptr;
+    const std::optional<Key> key = key_of(binding, version->row);
+    return key ? &sum_of(part, binding, *key, version->stored) : nullptr;
+}
+
+// A composite foreign key would refuse another member's subscription before the statement ends, as if it did not
+// exist: told apart here, before the server's own trigger fires, under the lock that it takes next.
+void verify_composite(const Reader &reader, const Sum &sum, Datum member)
+{
+    const SubscriptionShape &shape = reader.binding->subscriptions;
+    Relation subscriptions = table_open(shape.relation, RowShareLock);
+    push_newest_snapshot();
+    Cursor cursor = open_cursor(subscriptions, shape);
+    TupleTableSlot *row = find_subscription(cursor, sum.id, sum.member);
+    if (row != nullptr)
+        row = lock_found(cursor, LockTupleKeyShare);
+    bool fits = false;
+    if (row != nullptr) {
+        const Subscription subscription = read_subscription(shape, row);
+        fits = !subscription.member_is_null && equal_keys(shape.member_key, subscription.member, member);
+    }
+    close_cursor(cursor);
+    PopActiveSnapshot();
+    if (!fits && subscription_exists(subscriptions, shape, sum.id))
+        raise_foreign(reader, sum.id, member);
+    table_close(subscriptions, NoLock);
+}
+
+// Notes that a session was linked, so that its subscription is locked and its member judged.
+void add_link(Part *part, const SessionChange &change, const Version &after)
+{
+    const Binding &binding = *change.binding;
+    const SubscriptionShape &shape = binding.subscriptions;
+    const Reader reader{change.relation, &binding, GetUserId()};
+    const std::optional<Datum> id = link_key(binding, after.row);
+    const std::optional<Datum> member = member_key(binding, after.row);
+    if (!id)
+        return;                // no subscription can have that key; the foreign key says so
+    if (!member && shape.by_member)
+        raise_foreign(reader, *id, member);
+    Sum &sum = sum_of(part, binding, {*id, member.value_or(Datum{0})}, after.stored);
+    if (shape.by_member && !sum.verified) {
+        verify_composite(reader, sum, *member);
+        sum.verified = true;
+    }
+    if (!sum.linked) {
+        sum.linked = true;
+        sum.member_is_null = !member;
+        if (member && !shape.by_member)
+            sum.member = keep_value(part->sums, shape.member_key, *member);
+    } else if (sum.member_is_null != !member || (member && !equal_keys(shape.member_key, sum.member, *member))) {
+        sum.members_differ = true;
+    }
+}
+
+const char *session_name(const SessionChange &change, MemoryContext context)
+{
+    return change.session != nullptr ? change.session
+                                     : name_session(change.binding->sessions, change.row, context);
+}
+
+// Notes for the ledger what the session held and what it holds now: nothing if that is the same.
+void note_change(Part *part, const SessionChange &change, const Change &rule, const Sum *given, const Sum *taken)
+{
+    const int64_t before = given == nullptr ? 0 : held(*rule.before).used;
+    const int64_t after = taken == nullptr ? 0 : held(*rule.after).used;
+    const bool same = given == taken && before == after;
+    const std::optional<Cause> turned = same && taken != nullptr ? turned_because(rule) : std::nullopt;
+    if (same && !turned)
+        return;
+    MemoryContext context = part->sums.context;
+    const char *session = session_name(change, context);
+    if (turned) {
+        note_line(&part->lines, context, taken, session, 0, *turned);
+        return;
+    }
+    if (given != nullptr)
+        note_line(&part->lines, context, given, session, -before, given_because(rule));
+    if (taken != nullptr)
+        note_line(&part->lines, context, taken, session, after, taken_because(rule));
+}
+
+// Adds the change to the sums. linked: the subscription after is judged by the session's member.
+void add_change(Part *part, const SessionChange &change, const Change &rule, bool linked)
+{
+    const Binding &binding = *change.binding;
+    if (linked)
+        add_link(part, change, *change.after);
+    Sum *given = find_charged(part, binding, change.before);
+    if (given != nullptr) {
+        given->given += held(*rule.before);
+        given->own_rows |= change.before->stored != InvalidCommandId;
+    }
+    Sum *taken = find_charged(part, binding, change.after);
+    if (taken != nullptr)
+        taken->taken += held(*rule.after);
+    if (OidIsValid(binding.subscriptions.ledger))
+        note_change(part, change, rule, given, taken);
+}
+
+Change rule_of(const SessionChange &change)
+{
+    return change_between(change.binding->sessions, change.before == nullptr ? nullptr : &change.before->row,
+                          change.after == nullptr ? nullptr : &change.after->row);
+}
+
+// The link that NULL was written over.
+std::optional<Datum> lost_link(const SessionChange &change, const Judgement &judgement)
+{
+    return judgement.emptied_link ? std::optional(change.before->row.link) : std::nullopt;
+}
+
+void note_unplaced(Part *part, const SessionChange &change, std::optional<Datum> lost)
+{
+    const SessionShape &shape = change.binding->sessions;
+    MemoryContext caller = MemoryContextSwitchTo(part->sums.context);
+    auto *unplaced = static_cast<Unplaced *>(palloc0(sizeof(Unplaced)));
+    unplaced->next = part->unplaced;
+    unplaced->relation = RelationGetRelid(change.relation);
+    unplaced->binding = change.binding;
+    unplaced->place = change.place;
+    if (lost)
+        unplaced->lost = datumCopy(*lost, shape.link_by_value, shape.link_length);
+    part->unplaced = unplaced;
+    MemoryContextSwitchTo(caller);
+}
+
+// A row whose link was written anew by the extension, from what a trigger of the user's had made of it.
+void add_mending(Part *part, const StoredSession &session, const Mending &mending)
+{
+    const Version before{mending.before, mending.stored};
+    const Version after{mending.after, GetCurrentCommandId(false)};
+    TupleTableSlot *row = table_slot_create(session.relation, nullptr);
+    ItemPointerData place = session.place;
+    const bool found = table_tuple_fetch_row_version(session.relation, &place, SnapshotAny, row);
+    Assert(found);
+    (void) found;
+    const SessionChange change{session.relation, session.binding, &before, &after, place, row, nullptr};
+    add_change(part, change, rule_of(change), mending.after.session.linked);
+    ExecDropSingleTupleTableSlot(row);
+}
+
+// Charges the change with the link that the session gets, if it has to be put right. False if there was nothing to do.
+bool charge_mended(Part *part, const SessionChange &change, const Judgement &judgement)
+{
+    const bool wanted = judgement.missing_link || judgement.needless_link || judgement.emptied_link ||
+                        (judgement.moved_member && is_left_behind(*change.binding, change.after->row));
+    if (!wanted)
+        return false;
+    const StoredSession session{change.relation, change.binding, change.place};
+    const std::optional<Datum> lost = lost_link(change, judgement);
+    const Mending mending = mend_link(session, lost);
+    if (mending.mended == Mended::out_of_reach && !judgement.needless_link)
+        raise_out_of_reach(session, change.after->row);
+    if (mending.mended == Mended::unplaced) {
+        // A composite foreign key that is not deferrable is looked at next, and would say less.
+        if (change.after->row.session.linked && change.binding->subscriptions.by_member &&
+            !change.binding->link_deferrable)
+            raise_unplaced(session, change.after->row, lost);
+        note_unplaced(part, change, lost);
+    }
+    if (mending.mended != Mended::rewritten || !mending.is_event_row) {
+        add_change(part, change, rule_of(change), false);
+        if (mending.mended == Mended::rewritten)
+            add_mending(part, session, mending);
+        return true;
+    }
+    const Version after{mending.after, GetCurrentCommandId(false)};
+    SessionChange mended = change;
+    mended.after = &after;
+    add_change(part, mended, rule_of(mended), mending.after.session.linked);
+    return true;
+}
+
+}  // namespace
+
+bool matters(const Change &rule)
+{
+    const Judgement judgement = judge(rule);
+    return (rule.before && held(*rule.before).used != 0) || (rule.after && held(*rule.after).used != 0) ||
+           judgement.member || judgement.missing_link || judgement.needless_link || judgement.emptied_link;
+}
+
+void charge_change(Statement *statement, const SessionChange &change)
+{
+    Part *part = make_part(statement, *change.binding);
+    const Change rule = rule_of(change);
+    const Judgement judgement = judge(rule);
+    if (!charge_mended(part, change, judgement))
+        add_change(part, change, rule, judgement.member);
+}
+
+void charge_departed(Statement *statement, Part *part)
+{
+    const DepartedRow departed = part->departed;
+    if (departed.relation == nullptr)
+        return;
+    part->departed.relation = nullptr;
+    const Version before{departed.row, departed.stored};
+    charge_change(statement, {departed.relation, departed.binding, &before, nullptr, {}, nullptr, departed.session});
+}
+
+const Unplaced *place_again(Statement *statement, Part *part)
+{
+    Unplaced **link = &part->unplaced;
+    while (*link != nullptr) {
+        Unplaced *unplaced = *link;
+        Relation relation = table_open(unplaced->relation, NoLock);
+        const StoredSession session{relation, unplaced->binding, unplaced->place};
+        const Mending mending = mend_link(session, unplaced->lost);
+        if (mending.mended == Mended::rewritten)
+            add_mending(part, session, mending);
+        else if (mending.mended == Mended::fine && mending.after.session.linked)
+            add_mending(part, session, mending);   // it fits by now: its member is judged under the lock
+        table_close(relation, NoLock);
+        if (mending.mended == Mended::unplaced)
+            return unplaced;
+        *link = unplaced->next;
+    }
+    return nullptr;
+}
+
+void raise_still_unplaced(Part *, const Unplaced &unplaced)
+{
+    Relation relation = table_open(unplaced.relation, NoLock);
+    const StoredSession session{relation, unplaced.binding, unplaced.place};
+    raise_unplaced(session, mend_link(session, unplaced.lost).before, unplaced.lost);
+}
+
+}  // namespace sc
