@@ -93,7 +93,7 @@ const std::array<Category, 14> categories{
     Category{.family = Family::session,
              .code = "unlinked_session",
              .severity = "high",
-             .description = "A consuming session that counts and is linked to no subscription, though its member has some.",
+             .description = "A counted session that is linked to no subscription, though its member has some.",
              .recommendation = "Attach and call migrate, which attributes history; what it leaves needs a person.",
              .applies = "consuming AND counted AND NOT linked",
              .expected = "'a link'",

@@ -10,7 +10,7 @@ namespace sc {
 
 namespace {
 
-// The key of the subscription that the session is linked to; absent if it leads nowhere, as a composite key with a NULL.
+// The key of the subscription that the session is linked to; absent if it leads nowhere: a composite key with a NULL.
 std::optional<Key> key_of(const Binding &binding, const SessionRow &row)
 {
     const std::optional<Datum> id = link_key(binding, row);

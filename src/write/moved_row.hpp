@@ -1,6 +1,6 @@
-// What the BEFORE triggers of a statement remember of the row at hand. Two things come as two events: a row that moves to
-// another partition (an UPDATE, then an INSERT there), and an upsert (an INSERT that is proposed, then the UPDATE of the
-// row that is there already).
+// What the BEFORE triggers of a statement remember of the row at hand. Two things come as two events: a row that moves
+// to another partition (an UPDATE, then an INSERT there), and an upsert (an INSERT that is proposed, then the UPDATE of
+// the row that is there already).
 #pragma once
 
 #include "store/session_row.hpp"
