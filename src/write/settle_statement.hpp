@@ -1,5 +1,5 @@
-// The end of a statement that wrote sessions: everything that one query wrote, in all attachments, is judged and charged,
-// each subscription once and in one order for all statements.
+// The end of a statement that wrote sessions: everything that one query wrote, in all attachments, is judged and
+// charged, each subscription once and in one order for all statements.
 #pragma once
 
 #include "write/statements.hpp"
