@@ -8,25 +8,34 @@ namespace sc {
 
 namespace {
 
-HTAB *bindings = nullptr;          // trigger oid -> BindingSlot
-List *replaced = NIL;              // contexts of bindings that were rebuilt while a caller may still hold the old one
-
 struct BindingSlot {
     Oid trigger;
     Binding *binding;
 };
 
+// By the triggers' oids. Those of one relation that have the same arguments share one binding.
+struct Bindings {
+    HTAB *slots;
+    uint64 invalidations;      // that have arrived so far
+    bool any_invalid;          // since the last transaction ended
+    List *replaced;            // contexts of bindings that were built anew while a caller may still hold the old one
+};
+Bindings bindings;
+
 void invalidate(Datum, Oid relation)
 {
-    if (bindings == nullptr)
+    if (bindings.slots == nullptr)
         return;
+    bindings.invalidations++;
     HASH_SEQ_STATUS scan;
-    hash_seq_init(&scan, bindings);
+    hash_seq_init(&scan, bindings.slots);
     while (auto *slot = static_cast<BindingSlot *>(hash_seq_search(&scan))) {
         Binding *binding = slot->binding;
-        if (binding != nullptr && (relation == InvalidOid || relation == binding->subscriptions.relation ||
-                                   relation == binding->sessions.relation))
-            binding->valid = false;
+        if (binding == nullptr || (OidIsValid(relation) && relation != binding->subscriptions.relation &&
+                                   relation != binding->sessions.relation))
+            continue;
+        binding->valid = false;
+        bindings.any_invalid = true;
     }
 }
 
@@ -70,17 +79,24 @@ void require_countable_key(Relation relation, Binding *binding)
     ReleaseSysCache(tuple);
 }
 
-// True if no other attachment's charge trigger is sure to fire after this one for the same row.
-bool is_last_of_row(Relation relation, Oid own)
+std::span<char *const> arguments_of(const Trigger &trigger)
+{
+    return std::span<char *const>(trigger.tgargs, trigger.tgnargs);
+}
+
+// True if no other attachment's charge trigger is sure to fire after this attachment's for the same row.
+bool is_last_of_row(Relation relation, const Mapping &own)
 {
     const TriggerDesc *triggers = copy_triggers(relation);
     const Oid charge = trigger_function(function::charge);
     bool last = true;
     for (int i = 0; triggers != nullptr && i < triggers->numtriggers; i++) {
         const Trigger &trigger = triggers->triggers[i];
-        if (trigger.tgoid == own)
+        if (trigger.tgfoid != charge)
+            continue;
+        if (says_the_same(arguments_of(trigger), own))
             last = true;
-        else if (trigger.tgfoid == charge && trigger.tgqual == nullptr && trigger.tgnattr == 0 &&
+        else if (trigger.tgqual == nullptr && trigger.tgnattr == 0 &&
                  (trigger.tgenabled == TRIGGER_FIRES_ON_ORIGIN || trigger.tgenabled == TRIGGER_FIRES_ALWAYS))
             last = false;
     }
@@ -114,7 +130,7 @@ void fill_sessions_binding(Binding *binding, Relation relation, const Mapping &m
         raise_no_single_key(relation, mapping.subscription_column, several);
     binding->link_constraint = key->constraint;
     require_countable_key(relation, binding);
-    binding->is_last = is_last_of_row(relation, binding->trigger);
+    binding->is_last = is_last_of_row(relation, mapping);
     Relation subscriptions = table_open(key->subscriptions, AccessShareLock);
     require_trusted(relation, subscriptions);
     SubscriptionShape &shape = binding->subscriptions;
@@ -141,41 +157,124 @@ void fill_subscriptions_binding(Binding *binding, Relation relation, const Mappi
     binding->subscriptions = make_subscription_shape(relation, mapping);
 }
 
+// What a binding points to, in a context of its own. What was read to build it is a multiple of that.
+Words copy_words(const Words &words, MemoryContext context)
+{
+    Words copy = words;
+    auto *values = static_cast<Datum *>(palloc(sizeof(Datum) * Max(words.values.size(), size_t{1})));
+    for (size_t i = 0; i < words.values.size(); i++)
+        values[i] = datumCopy(words.values[i], words.by_value, words.length);
+    copy.values = std::span<const Datum>(values, words.values.size());
+    if (OidIsValid(words.equal.fn_oid))
+        fmgr_info_copy(&copy.equal, const_cast<FmgrInfo *>(&words.equal), context);
+    return copy;
+}
+
+void adopt_key(KeyType &key, MemoryContext context)
+{
+    for (FmgrInfo *function : {&key.equal, &key.hash, &key.compare})
+        if (OidIsValid(function->fn_oid)) {
+            const FmgrInfo built = *function;
+            fmgr_info_copy(function, const_cast<FmgrInfo *>(&built), context);
+        }
+}
+
+std::span<const NameColumn> copy_name(std::span<const NameColumn> name, MemoryContext context)
+{
+    auto *columns = static_cast<NameColumn *>(palloc(sizeof(NameColumn) * Max(name.size(), size_t{1})));
+    for (size_t i = 0; i < name.size(); i++) {
+        columns[i] = name[i];
+        fmgr_info_copy(&columns[i].output, const_cast<FmgrInfo *>(&name[i].output), context);
+    }
+    return std::span<const NameColumn>(columns, name.size());
+}
+
+Binding *copy_binding(const Binding &built)
+{
+    MemoryContext context =
+        AllocSetContextCreate(CacheMemoryContext, "session_consistency binding", 0, 2048, ALLOCSET_SMALL_MAXSIZE);
+    MemoryContext caller = MemoryContextSwitchTo(context);
+    auto *binding = static_cast<Binding *>(palloc(sizeof(Binding)));
+    *binding = built;
+    binding->context = context;
+    adopt_key(binding->subscriptions.id_key, context);
+    adopt_key(binding->subscriptions.member_key, context);
+    binding->subscriptions.active = copy_words(built.subscriptions.active, context);
+    binding->sessions.consuming = copy_words(built.sessions.consuming, context);
+    binding->sessions.scheduled = copy_words(built.sessions.scheduled, context);
+    binding->sessions.completed = copy_words(built.sessions.completed, context);
+    binding->sessions.name = copy_name(built.sessions.name, context);
+    MemoryContextSwitchTo(caller);
+    return binding;
+}
+
+// Reading the catalogs takes in what others have changed meanwhile: then what was read before is out of date, maybe, and
+// nobody would ever say so again.
 Binding *build(Relation relation, const Trigger *trigger, Fill_binding fill)
 {
-    // Built in a context of the caller's and handed over when complete, so that an error leaks nothing.
-    MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "session_consistency binding",
-                                                  ALLOCSET_SMALL_SIZES);
-    MemoryContext caller = MemoryContextSwitchTo(context);
-    auto *binding = static_cast<Binding *>(palloc0(sizeof(Binding)));
-    const Mapping mapping = parse_mapping(*trigger);
-    binding->trigger = trigger->tgoid;
-    binding->context = context;
-    binding->guard = guard_of(mapping);
-    fill(binding, relation, mapping);
-    binding->valid = true;
+    MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "session_consistency binding in the making",
+                                                  ALLOCSET_DEFAULT_SIZES);
+    MemoryContext caller = MemoryContextSwitchTo(scratch);
+    Binding built{};
+    uint64 before;
+    do {
+        CHECK_FOR_INTERRUPTS();
+        before = bindings.invalidations;
+        built = Binding{};
+        const Mapping mapping = parse_mapping(*trigger);
+        built.trigger = trigger->tgoid;
+        built.guard = guard_of(mapping);
+        fill(&built, relation, mapping);
+    } while (bindings.invalidations != before);
+    built.valid = true;
     MemoryContextSwitchTo(caller);
-    MemoryContextSetParent(context, CacheMemoryContext);
+    Binding *binding = copy_binding(built);
+    MemoryContextDelete(scratch);
     return binding;
+}
+
+// The binding of another trigger of the relation that says the same: what links a session and what charges it.
+Binding *find_shared(Relation relation, const Trigger &trigger)
+{
+    const TriggerDesc *triggers = copy_triggers(relation);
+    Mapping mapping{};
+    if (read_mapping(arguments_of(trigger), mapping) != nullptr)
+        return nullptr;
+    for (int i = 0; triggers != nullptr && i < triggers->numtriggers; i++) {
+        const Trigger &other = triggers->triggers[i];
+        const auto *slot =
+            static_cast<const BindingSlot *>(hash_search(bindings.slots, &other.tgoid, HASH_FIND, nullptr));
+        if (slot != nullptr && slot->binding != nullptr && slot->binding->valid && says_the_same(arguments_of(other), mapping))
+            return slot->binding;
+    }
+    return nullptr;
+}
+
+void let_go(Binding *binding)
+{
+    if (binding == nullptr || --binding->triggers > 0)
+        return;
+    MemoryContext caller = MemoryContextSwitchTo(TopMemoryContext);
+    bindings.replaced = lappend(bindings.replaced, binding->context);
+    MemoryContextSwitchTo(caller);
 }
 
 const Binding &find_or_build(Relation relation, const Trigger *trigger, Fill_binding fill)
 {
     bool found;
-    auto *slot = static_cast<BindingSlot *>(hash_search(bindings, &trigger->tgoid, HASH_ENTER, &found));
+    auto *slot = static_cast<BindingSlot *>(hash_search(bindings.slots, &trigger->tgoid, HASH_ENTER, &found));
     if (!found)
         slot->binding = nullptr;
     if (slot->binding != nullptr && slot->binding->valid)
         return *slot->binding;
-    Binding *built = build(relation, trigger, fill);
-    // Building may have looked at catalogs and invalidated; the slot itself stays where it is.
-    if (slot->binding != nullptr) {
-        MemoryContext caller = MemoryContextSwitchTo(TopMemoryContext);
-        replaced = lappend(replaced, slot->binding->context);
-        MemoryContextSwitchTo(caller);
-    }
-    slot->binding = built;
-    return *built;
+    Binding *binding = find_shared(relation, *trigger);
+    if (binding == nullptr)
+        binding = build(relation, trigger, fill);
+    // The slot itself stays where it is, whatever building has invalidated.
+    let_go(slot->binding);
+    slot->binding = binding;
+    binding->triggers++;
+    return *binding;
 }
 
 }  // namespace
@@ -196,13 +295,33 @@ const Binding &bind_subscriptions(Relation relation, const Trigger *trigger)
     return find_or_build(relation, trigger, fill_subscriptions_binding);
 }
 
+namespace {
+
+// Of what is out of date nothing is kept: its table may be gone.
+void forget_invalid_bindings()
+{
+    HASH_SEQ_STATUS scan;
+    hash_seq_init(&scan, bindings.slots);
+    while (auto *slot = static_cast<BindingSlot *>(hash_seq_search(&scan))) {
+        if (slot->binding != nullptr && slot->binding->valid)
+            continue;
+        let_go(slot->binding);
+        hash_search(bindings.slots, &slot->trigger, HASH_REMOVE, nullptr);
+    }
+}
+
+}  // namespace
+
 void forget_replaced_bindings()
 {
+    if (bindings.any_invalid)
+        forget_invalid_bindings();
+    bindings.any_invalid = false;
     ListCell *cell;
-    foreach (cell, replaced)
+    foreach (cell, bindings.replaced)
         MemoryContextDelete(static_cast<MemoryContext>(lfirst(cell)));
-    list_free(replaced);
-    replaced = NIL;
+    list_free(bindings.replaced);
+    bindings.replaced = NIL;
 }
 
 void init_bindings()
@@ -210,7 +329,7 @@ void init_bindings()
     HASHCTL control{};
     control.keysize = sizeof(Oid);
     control.entrysize = sizeof(BindingSlot);
-    bindings = hash_create("session_consistency bindings", 32, &control, HASH_ELEM | HASH_BLOBS);
+    bindings.slots = hash_create("session_consistency bindings", 32, &control, HASH_ELEM | HASH_BLOBS);
     CacheRegisterRelcacheCallback(invalidate, 0);
     CacheRegisterSyscacheCallback(ENUMOID, invalidate_all, 0);
 }

@@ -8,7 +8,8 @@
 namespace sc {
 
 struct Binding {
-    Oid trigger;               // the cache's key
+    Oid trigger;               // that it was built for
+    int triggers;              // of the same relation that share it
     bool valid;
     MemoryContext context;
     Guard guard;

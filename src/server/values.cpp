@@ -73,8 +73,7 @@ Words make_words(Relation relation, AttrNumber column, Names names)
 {
     Words words{};
     const Form_pg_attribute attribute = column_of(relation, column);
-    int16 length;
-    get_typlenbyval(attribute->atttypid, &length, &words.by_value);
+    get_typlenbyval(attribute->atttypid, &words.length, &words.by_value);
     words.collation = attribute->attcollation;
     if (!words.by_value) {
         TypeCacheEntry *entry = lookup_type_cache(base_type(relation, column), TYPECACHE_EQ_OPR_FINFO);

@@ -20,6 +20,7 @@ static_assert(Pod<KeyType>);
 // A list of words in the type of the column that they are compared with.
 struct Words {
     std::span<const Datum> values;
+    int16 length;
     bool by_value;
     Oid collation;
     FmgrInfo equal;
