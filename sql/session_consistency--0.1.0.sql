@@ -152,7 +152,7 @@ COMMENT ON COLUMN session_consistency.attachments.guard IS
 COMMENT ON COLUMN session_consistency.attachments.ledger IS
 'Whether changes are written to a ledger.';
 COMMENT ON COLUMN session_consistency.attachments.link_check IS
-'Whether a CHECK that a consuming session is linked was asked for.';
+'Whether a CHECK that a counted session is linked was asked for.';
 COMMENT ON COLUMN session_consistency.attachments.enforced IS
 'True where nothing is missing that the promise rests on: every trigger enabled on every partition, every constraint there and validated, the key as it was accepted, every index valid, the tables logged, no subscription with more used than its total, and history treated by migrate() with nothing left for a person to resolve.';
 COMMENT ON COLUMN session_consistency.attachments.gaps IS

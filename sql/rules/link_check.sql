@@ -1,4 +1,4 @@
--- link_check => true adds a CHECK that a consuming session is linked: it holds also where triggers are off.
+-- link_check => true adds a CHECK that a counted session is linked: it holds also where triggers are off.
 \getenv top PG_ABS_SRCDIR
 \set test link_check
 \set gym :top /test/fixtures/gym.sql

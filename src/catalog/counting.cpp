@@ -113,10 +113,7 @@ const char *linked_condition(const Mapping &mapping)
 
 const char *link_check_condition(const Mapping &mapping)
 {
-    const char *linked = linked_condition(mapping);
-    if (mapping.type_column == nullptr)
-        return linked;
-    return psprintf("%s OR NOT (%s)", linked, consuming_condition(mapping, nullptr));
+    return psprintf("%s OR NOT (%s)", linked_condition(mapping), counted_condition(mapping, nullptr));
 }
 
 const char *join_condition(const Counting &counting, const char *session_alias, const char *subscription_alias)

@@ -34,7 +34,7 @@ const char *active_condition(const Mapping &mapping, const char *alias);
 // The conditions that attach() enforces, as text.
 const char *counter_condition(const Mapping &mapping);       // 0 <= used <= total
 const char *linked_condition(const Mapping &mapping);        // link IS NOT NULL
-const char *link_check_condition(const Mapping &mapping);    // consuming => linked
+const char *link_check_condition(const Mapping &mapping);    // counted => linked
 
 // "t.link = s.id", with the members where the key is composite.
 const char *join_condition(const Counting &counting, const char *session_alias, const char *subscription_alias);
