@@ -208,7 +208,7 @@ Binding *copy_binding(const Binding &built)
     return binding;
 }
 
-// Reading the catalogs takes in what others have changed meanwhile: then what was read before is out of date, maybe, and
+// Reading the catalogs takes in what others have changed meanwhile: then what was read before may be out of date, and
 // nobody would ever say so again.
 Binding *build(Relation relation, const Trigger *trigger, Fill_binding fill)
 {
@@ -244,7 +244,8 @@ Binding *find_shared(Relation relation, const Trigger &trigger)
         const Trigger &other = triggers->triggers[i];
         const auto *slot =
             static_cast<const BindingSlot *>(hash_search(bindings.slots, &other.tgoid, HASH_FIND, nullptr));
-        if (slot != nullptr && slot->binding != nullptr && slot->binding->valid && says_the_same(arguments_of(other), mapping))
+        if (slot != nullptr && slot->binding != nullptr && slot->binding->valid &&
+            says_the_same(arguments_of(other), mapping))
             return slot->binding;
     }
     return nullptr;

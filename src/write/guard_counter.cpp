@@ -1,5 +1,6 @@
-// The subscriptions' own triggers: the counter is written by the extension alone, stays within 0 … total, and no session
-// is left behind on a subscription that goes or changes its member. The extension's own writes do not come by here.
+// The subscriptions' own triggers: the counter is written by the extension alone, stays within 0 … total, and a
+// subscription that goes or changes its member leaves no session behind. The extension's own writes do not come by
+// here.
 #include "server/triggers.hpp"
 #include "server/violation.hpp"
 #include "write/settle_statement.hpp"

@@ -1,6 +1,6 @@
 // What the statements in progress will change, until each of them ends: one for each trigger depth, with a part for
-// each attachment that it touches. The state of the backend lives here, and is forgotten when a (sub)transaction aborts.
-// Judges and writes nothing.
+// each attachment that it touches. The state of the backend lives here, and is forgotten when a (sub)transaction
+// aborts. Judges and writes nothing.
 #pragma once
 
 #include "store/session_row.hpp"

@@ -50,7 +50,7 @@ void test_linking()
     ok(fill_link(updated(unlinked, cancelled_unlinked)) == Fill::keep, "a legacy one may be cancelled");
     ok(fill_link(updated(booked, booked, false, true)) == Fill::look_up, "R7 a changed member links anew");
     ok(fill_link(updated(booked, booked, false, false)) == Fill::keep, "R7 unless the writer changed the link, too");
-    ok(fill_link(updated(cancelled, cancelled, false, true)) == Fill::clear_unfit, "R7 one that holds nothing loses it");
+    ok(fill_link(updated(cancelled, cancelled, false, true)) == Fill::clear_unfit, "R7 what holds nothing loses it");
     ok(fill_link(updated(booked, unlinked, true, false)) == Fill::put_back, "R1 a link that is emptied is put back");
     ok(fill_link(updated(cancelled, cancelled_unlinked, true, false)) == Fill::put_back, "R6 a cancelled one's, too");
     ok(fill_link(updated(booked, unlinked, false, false)) == Fill::look_up, "R7 with another member it is looked up");
