@@ -70,7 +70,7 @@ void test_judging()
     ok(judge(inserted(unlinked)).missing_link, "R1 a consuming session that nothing linked is refused");
     ok(judge(updated(trial, unlinked)).missing_link, "R1 so is one that starts to be consuming");
     ok(fine(inserted(cancelled_unlinked)), "R1 what holds no credit never fails for want of a link");
-    ok(judge(updated(booked, unlinked, true, false)).emptied_link, "R1 a link that another trigger took away is missed");
+    ok(judge(updated(booked, unlinked, true, false)).emptied_link, "R1 a link that a trigger took away is missed");
     ok(judge(inserted(linked_trial)).needless_link, "R8 a trial session that something linked is refused");
     ok(fine(updated(linked_trial, linked_trial)), "R8 a legacy trial with a link may be written");
     ok(judge(updated(booked, booked, false, true)).moved_member, "R7 a changed member must not keep the link");
