@@ -110,6 +110,8 @@ void plan_link_column(Plan &plan)
     add_made(plan, "link_column", column);
 }
 
+// Starts at what a plain remaining column says is gone. The server writes that as a generated column, so that it is no
+// change of the row which somebody's trigger would see.
 void plan_used_column(Plan &plan)
 {
     if (!plan.facts->missing.used_column)
@@ -117,9 +119,16 @@ void plan_used_column(Plan &plan)
     const Mapping &mapping = plan.facts->mapping;
     const Oid total = get_atttype(plan.request->subscriptions,
                                   get_attnum(plan.request->subscriptions, mapping.total_column));
-    add_step(plan.steps, "add column",
-             psprintf("ALTER TABLE %s ADD COLUMN %s %s NOT NULL DEFAULT 0", plan.subscriptions,
-                      quote_identifier(mapping.used_column), format_type_be(getBaseType(total))));
+    const char *used = quote_identifier(mapping.used_column);
+    const char *start = mapping.remaining_column == nullptr
+                            ? "DEFAULT 0"
+                            : psprintf("GENERATED ALWAYS AS (%s) STORED", gone_expression(mapping));
+    add_step(plan.steps, "add column", psprintf("ALTER TABLE %s ADD COLUMN %s %s NOT NULL %s", plan.subscriptions, used,
+                                                format_type_be(getBaseType(total)), start));
+    if (mapping.remaining_column != nullptr)
+        add_step(plan.steps, "make plain",
+                 psprintf("ALTER TABLE %s ALTER COLUMN %s DROP EXPRESSION, ALTER COLUMN %s SET DEFAULT 0",
+                          plan.subscriptions, used, used));
     add_made(plan, "used_column", mapping.used_column);
 }
 

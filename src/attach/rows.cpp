@@ -14,6 +14,7 @@ namespace {
 struct Obstacles {
     const char *ambiguous_member;
     const char *dangling_link;
+    const char *impossible_rest;      // which subscription it is, with its figures
 };
 
 // The first column of the first row as text, "" where the query has no column; nullptr where it finds no row.
@@ -53,7 +54,19 @@ const char *dangling_link_query(const Request &request, const Facts &facts)
                     qualified_name(request.subscriptions), join_condition(counting, "t", "s"));
 }
 
-// The rows of a missing column are what ADD COLUMN will make them: a counter of 0, no link.
+// A subscription of which a plain remaining column says that more is left than it has, or less than nothing.
+const char *impossible_rest_query(const Request &request, const Facts &facts)
+{
+    const Mapping &mapping = facts.mapping;
+    const char *total = quote_identifier(mapping.total_column);
+    const char *remaining = quote_identifier(mapping.remaining_column);
+    return psprintf("SELECT format('Subscription %%s has a total of %%s, and %%s remaining.', %s, %s, %s) FROM %s"
+                    " WHERE %s IS NOT NULL AND NOT %s BETWEEN 0 AND %s ORDER BY %s LIMIT 1",
+                    quote_identifier(facts.key_column), total, remaining, qualified_name(request.subscriptions), total,
+                    remaining, total, quote_identifier(facts.key_column));
+}
+
+// The rows of a missing column are what ADD COLUMN will make them: a counter of 0 or what is gone, no link.
 const char *total_condition(const Facts &facts)
 {
     return facts.missing.used_column ? psprintf("%s >= 0", quote_identifier(facts.mapping.total_column))
@@ -72,7 +85,7 @@ const char *used_condition(const Facts &facts)
     const Mapping &mapping = facts.mapping;
     const char *used = quote_identifier(mapping.used_column);
     if (facts.missing.used_column)
-        return "false";
+        return mapping.remaining_column == nullptr ? "false" : psprintf("%s <> 0", gone_expression(mapping));
     const char *counted = psprintf("%s IS DISTINCT FROM 0", used);
     if (mapping.remaining_column == nullptr)
         return counted;
@@ -104,6 +117,8 @@ Rows look_at_rows(const Request &request, const Facts &facts, MemoryContext cont
     rows.history = has_history(request, facts, rows);
     if (missing.active_index)
         obstacles.ambiguous_member = first_value(context, ambiguous_member_query(request, facts.mapping));
+    if (missing.used_column && facts.mapping.remaining_column != nullptr)
+        obstacles.impossible_rest = first_value(context, impossible_rest_query(request, facts));
     const bool validated_at_once =
         facts.partitioned && !partitioned_key_may_be_not_valid && missing.link_key && !missing.link_column;
     if (validated_at_once && rows.sessions_filled)
@@ -162,6 +177,14 @@ Rows inspect_rows(const Request &request, const Facts &facts)
                 errdetail("Key (%s)=(%s) has several where %s.", facts.mapping.subscription_member_column,
                           obstacles.ambiguous_member, active_condition(facts.mapping, nullptr)),
                 errhint("session_consistency.audit() lists them. Decide which one stays active, then attach again."));
+    if (obstacles.impossible_rest != nullptr)
+        ereport(ERROR, errcode(ERRCODE_CHECK_VIOLATION),
+                errmsg("column \"%s\" of table \"%s\" says that more is left than there is, or less than nothing",
+                       facts.mapping.remaining_column, get_rel_name(request.subscriptions)),
+                errdetail_internal("%s", obstacles.impossible_rest),
+                errhint("The column \"%s\" that attach() adds starts at total minus remaining. Put such rows right "
+                        "first.",
+                        facts.mapping.used_column));
     if (obstacles.dangling_link != nullptr)
         ereport(ERROR, errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
                 errmsg("a session of table \"%s\" is linked to a subscription that does not exist",

@@ -154,6 +154,18 @@ void check_subscriptions_free(Oid subscriptions)
     }
 }
 
+// The lock of a counter's write must not conflict with those of foreign keys that refer to the subscription.
+void check_writable(Relation subscriptions, const Mapping &mapping)
+{
+    if (const char *index = find_blocking_index(subscriptions, mapping))
+        ereport(ERROR, errcode(ERRCODE_INVALID_TABLE_DEFINITION),
+                errmsg("unique index \"%s\" of table \"%s\" holds a counter in its key", index,
+                       RelationGetRelationName(subscriptions)),
+                errdetail("Writing the counter would wait for every foreign key that looks at the subscription, and "
+                          "they for it."),
+                errhint("Drop the index, or move the counter into its INCLUDE list."));
+}
+
 [[noreturn]] void refuse_key(const ForeignKey &key, Oid relation, const char *why,
                              const char *hint)
 {
@@ -164,11 +176,6 @@ void check_subscriptions_free(Oid subscriptions)
     pg_unreachable();
 }
 
-bool keeps_rows(char action)
-{
-    return action == FKCONSTR_ACTION_NOACTION || action == FKCONSTR_ACTION_RESTRICT;
-}
-
 // An existing key on the link must do what attach()'s own would.
 void judge_foreign_key(const Tables &tables, const ForeignKey &key, Oid relation)
 {
@@ -177,14 +184,8 @@ void judge_foreign_key(const Tables &tables, const ForeignKey &key, Oid relation
     if (key.references != RelationGetRelid(tables.subscriptions))
         refuse_key(key, relation, psprintf("It refers to table \"%s\".", get_rel_name(key.references)),
                    "Name the column that leads to the subscriptions in subscription_column.");
-    if (!keeps_rows(key.on_delete) || !keeps_rows(key.on_update))
-        refuse_key(key, relation, "It changes or deletes sessions when their subscription changes.", again);
-    if (key.deferrable)
-        refuse_key(key, relation, "It is deferrable: a link could lead nowhere for a while.", again);
-    if (!key.enforced)
-        refuse_key(key, relation, "It is not enforced.", again);
-    if (key.columns.size() > 1 && key.match == FKCONSTR_MATCH_FULL)
-        refuse_key(key, relation, "MATCH FULL would refuse a session without a link.", again);
+    if (const char *fault = key_fault(key))
+        refuse_key(key, relation, psprintf("It %s.", fault), again);
 }
 
 // The one foreign key on the link, or none.
@@ -384,6 +385,7 @@ Facts inspect_tables(const Request &request)
     settle_remaining_column(pair, facts.mapping);
     check_columns(pair, facts.mapping);
     check_values(pair, facts.mapping);
+    check_writable(tables.subscriptions, facts.mapping);
     settle_key(facts, request, tables);
     check_counter_keys(facts, request.subscriptions);
     facts.partitioned = tables.sessions->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;

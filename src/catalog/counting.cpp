@@ -138,6 +138,12 @@ const char *session_name(Names key, const char *member_column, Names expressions
     return count == 1 ? psprintf("%s::text", row.data) : psprintf("ROW(%s)::text", row.data);
 }
 
+const char *gone_expression(const Mapping &mapping)
+{
+    return psprintf("coalesce(%s - %s, 0)", quote_identifier(mapping.total_column),
+                    quote_identifier(mapping.remaining_column));
+}
+
 const char *consistent_condition(const Mapping &mapping, const char *subscription_alias, const char *recount)
 {
     const char *used = quoted_column(subscription_alias, mapping.used_column);

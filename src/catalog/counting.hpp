@@ -43,6 +43,9 @@ const char *join_condition(const Counting &counting, const char *session_alias, 
 // member it is the other one, and longer keys are written as a row.
 const char *session_name(Names key, const char *member_column, Names expressions);
 
+// How many credits a plain remaining column of the subscriptions says are gone; 0 where that is not known.
+const char *gone_expression(const Mapping &mapping);
+
 // True where a subscription called by that alias agrees with the recount (an SQL expression), false elsewhere;
 // never NULL for a recount that is not. It ends in what may overflow, behind what excludes an overflow.
 const char *consistent_condition(const Mapping &mapping, const char *subscription_alias, const char *recount);

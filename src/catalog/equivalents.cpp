@@ -1,6 +1,8 @@
 // What of an attachment is there already.
 #include "catalog/equivalents.hpp"
 
+#include <algorithm>
+
 namespace sc {
 
 Oid find_active_index(Relation subscriptions, AttrNumber member, const char *active_condition)
@@ -44,6 +46,40 @@ std::optional<ForeignKey> find_counter_key(Oid subscriptions, const Mapping &map
             return keys.front();
     }
     return std::nullopt;
+}
+
+const char *key_fault(const ForeignKey &key)
+{
+    const auto stays = [](char action) {
+        return action == FKCONSTR_ACTION_NOACTION || action == FKCONSTR_ACTION_RESTRICT;
+    };
+    if (!key.enforced)
+        return "is not enforced";
+    if (!stays(key.on_delete) || !stays(key.on_update))
+        return "changes or deletes sessions when their subscription changes";
+    if (key.deferrable)
+        return "is deferrable, so that a link could lead nowhere for a while";
+    if (key.columns.size() > 1 && key.match == FKCONSTR_MATCH_FULL)
+        return "is MATCH FULL, which refuses a session without a link";
+    return nullptr;
+}
+
+const char *find_blocking_index(Relation subscriptions, const Mapping &mapping)
+{
+    const Oid table = RelationGetRelid(subscriptions);
+    // The condition is the server's own for a key that a foreign key may refer to.
+    const Oid blocking = find_index(subscriptions, [&](Relation index) {
+        const Form_pg_index form = index->rd_index;
+        if (!form->indisunique || !heap_attisnull(index->rd_indextuple, Anum_pg_index_indexprs, nullptr) ||
+            !heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, nullptr))
+            return false;
+        const std::span keys(form->indkey.values, form->indnkeyatts);
+        const auto holds = [&](const char *column) {
+            return column != nullptr && std::find(keys.begin(), keys.end(), get_attnum(table, column)) != keys.end();
+        };
+        return holds(mapping.used_column) || holds(mapping.remaining_column);
+    });
+    return OidIsValid(blocking) ? get_rel_name(blocking) : nullptr;
 }
 
 }  // namespace sc

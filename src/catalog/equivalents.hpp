@@ -20,4 +20,11 @@ Oid find_link_index(Relation sessions, AttrNumber link, AttrNumber member, const
 // past the server's own triggers, which would look at the key.
 std::optional<ForeignKey> find_counter_key(Oid subscriptions, const Mapping &mapping);
 
+// What is wrong with a foreign key that joins the link, as the end of a sentence; nullptr where it can be counted by.
+const char *key_fault(const ForeignKey &key);
+
+// The name of an index of the subscriptions that makes writing a counter conflict with the foreign keys' locks, since a
+// key that others may refer to holds it; nullptr where there is none.
+const char *find_blocking_index(Relation subscriptions, const Mapping &mapping);
+
 }  // namespace sc

@@ -111,8 +111,8 @@ void look_at_key(Inspection &inspection, Oid relation, const ForeignKey &key)
     const char *what = psprintf("foreign key \"%s\" of table %s", key.name, qualified_name(relation));
     if (inspection.subscriptions != nullptr && key.references != RelationGetRelid(inspection.subscriptions))
         add_gap(inspection, psprintf("%s does not refer to the subscriptions", what));
-    else if (!key.enforced)
-        add_gap(inspection, psprintf("%s is not enforced", what));
+    else if (const char *fault = key_fault(key))
+        add_gap(inspection, psprintf("%s %s", what, fault));
     else if (!key.validated)
         add_gap(inspection, psprintf("%s is not validated", what));
     else if (!key_triggers_fire(key.constraint))
@@ -175,6 +175,10 @@ void look_at_subscriptions(Inspection &inspection)
     if (const std::optional<ForeignKey> key = find_counter_key(table, mapping))
         add_gap(inspection, psprintf("foreign key \"%s\" of table %s holds a counter, and is not looked at when one is"
                                      " written", key->name, name));
+    if (const char *index = find_blocking_index(inspection.subscriptions, mapping))
+        add_gap(inspection, psprintf("unique index \"%s\" of table %s holds a counter in its key, so that writing the "
+                                     "counter blocks foreign keys",
+                                     index, name));
     if (!is_checked(inspection.subscriptions, counter_condition(mapping), true))
         add_gap(inspection, psprintf("table %s has no validated CHECK (%s)", name, counter_condition(mapping)));
     if (look_at_words(inspection, table, Side::subscriptions) &&
@@ -250,6 +254,19 @@ void look_at_ledger(Inspection &inspection)
                                      function::keep_ledger));
 }
 
+// The end of a table that is not logged comes with the next crash, and leaves the other one behind.
+void look_at_persistence(Inspection &inspection)
+{
+    const auto look = [&](Oid table) {
+        if (get_rel_persistence(table) != RELPERSISTENCE_PERMANENT)
+            add_gap(inspection, psprintf("table %s is unlogged: a crash empties it", qualified_name(table)));
+    };
+    for (const Oid relation : partition_tree(inspection.attachment->sessions, AccessShareLock))
+        look(relation);
+    if (inspection.subscriptions != nullptr)
+        look(RelationGetRelid(inspection.subscriptions));
+}
+
 void look_at_everything(Inspection &inspection)
 {
     if (const char *fault = inspection.attachment->fault) {
@@ -257,6 +274,7 @@ void look_at_everything(Inspection &inspection)
         return;
     }
     look_at_triggers(inspection);
+    look_at_persistence(inspection);
     look_at_history(inspection);
     look_at_ledger(inspection);
     if (!look_at_columns(inspection))
