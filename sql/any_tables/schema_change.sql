@@ -116,7 +116,7 @@ EXECUTE book (14, 2);
 SELECT * FROM recount(remaining => NULL);
 
 -- Without the foreign key nobody knows where the counters are: an error, no silence.
-ALTER TABLE training_sessions DROP CONSTRAINT training_sessions_subscription_id_fkey;
+ALTER TABLE training_sessions DROP CONSTRAINT sc_training_sessions_subscription_id_fkey;
 SELECT * FROM refusal('EXECUTE gone (12)');
 EXECUTE book (15, 1);
 ALTER TABLE training_sessions ADD FOREIGN KEY (subscription_id) REFERENCES member_subscriptions;

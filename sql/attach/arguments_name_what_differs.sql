@@ -70,7 +70,7 @@ SELECT * FROM arguments();
 -- What cannot be read is refused, with what it is; what is not named has its default.
 CREATE FUNCTION rewrite(argument text) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
-    EXECUTE format('CREATE OR REPLACE TRIGGER "00_session_consistency_charge" AFTER INSERT OR UPDATE OR DELETE
+    EXECUTE format('CREATE OR REPLACE TRIGGER "00_session_consistency_charge_member_subscriptions" AFTER INSERT OR UPDATE OR DELETE
         ON training_sessions FOR EACH ROW EXECUTE FUNCTION session_consistency.charge_sessions(%s)', argument);
     RETURN concat_ws(' ', r.state, r.said, r.figures, r.advice) FROM (
         SELECT max(value) FILTER (WHERE field = 'sqlstate') AS state,

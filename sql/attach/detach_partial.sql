@@ -36,17 +36,17 @@ ALTER TABLE training_sessions DROP subscription_id;
 :attach
 ALTER TABLE training_sessions DROP subscription_id CASCADE;
 ALTER TABLE member_subscriptions DROP used_sessions CASCADE;
-DROP INDEX member_subscriptions_member_id_idx;
+DROP INDEX sc_member_subscriptions_member_id_idx;
 :detach
 SELECT * FROM changed();
 
 -- Renamed: whoever gave it a name of their own keeps it.
 :attach
-ALTER TABLE training_sessions RENAME CONSTRAINT training_sessions_subscription_id_fkey TO my_key;
-ALTER TABLE training_sessions RENAME CONSTRAINT training_sessions_subscription_id_check TO my_link_check;
-ALTER TABLE member_subscriptions RENAME CONSTRAINT member_subscriptions_used_sessions_check TO my_check;
-ALTER INDEX member_subscriptions_member_id_idx RENAME TO my_active_index;
-ALTER INDEX training_sessions_subscription_id_idx RENAME TO my_link_index;
+ALTER TABLE training_sessions RENAME CONSTRAINT sc_training_sessions_subscription_id_fkey TO my_key;
+ALTER TABLE training_sessions RENAME CONSTRAINT sc_training_sessions_subscription_id_check TO my_link_check;
+ALTER TABLE member_subscriptions RENAME CONSTRAINT sc_member_subscriptions_used_sessions_check TO my_check;
+ALTER INDEX sc_member_subscriptions_member_id_idx RENAME TO my_active_index;
+ALTER INDEX sc_training_sessions_subscription_id_idx RENAME TO my_link_index;
 ALTER VIEW member_subscriptions_session_counts RENAME TO my_counts;
 SELECT subscriptions, counts_view FROM session_consistency.attachments WHERE sessions = 'training_sessions'::regclass;
 BEGIN;
@@ -62,16 +62,16 @@ DROP INDEX my_active_index;
 :attach
 DROP VIEW member_subscriptions_session_counts;
 CREATE TABLE member_subscriptions_session_counts (subscription_id integer);
-DROP INDEX training_sessions_subscription_id_idx;
-CREATE INDEX training_sessions_subscription_id_idx ON members (name);
+DROP INDEX sc_training_sessions_subscription_id_idx;
+CREATE INDEX sc_training_sessions_subscription_id_idx ON members (name);
 :detach
 SELECT * FROM changed();
 DROP TABLE member_subscriptions_session_counts;
-DROP INDEX training_sessions_subscription_id_idx;
+DROP INDEX sc_training_sessions_subscription_id_idx;
 
 -- The foreign key is gone: the subscriptions are those that are guarded alike.
 :attach
-ALTER TABLE training_sessions DROP CONSTRAINT training_sessions_subscription_id_fkey;
+ALTER TABLE training_sessions DROP CONSTRAINT sc_training_sessions_subscription_id_fkey;
 SELECT subscriptions FROM session_consistency.attachments WHERE sessions = 'training_sessions'::regclass;
 CREATE TABLE lessons (LIKE training_sessions INCLUDING ALL);
 SELECT session_consistency.attach('lessons', 'member_subscriptions');
@@ -83,7 +83,7 @@ BEGIN;
 SELECT session_consistency.detach('lessons', drop_added_columns => true) IS NOT NULL AS done LIMIT 1;
 ROLLBACK;
 -- Both are gone: which one belongs where nobody can say, until one foreign key is back.
-ALTER TABLE lessons DROP CONSTRAINT lessons_subscription_id_fkey;
+ALTER TABLE lessons DROP CONSTRAINT sc_lessons_subscription_id_fkey;
 :detach
 ALTER TABLE lessons ADD FOREIGN KEY (subscription_id) REFERENCES packs NOT VALID;
 :detach
@@ -103,7 +103,7 @@ INSERT INTO training_sessions VALUES (1, 1, 'member', 'scheduled');
 SELECT id, used_sessions FROM member_subscriptions WHERE used_sessions > 0;
 SELECT * FROM recount(remaining => NULL);
 -- A trigger that somebody has dropped, so that nothing is charged any more: attached anew.
-DROP TRIGGER "00_session_consistency_charge" ON training_sessions;
+DROP TRIGGER "00_session_consistency_charge_member_subscriptions" ON training_sessions;
 SELECT count(*) FROM session_consistency.attachments WHERE sessions = 'training_sessions'::regclass;
 DROP VIEW member_subscriptions_session_counts;
 SELECT action, regexp_replace(command, ' EXECUTE.*', '') FROM session_consistency.attach('training_sessions', 'member_subscriptions')

@@ -21,7 +21,7 @@ INSERT INTO training_sessions (id, member_id) VALUES (1, 1);
 -- The argument is one of a later version, or somebody has touched it.
 SELECT replace(pg_get_triggerdef(oid), 'format=1', 'format=1,colour=red') AS unreadable FROM pg_trigger
 WHERE tgrelid = 'training_sessions'::regclass AND tgfoid = 'session_consistency.charge_sessions'::regproc \gset
-DROP TRIGGER "00_session_consistency_charge" ON training_sessions;
+DROP TRIGGER "00_session_consistency_charge_member_subscriptions" ON training_sessions;
 :unreadable;
 INSERT INTO training_sessions (id, member_id) VALUES (2, 1);
 \x
@@ -59,19 +59,19 @@ SELECT * FROM changed();
 
 -- Where that says nothing, the triggers go, and the rest stays.
 SELECT count(*) FROM session_consistency.attach('training_sessions', 'member_subscriptions');
-DROP TRIGGER "00_session_consistency_charge" ON training_sessions;
+DROP TRIGGER "00_session_consistency_charge_member_subscriptions" ON training_sessions;
 CREATE TRIGGER a AFTER INSERT ON training_sessions FOR EACH ROW EXECUTE FUNCTION session_consistency.charge_sessions('?');
 SELECT command FROM session_consistency.detach('training_sessions', drop_added_columns => true);
 SELECT * FROM changed();
 DROP VIEW member_subscriptions_session_counts;
 ALTER TABLE training_sessions DROP subscription_id;
-DROP INDEX member_subscriptions_member_id_idx, member_subscriptions_member_id_idx1;
-ALTER TABLE member_subscriptions DROP CONSTRAINT member_subscriptions_used_sessions_check;
+DROP INDEX sc_member_subscriptions_member_id_idx, sc_member_subscriptions_member_id_idx1;
+ALTER TABLE member_subscriptions DROP CONSTRAINT sc_member_subscriptions_used_sessions_check;
 
 -- Without its charge trigger, and without the foreign key that tells where the subscriptions are.
 SELECT count(*) FROM session_consistency.attach('training_sessions', 'member_subscriptions');
-DROP TRIGGER "00_session_consistency_charge" ON training_sessions;
-ALTER TABLE training_sessions DROP CONSTRAINT training_sessions_subscription_id_fkey;
+DROP TRIGGER "00_session_consistency_charge_member_subscriptions" ON training_sessions;
+ALTER TABLE training_sessions DROP CONSTRAINT sc_training_sessions_subscription_id_fkey;
 SELECT command FROM session_consistency.detach('training_sessions');
 SELECT * FROM session_consistency.detach('training_sessions');
 \i :finish

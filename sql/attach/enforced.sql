@@ -11,7 +11,7 @@
 \pset format unaligned
 \pset tuples_only on
 SELECT count(*) FROM session_consistency.attach('training_sessions', 'member_subscriptions', link_check => true);
-ALTER TABLE member_subscriptions VALIDATE CONSTRAINT member_subscriptions_used_sessions_check;
+ALTER TABLE member_subscriptions VALIDATE CONSTRAINT sc_member_subscriptions_used_sessions_check;
 SELECT remember();
 CREATE FUNCTION gaps() RETURNS SETOF text LANGUAGE sql AS $$
     SELECT g FROM session_consistency.attachments a, unnest(CASE WHEN enforced THEN '{whole}' ELSE gaps END) g
@@ -20,33 +20,33 @@ SELECT gaps();
 \set look 'SELECT gaps(); ROLLBACK;'
 
 -- Triggers: disabled, on one partition too, firing on replicas alone; ALWAYS will do; dropped; other than attach made it.
-BEGIN; ALTER TABLE training_sessions DISABLE TRIGGER "00_session_consistency_charge"; :look
-BEGIN; ALTER TABLE sessions_2031 DISABLE TRIGGER zz_session_consistency_link; :look
-BEGIN; ALTER TABLE ONLY training_sessions ENABLE REPLICA TRIGGER "00_session_consistency_reset"; :look
-BEGIN; ALTER TABLE training_sessions ENABLE ALWAYS TRIGGER "00_session_consistency_charge"; :look
+BEGIN; ALTER TABLE training_sessions DISABLE TRIGGER "00_session_consistency_charge_member_subscriptions"; :look
+BEGIN; ALTER TABLE sessions_2031 DISABLE TRIGGER zz_session_consistency_link_member_subscriptions; :look
+BEGIN; ALTER TABLE ONLY training_sessions ENABLE REPLICA TRIGGER "00_session_consistency_reset_member_subscriptions"; :look
+BEGIN; ALTER TABLE training_sessions ENABLE ALWAYS TRIGGER "00_session_consistency_charge_member_subscriptions"; :look
 BEGIN; ALTER TABLE member_subscriptions DISABLE TRIGGER USER; :look
-BEGIN; DROP TRIGGER zz_session_consistency_link ON training_sessions; :look
-BEGIN; DROP TRIGGER zz_session_consistency_keep ON member_subscriptions; :look
+BEGIN; DROP TRIGGER zz_session_consistency_link_member_subscriptions ON training_sessions; :look
+BEGIN; DROP TRIGGER zz_session_consistency_keep_member_subscriptions ON member_subscriptions; :look
 BEGIN;
 SELECT pg_get_triggerdef(oid) AS definition FROM pg_trigger
-WHERE tgrelid = 'member_subscriptions'::regclass AND tgname = '00_session_consistency_guard' \gset
-DROP TRIGGER "00_session_consistency_guard" ON member_subscriptions;
+WHERE tgrelid = 'member_subscriptions'::regclass AND tgname = '00_session_consistency_guard_member_subscriptions' \gset
+DROP TRIGGER "00_session_consistency_guard_member_subscriptions" ON member_subscriptions;
 SELECT replace(:'definition', 'INSERT OR DELETE OR UPDATE', 'INSERT OR DELETE') \gexec
 :look
 BEGIN;
-DROP TRIGGER "00_session_consistency_guard" ON member_subscriptions;
+DROP TRIGGER "00_session_consistency_guard_member_subscriptions" ON member_subscriptions;
 SELECT replace(:'definition', 'FOR EACH ROW', 'FOR EACH ROW WHEN (pg_trigger_depth() = 0)') \gexec
 :look
 BEGIN;
-DROP TRIGGER "00_session_consistency_guard" ON member_subscriptions;
+DROP TRIGGER "00_session_consistency_guard_member_subscriptions" ON member_subscriptions;
 SELECT replace(:'definition', '{format=1', '{format=1,guard=off') \gexec
 :look
 
 -- The foreign key: gone, one too many, its own triggers disabled.
-BEGIN; ALTER TABLE training_sessions DROP CONSTRAINT training_sessions_subscription_id_fkey; :look
+BEGIN; ALTER TABLE training_sessions DROP CONSTRAINT sc_training_sessions_subscription_id_fkey; :look
 BEGIN; ALTER TABLE sessions_2030 ADD CONSTRAINT second FOREIGN KEY (subscription_id) REFERENCES members; :look
 -- Made again as none can be counted by.
-\set again 'BEGIN; ALTER TABLE training_sessions DROP CONSTRAINT training_sessions_subscription_id_fkey; ALTER TABLE training_sessions ADD CONSTRAINT again FOREIGN KEY (subscription_id) REFERENCES member_subscriptions'
+\set again 'BEGIN; ALTER TABLE training_sessions DROP CONSTRAINT sc_training_sessions_subscription_id_fkey; ALTER TABLE training_sessions ADD CONSTRAINT again FOREIGN KEY (subscription_id) REFERENCES member_subscriptions'
 :again ON DELETE SET DEFAULT; :look
 :again ON DELETE CASCADE; :look
 :again DEFERRABLE; :look
@@ -61,22 +61,22 @@ SET ROLE :owner;
 BEGIN; ALTER TABLE sessions_2031 SET UNLOGGED; :look
 
 -- CHECKs: gone, narrower than needed, not validated.
-BEGIN; ALTER TABLE member_subscriptions DROP CONSTRAINT member_subscriptions_used_sessions_check; :look
+BEGIN; ALTER TABLE member_subscriptions DROP CONSTRAINT sc_member_subscriptions_used_sessions_check; :look
 BEGIN;
-ALTER TABLE member_subscriptions DROP CONSTRAINT member_subscriptions_used_sessions_check;
+ALTER TABLE member_subscriptions DROP CONSTRAINT sc_member_subscriptions_used_sessions_check;
 ALTER TABLE member_subscriptions ADD CHECK (used_sessions BETWEEN 0 AND total_sessions_snapshot) NOT VALID;
 :look
 BEGIN;
-ALTER TABLE member_subscriptions DROP CONSTRAINT member_subscriptions_used_sessions_check;
+ALTER TABLE member_subscriptions DROP CONSTRAINT sc_member_subscriptions_used_sessions_check;
 ALTER TABLE member_subscriptions ADD CHECK (used_sessions BETWEEN 1 AND total_sessions_snapshot - 1) NOT VALID;
 :look
-BEGIN; ALTER TABLE training_sessions DROP CONSTRAINT training_sessions_subscription_id_check; :look
+BEGIN; ALTER TABLE training_sessions DROP CONSTRAINT sc_training_sessions_subscription_id_check; :look
 
 -- Indexes: gone, replaced by one that does not do the same.
-BEGIN; DROP INDEX member_subscriptions_member_id_idx; :look
-BEGIN; DROP INDEX training_sessions_subscription_id_idx; :look
+BEGIN; DROP INDEX sc_member_subscriptions_member_id_idx; :look
+BEGIN; DROP INDEX sc_training_sessions_subscription_id_idx; :look
 BEGIN;
-DROP INDEX training_sessions_subscription_id_idx;
+DROP INDEX sc_training_sessions_subscription_id_idx;
 CREATE INDEX incomplete ON ONLY training_sessions (subscription_id);
 :look
 

@@ -50,9 +50,9 @@ SELECT * FROM counters();
 -- What was left out is named for detach all the same: the way back is exact even if it was added since.
 UPDATE member_subscriptions SET total_sessions_snapshot = 5 WHERE id = 21;
 DELETE FROM training_sessions WHERE id = 4;
-ALTER TABLE member_subscriptions ADD CONSTRAINT member_subscriptions_used_sessions_check
+ALTER TABLE member_subscriptions ADD CONSTRAINT sc_member_subscriptions_used_sessions_check
     CHECK (used_sessions >= 0 AND used_sessions <= total_sessions_snapshot);
-ALTER TABLE training_sessions VALIDATE CONSTRAINT training_sessions_subscription_id_fkey;
+ALTER TABLE training_sessions VALIDATE CONSTRAINT sc_training_sessions_subscription_id_fkey;
 SELECT unnest(gaps) FROM session_consistency.attachments WHERE sessions = 'training_sessions'::regclass;
 SELECT action FROM session_consistency.detach('training_sessions', drop_added_columns => true) WHERE action LIKE '%check';
 SELECT * FROM changed();
@@ -83,8 +83,8 @@ SELECT CASE WHEN current_setting('server_version_num')::integer >= 180000 THEN '
             ELSE outcome('SELECT session_consistency.attach(''lessons'', ''member_subscriptions'')') END;
 DELETE FROM lessons WHERE id = 1;
 SELECT count(*) FROM session_consistency.attach('lessons', 'member_subscriptions');
-ALTER TABLE lessons VALIDATE CONSTRAINT lessons_subscription_id_fkey;
-ALTER TABLE member_subscriptions VALIDATE CONSTRAINT member_subscriptions_used_sessions_check;
+ALTER TABLE lessons VALIDATE CONSTRAINT sc_lessons_subscription_id_fkey;
+ALTER TABLE member_subscriptions VALIDATE CONSTRAINT sc_member_subscriptions_used_sessions_check;
 SELECT enforced, gaps FROM session_consistency.attachments WHERE sessions = 'lessons'::regclass;
 INSERT INTO lessons VALUES (3, '2030-01-01', 1, 'member', 'completed', NULL);
 UPDATE lessons SET status = 'cancelled' WHERE id = 2;

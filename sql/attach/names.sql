@@ -65,8 +65,8 @@ ALTER TABLE "attach_names 2".visits SET SCHEMA :test;
 ALTER TABLE visits RENAME TO lessons;
 ALTER TABLE member_subscriptions RENAME TO packs;
 ALTER VIEW member_subscriptions_session_counts SET SCHEMA "attach_names 2";
-ALTER TRIGGER "00_session_consistency_charge" ON lessons RENAME TO charge;
-ALTER TABLE packs VALIDATE CONSTRAINT member_subscriptions_used_sessions_check;
+ALTER TRIGGER "00_session_consistency_charge_member_subscriptions" ON lessons RENAME TO charge;
+ALTER TABLE packs VALIDATE CONSTRAINT sc_member_subscriptions_used_sessions_check;
 SELECT sessions, subscriptions, counts_view, enforced, gaps FROM session_consistency.attachments
 WHERE sessions = 'lessons'::regclass;
 INSERT INTO lessons (id, member_id, session_type, status) VALUES (1, 1, 'member', 'scheduled');

@@ -26,7 +26,7 @@ SELECT * FROM changed();
 \x
 SELECT * FROM session_consistency.attachments WHERE sessions = 'training_sessions'::regclass;
 \x
-ALTER TABLE member_subscriptions VALIDATE CONSTRAINT member_subscriptions_used_sessions_check;
+ALTER TABLE member_subscriptions VALIDATE CONSTRAINT sc_member_subscriptions_used_sessions_check;
 SELECT enforced, gaps FROM session_consistency.attachments WHERE sessions = 'training_sessions'::regclass;
 
 -- Anyone may look at the attachments, and at the counts with their own rights alone.

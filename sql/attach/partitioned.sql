@@ -26,7 +26,7 @@ SELECT remember();
 SELECT action, command FROM session_consistency.attach('training_sessions', 'member_subscriptions')
 WHERE action IN ('create index', 'attach index', 'add foreign key');
 SELECT c FROM changed() c WHERE c LIKE '+ trigger%' OR c LIKE '+ index%';
-ALTER TABLE member_subscriptions VALIDATE CONSTRAINT member_subscriptions_used_sessions_check;
+ALTER TABLE member_subscriptions VALIDATE CONSTRAINT sc_member_subscriptions_used_sessions_check;
 SELECT enforced, gaps FROM session_consistency.attachments WHERE sessions = 'training_sessions'::regclass;
 INSERT INTO training_sessions VALUES (1, '2030-01-01', 1), (2, '2031-01-01', 1), (3, '2031-01-01', 2);
 INSERT INTO year_2031_1 (id, day, member_id, session_type, status) VALUES (4, '2031-05-05', 1, 'member', 'completed');

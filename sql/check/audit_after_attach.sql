@@ -48,15 +48,15 @@ ROLLBACK;
 
 -- Each thing that enforces the rules, taken away on its own.
 BEGIN;
-ALTER TABLE training_sessions DISABLE TRIGGER "00_session_consistency_charge";
+ALTER TABLE training_sessions DISABLE TRIGGER "00_session_consistency_charge_member_subscriptions";
 SELECT code, affected > 0 AS found FROM session_consistency.audit('training_sessions') WHERE affected > 0;
 ROLLBACK;
 BEGIN;
-ALTER TABLE sessions_2031 DISABLE TRIGGER "00_session_consistency_charge";
+ALTER TABLE sessions_2031 DISABLE TRIGGER "00_session_consistency_charge_member_subscriptions";
 SELECT code, session, expected, actual ~ 'sessions_2031' AS names_it, repair_sql FROM found();
 ROLLBACK;
 BEGIN;
-DROP TRIGGER "00_session_consistency_guard" ON member_subscriptions;
+DROP TRIGGER "00_session_consistency_guard_member_subscriptions" ON member_subscriptions;
 SELECT DISTINCT code FROM found();
 ROLLBACK;
 BEGIN;

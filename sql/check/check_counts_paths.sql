@@ -42,7 +42,7 @@ BEGIN
                     FROM (SELECT i, 2 + i %% 400 AS n FROM generate_series(1, 4000) i) s',
                    visits, member_value, key_value);
     EXECUTE format('ALTER TABLE %s DISABLE TRIGGER USER', packs);
-    EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %s_used_sessions_check', packs, packs);
+    EXECUTE format('ALTER TABLE %s DROP CONSTRAINT sc_%s_used_sessions_check', packs, packs);
     EXECUTE format('UPDATE %s SET used_sessions = used_sessions + CASE n %% 15 WHEN 0 THEN 1 WHEN 3 THEN -100
                                                                       WHEN 6 THEN 100 ELSE 0 END,
                                   remaining_sessions = remaining_sessions + CASE n %% 15 WHEN 9 THEN 1 ELSE 0 END,

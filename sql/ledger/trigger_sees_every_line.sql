@@ -126,9 +126,9 @@ INSERT INTO training_sessions (id, member_id) VALUES (3002, 101);
 SELECT count(*) FROM unequal();
 ALTER TABLE session_consistency.ledger ENABLE ALWAYS TRIGGER copy_line;
 SET session_replication_role = replica;
-ALTER TABLE training_sessions ENABLE ALWAYS TRIGGER "00_session_consistency_charge";
+ALTER TABLE training_sessions ENABLE ALWAYS TRIGGER "00_session_consistency_charge_member_subscriptions";
 INSERT INTO training_sessions (id, member_id, subscription_id) VALUES (3003, 101, 101);
-ALTER TABLE training_sessions ENABLE TRIGGER "00_session_consistency_charge";
+ALTER TABLE training_sessions ENABLE TRIGGER "00_session_consistency_charge_member_subscriptions";
 RESET session_replication_role;
 SELECT place, count(*) FROM unequal() GROUP BY 1 ORDER BY 1;
 

@@ -48,13 +48,13 @@ SELECT count(*) > 0 AS detached FROM session_consistency.detach('visits', drop_a
 TRUNCATE visits;
 UPDATE packs SET used_sessions = 0, remaining_sessions = total_sessions_snapshot;
 SELECT count(*) > 0 AS attached FROM session_consistency.attach('visits', 'packs');
-ALTER TABLE packs VALIDATE CONSTRAINT packs_used_sessions_check;
+ALTER TABLE packs VALIDATE CONSTRAINT sc_packs_used_sessions_check;
 SELECT * FROM gaps;
 -- The other way round, nothing is in excess, and the constraints alone do not make it enforced.
 SELECT count(*) > 0 AS detached FROM session_consistency.detach('visits', drop_added_columns => true);
 UPDATE packs SET used_sessions = 1, remaining_sessions = total_sessions_snapshot - 1 WHERE id = 1;
 SELECT count(*) > 0 AS attached FROM session_consistency.attach('visits', 'packs');
-ALTER TABLE packs VALIDATE CONSTRAINT packs_used_sessions_check;
+ALTER TABLE packs VALIDATE CONSTRAINT sc_packs_used_sessions_check;
 SELECT * FROM gaps;
 -- repair() gives back, too; the next call of migrate() finds it resolved.
 SELECT count(*) FROM session_consistency.repair('visits', dry_run => false);

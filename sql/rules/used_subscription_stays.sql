@@ -6,7 +6,7 @@
 \i :gym
 INSERT INTO member_subscriptions (id, member_id, total_sessions_snapshot) VALUES (40, 4, 5);
 SELECT count(*) > 0 AS attached FROM session_consistency.attach('training_sessions', 'member_subscriptions', ledger => true);
-ALTER TABLE training_sessions DROP CONSTRAINT training_sessions_subscription_id_fkey,
+ALTER TABLE training_sessions DROP CONSTRAINT sc_training_sessions_subscription_id_fkey,
     ADD CONSTRAINT link FOREIGN KEY (subscription_id) REFERENCES member_subscriptions ON DELETE SET NULL;
 INSERT INTO training_sessions (id, member_id) VALUES (1, 1), (2, 2), (3, 4);
 UPDATE training_sessions SET status = 'cancelled' WHERE id = 2;

@@ -40,45 +40,45 @@ END $$;
 SELECT * FROM found_after();
 
 -- Triggers of the sessions: disabled, for replication alone, dropped, narrowed, with other words.
-SELECT * FROM found_after('ALTER TABLE training_sessions DISABLE TRIGGER "zz_session_consistency_link"');
-SELECT * FROM found_after('ALTER TABLE training_sessions DISABLE TRIGGER "00_session_consistency_charge"');
-SELECT * FROM found_after('ALTER TABLE training_sessions DISABLE TRIGGER "00_session_consistency_reset"');
-SELECT * FROM found_after('ALTER TABLE training_sessions ENABLE REPLICA TRIGGER "00_session_consistency_charge"');
-SELECT * FROM found_after('DROP TRIGGER "zz_session_consistency_link" ON training_sessions');
-SELECT * FROM found_after('DROP TRIGGER "00_session_consistency_charge" ON training_sessions');
-SELECT * FROM found_after('DROP TRIGGER "00_session_consistency_reset" ON training_sessions');
+SELECT * FROM found_after('ALTER TABLE training_sessions DISABLE TRIGGER "zz_session_consistency_link_member_subscriptions"');
+SELECT * FROM found_after('ALTER TABLE training_sessions DISABLE TRIGGER "00_session_consistency_charge_member_subscriptions"');
+SELECT * FROM found_after('ALTER TABLE training_sessions DISABLE TRIGGER "00_session_consistency_reset_member_subscriptions"');
+SELECT * FROM found_after('ALTER TABLE training_sessions ENABLE REPLICA TRIGGER "00_session_consistency_charge_member_subscriptions"');
+SELECT * FROM found_after('DROP TRIGGER "zz_session_consistency_link_member_subscriptions" ON training_sessions');
+SELECT * FROM found_after('DROP TRIGGER "00_session_consistency_charge_member_subscriptions" ON training_sessions');
+SELECT * FROM found_after('DROP TRIGGER "00_session_consistency_reset_member_subscriptions" ON training_sessions');
 -- Of the subscriptions.
-SELECT * FROM found_after('ALTER TABLE member_subscriptions DISABLE TRIGGER "zz_session_consistency_keep"');
-SELECT * FROM found_after('ALTER TABLE member_subscriptions DISABLE TRIGGER "00_session_consistency_guard"');
-SELECT * FROM found_after('DROP TRIGGER "zz_session_consistency_keep" ON member_subscriptions');
-SELECT * FROM found_after('DROP TRIGGER "00_session_consistency_guard" ON member_subscriptions');
+SELECT * FROM found_after('ALTER TABLE member_subscriptions DISABLE TRIGGER "zz_session_consistency_keep_member_subscriptions"');
+SELECT * FROM found_after('ALTER TABLE member_subscriptions DISABLE TRIGGER "00_session_consistency_guard_member_subscriptions"');
+SELECT * FROM found_after('DROP TRIGGER "zz_session_consistency_keep_member_subscriptions" ON member_subscriptions');
+SELECT * FROM found_after('DROP TRIGGER "00_session_consistency_guard_member_subscriptions" ON member_subscriptions');
 SELECT actual LIKE '%fire for every change' AS narrowed FROM found_after(
-    'DROP TRIGGER "00_session_consistency_guard" ON member_subscriptions',
+    'DROP TRIGGER "00_session_consistency_guard_member_subscriptions" ON member_subscriptions',
     (SELECT replace(pg_get_triggerdef(oid), 'FOR EACH ROW', 'FOR EACH ROW WHEN (pg_trigger_depth() > 7)') FROM pg_trigger
-     WHERE tgrelid = 'member_subscriptions'::regclass AND tgname = '00_session_consistency_guard'));
+     WHERE tgrelid = 'member_subscriptions'::regclass AND tgname = '00_session_consistency_guard_member_subscriptions'));
 SELECT actual FROM found_after(
-    'DROP TRIGGER "00_session_consistency_guard" ON member_subscriptions',
+    'DROP TRIGGER "00_session_consistency_guard_member_subscriptions" ON member_subscriptions',
     (SELECT replace(pg_get_triggerdef(oid), '{format=1', '{format=1,guard=off') FROM pg_trigger
-     WHERE tgrelid = 'member_subscriptions'::regclass AND tgname = '00_session_consistency_guard'));
+     WHERE tgrelid = 'member_subscriptions'::regclass AND tgname = '00_session_consistency_guard_member_subscriptions'));
 -- Of a partition alone.
-SELECT * FROM found_after('ALTER TABLE sessions_2030 DISABLE TRIGGER "zz_session_consistency_link"');
-SELECT * FROM found_after('ALTER TABLE sessions_2031 DISABLE TRIGGER "00_session_consistency_charge"');
+SELECT * FROM found_after('ALTER TABLE sessions_2030 DISABLE TRIGGER "zz_session_consistency_link_member_subscriptions"');
+SELECT * FROM found_after('ALTER TABLE sessions_2031 DISABLE TRIGGER "00_session_consistency_charge_member_subscriptions"');
 SELECT * FROM found_after(
     'SET LOCAL allow_system_table_mods = on',
-    $$DELETE FROM pg_trigger WHERE tgrelid = 'sessions_2031'::regclass AND tgname = '00_session_consistency_charge'$$);
+    $$DELETE FROM pg_trigger WHERE tgrelid = 'sessions_2031'::regclass AND tgname = '00_session_consistency_charge_member_subscriptions'$$);
 
 -- The foreign key: dropped, not validated, its own triggers disabled.
-SELECT * FROM found_after('ALTER TABLE training_sessions DROP CONSTRAINT training_sessions_subscription_id_fkey');
+SELECT * FROM found_after('ALTER TABLE training_sessions DROP CONSTRAINT sc_training_sessions_subscription_id_fkey');
 SELECT * FROM found_after('SET LOCAL allow_system_table_mods = on',
     $$UPDATE pg_constraint SET convalidated = false
-      WHERE conrelid = 'sessions_2030'::regclass AND conname = 'training_sessions_subscription_id_fkey'$$);
+      WHERE conrelid = 'sessions_2030'::regclass AND conname = 'sc_training_sessions_subscription_id_fkey'$$);
 SELECT code, actual LIKE 'foreign key % of table % has a disabled trigger' AS disabled
     FROM found_after('ALTER TABLE member_subscriptions DISABLE TRIGGER ALL') WHERE actual LIKE 'foreign%';
 -- The CHECKs: dropped, not validated.
 SELECT * FROM found_after(
-    'ALTER TABLE member_subscriptions DROP CONSTRAINT member_subscriptions_used_sessions_check');
+    'ALTER TABLE member_subscriptions DROP CONSTRAINT sc_member_subscriptions_used_sessions_check');
 SELECT * FROM found_after(
-    'ALTER TABLE member_subscriptions DROP CONSTRAINT member_subscriptions_used_sessions_check',
+    'ALTER TABLE member_subscriptions DROP CONSTRAINT sc_member_subscriptions_used_sessions_check',
     'ALTER TABLE member_subscriptions ADD CHECK (used_sessions >= 0 AND used_sessions <= total_sessions_snapshot) NOT VALID');
 SELECT * FROM found_after((SELECT format('ALTER TABLE training_sessions DROP CONSTRAINT %I', conname) FROM pg_constraint
                            WHERE conrelid = 'training_sessions'::regclass AND contype = 'c'));

@@ -72,13 +72,13 @@ ROLLBACK;
 -- The guard of the guards.
 BEGIN;
 ALTER TABLE sessions_2030 DISABLE TRIGGER USER;
-DROP TRIGGER "zz_session_consistency_link" ON training_sessions;
-ALTER TABLE member_subscriptions DISABLE TRIGGER "00_session_consistency_guard";
-ALTER TABLE training_sessions DROP CONSTRAINT training_sessions_subscription_id_fkey;
+DROP TRIGGER "zz_session_consistency_link_member_subscriptions" ON training_sessions;
+ALTER TABLE member_subscriptions DISABLE TRIGGER "00_session_consistency_guard_member_subscriptions";
+ALTER TABLE training_sessions DROP CONSTRAINT sc_training_sessions_subscription_id_fkey;
 SELECT * FROM checked();
 ROLLBACK;
 BEGIN;
-ALTER TABLE member_subscriptions DROP CONSTRAINT member_subscriptions_used_sessions_check;
+ALTER TABLE member_subscriptions DROP CONSTRAINT sc_member_subscriptions_used_sessions_check;
 SELECT * FROM checked();
 ALTER TABLE member_subscriptions ADD CHECK (used_sessions >= 0 AND used_sessions <= total_sessions_snapshot) NOT VALID;
 DO $$ BEGIN EXECUTE (SELECT format('DROP INDEX %s', indexrelid::regclass) FROM pg_index
@@ -87,7 +87,7 @@ SELECT * FROM checked();
 ROLLBACK;
 -- The very trigger that says what is attached.
 BEGIN;
-DROP TRIGGER "00_session_consistency_charge" ON training_sessions;
+DROP TRIGGER "00_session_consistency_charge_member_subscriptions" ON training_sessions;
 SELECT * FROM checked();
 ROLLBACK;
 -- A column is gone: the rows cannot be read, and what was found in them stays.

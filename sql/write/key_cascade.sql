@@ -34,20 +34,20 @@ SELECT * FROM bookings();
 SELECT * FROM counters();
 
 -- The pack's own key: its sessions follow, and nothing is counted twice.
-ALTER TABLE training_sessions DROP CONSTRAINT training_sessions_subscription_id_fkey,
-    ADD CONSTRAINT training_sessions_subscription_id_fkey FOREIGN KEY (subscription_id)
+ALTER TABLE training_sessions DROP CONSTRAINT sc_training_sessions_subscription_id_fkey,
+    ADD CONSTRAINT sc_training_sessions_subscription_id_fkey FOREIGN KEY (subscription_id)
         REFERENCES member_subscriptions ON UPDATE CASCADE;
 SELECT * FROM refusal('UPDATE member_subscriptions SET id = 110 WHERE id = 10');
 INSERT INTO training_sessions (id, member_id) VALUES (9, 1);
 DELETE FROM training_sessions WHERE id = 3;
 SELECT * FROM counters();
 -- A key that sets defaults, or NULL where a key changes, is none to count by.
-ALTER TABLE training_sessions DROP CONSTRAINT training_sessions_subscription_id_fkey,
-    ADD CONSTRAINT training_sessions_subscription_id_fkey FOREIGN KEY (subscription_id)
+ALTER TABLE training_sessions DROP CONSTRAINT sc_training_sessions_subscription_id_fkey,
+    ADD CONSTRAINT sc_training_sessions_subscription_id_fkey FOREIGN KEY (subscription_id)
         REFERENCES member_subscriptions ON UPDATE SET NULL;
 SELECT * FROM refusal('INSERT INTO training_sessions (id, member_id) VALUES (12, 1)');
-ALTER TABLE training_sessions DROP CONSTRAINT training_sessions_subscription_id_fkey,
-    ADD CONSTRAINT training_sessions_subscription_id_fkey FOREIGN KEY (subscription_id) REFERENCES member_subscriptions;
+ALTER TABLE training_sessions DROP CONSTRAINT sc_training_sessions_subscription_id_fkey,
+    ADD CONSTRAINT sc_training_sessions_subscription_id_fkey FOREIGN KEY (subscription_id) REFERENCES member_subscriptions;
 UPDATE member_subscriptions SET id = 10 WHERE id = 110;
 SELECT * FROM counters();
 

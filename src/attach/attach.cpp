@@ -1,5 +1,8 @@
 // attach(): looks, plans, locks, looks again, runs the plan. Every change is a command that the caller is shown.
 #include "attach/rows.hpp"
+
+#include <algorithm>
+
 #include "attach/citus.hpp"
 #include "catalog/counting.hpp"
 #include "server/pg_compat.hpp"
@@ -49,7 +52,7 @@ const char *choose_index_name(Plan &plan, Oid relation, const char *column)
     int pass = 0;
     do {
         const char *label = pass == 0 ? "idx" : psprintf("idx%d", pass);
-        name = makeObjectName(get_rel_name(relation), column, label);
+        name = makeObjectName(made_stem(relation), column, label);
         pass++;
     } while (OidIsValid(get_relname_relid(name, get_rel_namespace(relation))) || is_planned(plan, name));
     plan.names = lappend(plan.names, const_cast<char *>(name));
@@ -59,7 +62,7 @@ const char *choose_index_name(Plan &plan, Oid relation, const char *column)
 const char *choose_constraint_name(Plan &plan, Oid relation, const char *columns, const char *label)
 {
     char *name =
-        ChooseConstraintName(get_rel_name(relation), columns, label, get_rel_namespace(relation), plan.names);
+        ChooseConstraintName(made_stem(relation), columns, label, get_rel_namespace(relation), plan.names);
     plan.names = lappend(plan.names, name);
     return name;
 }
@@ -132,15 +135,30 @@ void plan_used_column(Plan &plan)
     add_made(plan, "used_column", mapping.used_column);
 }
 
+// The index, and whose it is.
+void plan_index(Plan &plan, Oid relation, const char *name, const char *command)
+{
+    add_step(plan.steps, "create index", command);
+    const char *index = quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)), name);
+    add_step(plan.steps, "comment", comment_on_index(index, plan.request->sessions));
+}
+
+void plan_constraint(Plan &plan, const char *action, const char *table, const char *name, const char *definition)
+{
+    const char *constraint = quote_identifier(name);
+    add_step(plan.steps, action, psprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", table, constraint, definition));
+    add_step(plan.steps, "comment", comment_on_constraint(constraint, table, plan.request->sessions));
+}
+
 void plan_active_index(Plan &plan)
 {
     if (!plan.facts->missing.active_index)
         return;
     const Mapping &mapping = plan.facts->mapping;
     const char *name = choose_index_name(plan, plan.request->subscriptions, mapping.subscription_member_column);
-    add_step(plan.steps, "create index",
-             psprintf("CREATE UNIQUE INDEX %s ON %s (%s) WHERE %s", quote_identifier(name), plan.subscriptions,
-                      quote_identifier(mapping.subscription_member_column), active_condition(mapping, nullptr)));
+    plan_index(plan, plan.request->subscriptions, name,
+               psprintf("CREATE UNIQUE INDEX %s ON %s (%s) WHERE %s", quote_identifier(name), plan.subscriptions,
+                        quote_identifier(mapping.subscription_member_column), active_condition(mapping, nullptr)));
     add_made(plan, "active_index", name);
 }
 
@@ -151,9 +169,9 @@ void plan_member_index(Plan &plan)
         return;
     const char *column = plan.facts->mapping.subscription_member_column;
     const char *name = choose_index_name(plan, plan.request->subscriptions, column);
-    add_step(plan.steps, "create index",
-             psprintf("CREATE INDEX %s ON %s (%s)", quote_identifier(name), plan.subscriptions,
-                      quote_identifier(column)));
+    plan_index(plan, plan.request->subscriptions, name,
+               psprintf("CREATE INDEX %s ON %s (%s)", quote_identifier(name), plan.subscriptions,
+                        quote_identifier(column)));
     add_made(plan, "member_index", name);
 }
 
@@ -166,9 +184,9 @@ void plan_separate_indexes(Plan &plan, const char *root_index)
     for (size_t i = 0; i < tree.size(); i++) {
         names[i] = i == 0 ? root_index : choose_index_name(plan, tree[i], column);
         const bool parent = get_rel_relkind(tree[i]) == RELKIND_PARTITIONED_TABLE;
-        add_step(plan.steps, "create index",
-                 psprintf("CREATE INDEX %s ON %s%s (%s)", quote_identifier(names[i]), parent ? "ONLY " : "",
-                          qualified_name(tree[i]), quote_identifier(column)));
+        plan_index(plan, tree[i], names[i],
+                   psprintf("CREATE INDEX %s ON %s%s (%s)", quote_identifier(names[i]), parent ? "ONLY " : "",
+                            qualified_name(tree[i]), quote_identifier(column)));
     }
     const auto index_name = [&](size_t i) {
         return quote_qualified_identifier(get_namespace_name(get_rel_namespace(tree[i])), names[i]);
@@ -192,9 +210,9 @@ void plan_link_index(Plan &plan)
     if (plan.facts->adoptable_index)
         plan_separate_indexes(plan, name);
     else
-        add_step(plan.steps, "create index",
-                 psprintf("CREATE INDEX %s ON %s (%s)", quote_identifier(name), plan.sessions,
-                          quote_identifier(column)));
+        plan_index(plan, plan.request->sessions, name,
+                   psprintf("CREATE INDEX %s ON %s (%s)", quote_identifier(name), plan.sessions,
+                            quote_identifier(column)));
     add_made(plan, "link_index", name);
 }
 
@@ -217,11 +235,12 @@ void plan_foreign_key(Plan &plan)
         plan.rows->sessions_filled && (!facts.partitioned || partitioned_key_may_be_not_valid);
     const char *name =
         choose_constraint_name(plan, plan.request->sessions, mapping.subscription_column, "fkey");
-    add_step(plan.steps, "add foreign key",
-             psprintf("ALTER TABLE %s ADD CONSTRAINT %s FOREIGN KEY (%s) REFERENCES %s (%s)%s", plan.sessions,
-                      quote_identifier(name), key_columns(facts, mapping.subscription_column, mapping.member_column),
-                      plan.subscriptions,
-                      key_columns(facts, facts.key_column, mapping.subscription_member_column), not_valid(filled)));
+    plan_constraint(plan, "add foreign key", plan.sessions, name,
+                    psprintf("FOREIGN KEY (%s) REFERENCES %s (%s)%s",
+                             key_columns(facts, mapping.subscription_column, mapping.member_column),
+                             plan.subscriptions,
+                             key_columns(facts, facts.key_column, mapping.subscription_member_column),
+                             not_valid(filled)));
     add_made(plan, "foreign_key", name);
     for (const char *adopted : facts.adopted_keys)
         add_made(plan, "partition_foreign_key", adopted);
@@ -237,9 +256,7 @@ void plan_check(Plan &plan, const char *kind, const char *table, const char *nam
                 errdetail("It is CHECK (%s).", condition),
                 errhint("audit() lists the rows; migrate() adds the constraint once there are none."));
     else
-        add_step(plan.steps, "add check",
-                 psprintf("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s)%s", table, quote_identifier(name), condition,
-                          not_valid(filled)));
+        plan_constraint(plan, "add check", table, name, psprintf("CHECK (%s)%s", condition, not_valid(filled)));
 }
 
 void plan_total_check(Plan &plan)
@@ -280,11 +297,38 @@ void plan_view(Plan &plan)
     add_made(plan, "view", plan.facts->counts_view);
 }
 
+// Whether a trigger that stays has the name, on the table or on a partition.
+bool is_trigger_name_taken(Oid table, const char *name)
+{
+    for (const Oid relation : partition_tree(table, NoLock)) {
+        const Oid trigger = get_trigger_oid(relation, name, true);
+        const auto own = find_own_triggers(relation);
+        if (OidIsValid(trigger) && std::none_of(own.begin(), own.end(), [trigger](const OwnTrigger &one) {
+                return one.trigger == trigger;
+            }))
+            return true;
+    }
+    return false;
+}
+
+// The name of the rule with that of the subscriptions behind it, so that several attachments of the same sessions stand
+// side by side; numbered where somebody's trigger has it.
+const char *choose_trigger_name(const Plan &plan, const TriggerRule &rule)
+{
+    const Oid table = rule.on_sessions ? plan.request->sessions : plan.request->subscriptions;
+    const char *subscriptions = get_rel_name(plan.request->subscriptions);
+    const char *name = makeObjectName(rule.name, subscriptions, nullptr);
+    for (int pass = 1; is_trigger_name_taken(table, name); pass++)
+        name = makeObjectName(rule.name, subscriptions, psprintf("%d", pass));
+    return name;
+}
+
 const char *trigger_command(const Plan &plan, const TriggerRule &rule, const char *argument)
 {
     return psprintf("CREATE TRIGGER %s %s ON %s FOR EACH %s EXECUTE FUNCTION session_consistency.%s(%s)",
-                    quote_identifier(rule.name), rule.when, rule.on_sessions ? plan.sessions : plan.subscriptions,
-                    rule.level, rule.function, quote_literal_cstr(argument));
+                    quote_identifier(choose_trigger_name(plan, rule)), rule.when,
+                    rule.on_sessions ? plan.sessions : plan.subscriptions, rule.level, rule.function,
+                    quote_literal_cstr(argument));
 }
 
 // Last, since the charge trigger carries the list of what was made.

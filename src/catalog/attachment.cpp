@@ -442,15 +442,6 @@ const Trigger *charge_trigger_of(Relation sessions, const Attachment &attachment
     return nullptr;
 }
 
-const char *find_made(Names made, const char *kind)
-{
-    const size_t length = strlen(kind);
-    for (const char *entry : made)
-        if (strncmp(entry, kind, length) == 0 && entry[length] == ':')
-            return entry + length + 1;
-    return nullptr;
-}
-
 Oid find_counts_view(const Attachment &attachment)
 {
     const char *name = find_made(attachment.mapping.made, "view");

@@ -1,7 +1,7 @@
 // Finds attachments: which tables carry the triggers, joined by which foreign key. Reads catalogs, writes nothing.
 #pragma once
 
-#include "catalog/mapping.hpp"
+#include "catalog/made.hpp"
 #include "server/relations.hpp"
 #include "server/triggers.hpp"
 
@@ -20,7 +20,7 @@ constexpr const char *keep_ledger = "keep_ledger";    // the extension's own led
 // The triggers that make an attachment, in the order in which they are made: the subscriptions are guarded before
 // anything is charged.
 struct TriggerRule {
-    const char *name;
+    const char *name;            // what the names of such triggers begin with
     const char *function;
     const char *when;            // for CREATE TRIGGER
     const char *level;
@@ -103,9 +103,6 @@ Oids find_subscriptions(const Attachment &attachment);
 
 // The charge trigger of the attachment, as the relation that it is on has it; nullptr where it is gone.
 const Trigger *charge_trigger_of(Relation sessions, const Attachment &attachment);
-
-// The value of the first "kind:value" among what was made; nullptr where attach() made none.
-const char *find_made(Names made, const char *kind);
 
 // The counts view that attach() made, wherever it is now; InvalidOid where there is none or it was renamed.
 Oid find_counts_view(const Attachment &attachment);

@@ -56,6 +56,7 @@ bool is_violated(Oid table, const char *condition)
 }
 
 struct Target {
+    Oid sessions;
     Oid table;
     const char *name;
     const char *condition;
@@ -68,7 +69,8 @@ std::optional<Target> find_target(const Pair &pair, const Pending &pending)
     const Oid table = pending.on_sessions ? attachment.sessions : attachment.subscriptions;
     if (name == nullptr || !OidIsValid(table))
         return std::nullopt;
-    return Target{table, name, pending.condition == nullptr ? nullptr : pending.condition(attachment.mapping)};
+    const char *condition = pending.condition == nullptr ? nullptr : pending.condition(attachment.mapping);
+    return Target{attachment.sessions, table, name, condition};
 }
 
 // Whether the constraint is still to be made, and no row is in its way. Looked at in a transaction of its own: whoever
@@ -83,6 +85,13 @@ bool add_constraint(const Target &target)
 {
     run_command(psprintf("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s) NOT VALID", qualified_name(target.table),
                          quote_identifier(target.name), target.condition));
+    return true;
+}
+
+// Not in the same transaction: it needs nobody locked out.
+bool comment_on_added(const Target &target)
+{
+    run_command(comment_on_constraint(quote_identifier(target.name), qualified_name(target.table), target.sessions));
     return true;
 }
 
@@ -137,8 +146,8 @@ void finish_constraints(const Pair &pair, void (*next_transaction)())
         return result;
     };
     for (const Pending &pending : pending_constraints) {
-        if (in_transaction(pending, can_be_added))
-            in_transaction(pending, add_constraint);
+        if (in_transaction(pending, can_be_added) && in_transaction(pending, add_constraint))
+            in_transaction(pending, comment_on_added);
         in_transaction(pending, validate_constraint);
     }
 }

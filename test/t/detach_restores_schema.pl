@@ -86,8 +86,8 @@ my %cases = (
 	],
 	'indexes that only look alike' => [
 		"$packs $sessions $link
-		 CREATE INDEX training_sessions_subscription_id_idx ON training_sessions (status, subscription_id);
-		 CREATE INDEX member_subscriptions_member_id_idx ON member_subscriptions (member_id);", ''
+		 CREATE INDEX sc_training_sessions_subscription_id_idx ON training_sessions (status, subscription_id);
+		 CREATE INDEX sc_member_subscriptions_member_id_idx ON member_subscriptions (member_id);", ''
 	],
 	'CHECKs' => [
 		"$packs $sessions $columns ALTER TABLE member_subscriptions ADD CHECK (used_sessions >= 0),

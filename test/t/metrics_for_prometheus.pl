@@ -98,7 +98,7 @@ SQL
 SET session_replication_role = replica;
 UPDATE member_subscriptions SET used_sessions = 5 WHERE id = 10;
 RESET session_replication_role;
-ALTER TABLE training_sessions DISABLE TRIGGER "zz_session_consistency_link";
+ALTER TABLE training_sessions DISABLE TRIGGER "zz_session_consistency_link_member_subscriptions";
 SELECT session_consistency.run_check();
 SQL
 	$metrics = $scrape->();
