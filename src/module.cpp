@@ -2,6 +2,7 @@
 #include "catalog/binding.hpp"
 #include "watch/history.hpp"
 #include "store/ledger.hpp"
+#include "write/recount.hpp"
 #include "write/statements.hpp"
 
 extern "C" {
@@ -18,6 +19,7 @@ extern "C" void _PG_init(void)
 {
     sc::init_bindings();
     sc::init_statements();
+    sc::init_recount();
     sc::init_check_history();
     sc::init_ledger();
 }

@@ -8,6 +8,7 @@
 #include "write/changed_keys.hpp"
 #include "write/charge_row.hpp"
 #include "write/link_cache.hpp"
+#include "write/recount.hpp"
 #include "write/session_errors.hpp"
 #include "write/subscription_in_use.hpp"
 
@@ -254,6 +255,8 @@ bool settle_parts(Statement *statement, Part *part, bool raises)
     const bool settled = settle_part(settling);
     close_statement_ledger(settling.ledger);
     const bool all = settled && settle_parts(statement, part->next, raises);
+    if (all)
+        recount_part(*statement, *part);
     close_settling(settling);
     return all;
 }

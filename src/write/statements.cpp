@@ -185,6 +185,14 @@ int64_t owed_credits(const SubscriptionShape &shape, Datum id, Datum member)
     return credits;
 }
 
+bool is_anything_owed()
+{
+    for (const Owed *owed = owed_list; owed != nullptr; owed = owed->next)
+        if (owed->taken_level == 0)
+            return true;
+    return false;
+}
+
 void owe(const SubscriptionShape &shape, const Sum &sum, std::span<const Line> lines)
 {
     if (added_by(sum).used == 0 && lines.empty())

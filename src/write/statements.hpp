@@ -97,6 +97,7 @@ int64_t enclosing_credits(int depth, const SubscriptionShape &shape, Datum id, D
 // given back what they take. It is settled by whoever writes that counter next, with its lines of the ledger, all of it
 // or nothing. The transaction cannot commit before.
 int64_t owed_credits(const SubscriptionShape &shape, Datum id, Datum member);
+bool is_anything_owed();
 void owe(const SubscriptionShape &shape, const Sum &sum, std::span<const Line> lines);
 
 // It is settled now: it is owed no more. Returns the given lines and the owed ones, in the order of their events.
