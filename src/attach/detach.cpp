@@ -170,7 +170,7 @@ constexpr std::array planners{plan_view, plan_triggers, plan_foreign_key, plan_c
 Steps plan_steps(const Attachment &attachment, bool drop_added_columns)
 {
     if (attachment.fault != nullptr && attachment.mapping.made.empty())
-        ereport(NOTICE, errmsg("of the attachment of table \"%s\" only the triggers are known",
+        ereport(NOTICE, errmsg("only the triggers of the attachment of table \"%s\" are known",
                                get_rel_name(attachment.sessions)),
                 errdetail_internal("%c%s.", pg_toupper(attachment.fault[0]), attachment.fault + 1),
                 errhint("The columns, constraints, indexes and the view that attach() made stay: drop them by hand."));

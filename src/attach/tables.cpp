@@ -93,7 +93,7 @@ void check_trusted(const Tables &tables)
     const Oid subscriptions_owner = tables.subscriptions->rd_rel->relowner;
     if (!has_privs_of_role(owner, subscriptions_owner))
         ereport(ERROR, errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-                errmsg("the owner of table \"%s\" has no rights of the owner of table \"%s\"",
+                errmsg("the owner of table \"%s\" does not have the privileges of the owner of table \"%s\"",
                        RelationGetRelationName(tables.sessions), RelationGetRelationName(tables.subscriptions)),
                 errdetail("They are \"%s\" and \"%s\".", GetUserNameFromId(owner, false),
                           GetUserNameFromId(subscriptions_owner, false)),
@@ -277,7 +277,7 @@ void check_counter_keys(const Facts &facts, Oid subscriptions)
     if (const std::optional<ForeignKey> key = find_counter_key(subscriptions, facts.mapping))
         ereport(ERROR, errcode(ERRCODE_INVALID_FOREIGN_KEY),
                 errmsg("foreign key \"%s\" of table \"%s\" holds a counter", key->name, get_rel_name(subscriptions)),
-                errdetail("When the extension writes a counter, no foreign key is looked at."),
+                errdetail("When the extension writes a counter, no foreign key is checked."),
                 errhint("Drop the key: a CHECK can say which values a counter may have."));
 }
 

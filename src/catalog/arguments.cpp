@@ -13,7 +13,7 @@ namespace {
     ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
             errmsg("argument \"%s\" of %s() must not be null", name, arguments.function),
             field == nullptr ? errdetail("It was given as NULL.") : errdetail("Its default is %s.", field->fallback),
-            errhint("Give it a value, or leave it out where it has a default."));
+            errhint("Give it a value, or leave it out if it has a default."));
     pg_unreachable();
 }
 

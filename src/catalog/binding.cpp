@@ -114,7 +114,7 @@ void require_trusted(Relation relation, Relation subscriptions)
     if (has_privs_of_role(owner, subscriptions->rd_rel->relowner))
         return;
     ereport(ERROR, errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-            errmsg("the owner of relation \"%s\" has no rights of the owner of the subscriptions",
+            errmsg("the owner of relation \"%s\" does not have the privileges of the owner of the subscriptions",
                    RelationGetRelationName(relation)),
             errhint("Give both tables the same owner."), errtable(relation));
 }

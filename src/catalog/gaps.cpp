@@ -173,7 +173,7 @@ void look_at_subscriptions(Inspection &inspection)
     if (const char *distrust = find_distrust(inspection.attachment->sessions, table))
         add_gap(inspection, distrust);
     if (const std::optional<ForeignKey> key = find_counter_key(table, mapping))
-        add_gap(inspection, psprintf("foreign key \"%s\" of table %s holds a counter, and is not looked at when one is"
+        add_gap(inspection, psprintf("foreign key \"%s\" of table %s holds a counter, and is not checked when one is"
                                      " written", key->name, name));
     if (const char *index = find_blocking_index(inspection.subscriptions, mapping))
         add_gap(inspection, psprintf("unique index \"%s\" of table %s holds a counter in its key, so that writing the "
@@ -323,7 +323,7 @@ Names find_gaps(const Attachment &attachment)
     if (failure == nullptr)
         return gaps;
     auto **only = static_cast<const char **>(palloc(sizeof(char *)));
-    only[0] = psprintf("table %s cannot be looked at: %s", qualified_name(attachment.sessions), failure);
+    only[0] = psprintf("table %s cannot be inspected: %s", qualified_name(attachment.sessions), failure);
     return Names(only, 1);
 }
 

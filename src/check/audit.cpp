@@ -73,7 +73,7 @@ void store_summaries(const AuditScope &scope, const ReturnSetInfo *result)
         const Category &category = categories[i];
         const char *unknown = is_read(scope, category.family)
                                   ? category.unknown(scope)
-                                  : psprintf("Cannot be told: no row is read, since %s.", scope.distrust);
+                                  : psprintf("Cannot be determined: no row is read, since %s.", scope.distrust);
         const char *description =
             unknown == nullptr ? category.description : psprintf("%s %s", category.description, unknown);
         std::array<Datum, 6> values{CStringGetTextDatum(category.code),

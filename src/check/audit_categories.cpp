@@ -13,19 +13,20 @@ const char *always_known(const AuditScope &)
 const char *needs_members(const AuditScope &scope)
 {
     return OidIsValid(scope.members) ? nullptr
-                                     : "Cannot be told: no members table is given, and no foreign key leads to one.";
+                                     : "Cannot be determined: no members table is given, and no foreign key leads"
+                                       " to one.";
 }
 
 const char *needs_counter(const AuditScope &scope)
 {
     return scope.has_used || scope.has_remaining
                ? nullptr
-               : "Cannot be told: the subscriptions have neither a used nor a remaining column.";
+               : "Cannot be determined: the subscriptions have neither a used nor a remaining column.";
 }
 
 const char *needs_valid_from(const AuditScope &scope)
 {
-    return scope.valid_from_column != nullptr ? nullptr : "Cannot be told: no valid_from_column is given.";
+    return scope.valid_from_column != nullptr ? nullptr : "Cannot be determined: no valid_from_column is given.";
 }
 
 const char *needs_attachment(const AuditScope &scope)
@@ -74,7 +75,7 @@ const std::array<Category, 14> categories{
              .code = "linked_non_consuming",
              .severity = "medium",
              .description = "A session of a type that consumes no credit, and yet is linked to a subscription.",
-             .recommendation = "Clear the link, or put its type right where it was meant to consume.",
+             .recommendation = "Clear the link, or correct its type if it was meant to consume.",
              .applies = "linked AND NOT consuming",
              .expected = "'no link'",
              .actual = "subscription::text",
@@ -115,7 +116,8 @@ const std::array<Category, 14> categories{
              .severity = "critical",
              .description = "A subscription that has less than nothing left: total minus used, or its stored remaining,"
                             " is below 0. Expected is the least that is allowed.",
-             .recommendation = "Where it is overdrawn too, decide as there; otherwise set the counter to the recount.",
+             .recommendation = "If it is overdrawn, too, decide as advised there; otherwise set the counter to the"
+                               " recount.",
              .applies = "NOT by_member AND least(total - used, remaining) < 0",
              .expected = "'0'",
              .actual = "least(total - used, remaining)::text",

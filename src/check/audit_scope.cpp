@@ -49,7 +49,7 @@ Names primary_key(Oid table)
     if (key.empty())
         ereport(ERROR, errcode(ERRCODE_INVALID_TABLE_DEFINITION),
                 errmsg("table \"%s\" has no primary key", get_rel_name(table)),
-                errhint("Give it one: a row must be nameable."));
+                errhint("Give it one: findings name a row by it."));
     auto **names = static_cast<const char **>(palloc(sizeof(char *) * key.size()));
     std::transform(key.begin(), key.end(), names,
                    [table](int16 column) { return get_attname(table, column, false); });
@@ -215,9 +215,10 @@ Oid attached_subscriptions(const Attachment &attachment)
     const Oids candidates = find_subscriptions(attachment);
     if (candidates.size() != 1)
         ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                errmsg("nothing tells any more which subscriptions table \"%s\" is attached to",
+                errmsg("cannot determine the subscriptions table of table \"%s\"",
                        get_rel_name(attachment.sessions)),
-                errdetail("The foreign key of its link column is gone."), errhint("Name the subscriptions table."));
+                errdetail("The foreign key of its link column is gone."),
+                errhint("Name it as the argument \"subscriptions\"."));
     return candidates.front();
 }
 

@@ -116,7 +116,7 @@ const char *format_answer(Answer &answer, const char *member)
     StringInfoData several;
     initStringInfo(&several);
     if (answer.active > 1)
-        append_string(&several, psprintf("Member %s has %d active subscriptions (%s), where one is allowed.", member,
+        append_string(&several, psprintf("Member %s has %d active subscriptions (%s); only one is allowed.", member,
                                          answer.active, answer.ids.data));
     StringInfoData json;
     initStringInfo(&json);

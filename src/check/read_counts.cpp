@@ -117,7 +117,7 @@ void require_every_row(Oid table, Names columns)
             errmsg("row-level security may hide rows of table \"%s\" from role \"%s\"", get_rel_name(table),
                    GetUserNameFromId(role, false)),
             errdetail("Counts over a part of the rows would be wrong."),
-            errhint("Ask as the owner of the table, or as a role with BYPASSRLS."));
+            errhint("Call it as the owner of the table, or as a role with BYPASSRLS."));
 }
 
 void require_rights(const Attachment &attachment)

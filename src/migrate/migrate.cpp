@@ -280,8 +280,8 @@ void pause()
                           migration.left.count, migration.left.count, get_rel_name(migration.request->sessions)),
             errdetail("One of them is member %s. In each of %d passes their rows had changed, moved or gone.", member,
                       passes_without_progress),
-            errhint("What has been treated stays; call migrate() again. Where it ends so again, see what changes these "
-                    "rows all the time, and REINDEX the key of the subscriptions."));
+            errhint("What has been treated stays; call migrate() again. If it ends like this again, find out what "
+                    "changes these rows all the time, and REINDEX the key of the subscriptions."));
     pg_unreachable();
 }
 

@@ -5,7 +5,7 @@ namespace sc {
 
 namespace {
 
-// "subscription 42", or without its key where the caller may not read it.
+// "subscription 42", or without the key if the caller may not read it.
 const char *name_subscription(const Reader &reader, Datum id)
 {
     const SubscriptionShape &shape = reader.binding->subscriptions;
@@ -90,11 +90,12 @@ int link_constraint_name(const Reader &reader)
 void raise_in_use(const Reader &reader, std::optional<Datum> id)
 {
     ereport(ERROR, errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
-            errmsg("%s may not go while sessions hold credits of it",
+            errmsg("%s cannot be deleted or given another key while sessions hold its credits",
                    id ? name_subscription(reader, *id) : "the subscription"),
-            errdetail("Sessions of relation \"%s\" that are booked or completed are paid for by it.",
+            errdetail("It pays for booked or completed sessions of relation \"%s\".",
                       RelationGetRelationName(reader.sessions)),
-            errhint("Cancel or delete these sessions first, or keep the subscription and end its status."),
+            errhint("Cancel or delete these sessions first, or keep the subscription and give it a status that "
+                    "is not active."),
             errtablecol(reader.sessions, reader.binding->sessions.link), link_constraint_name(reader));
     pg_unreachable();
 }
@@ -103,7 +104,7 @@ void raise_member_in_use(const Reader &reader, Datum id)
 {
     const Oid subscriptions = reader.binding->subscriptions.relation;
     ereport(ERROR, errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
-            errmsg("the member of %s may not change while sessions refer to it", name_subscription(reader, id)),
+            errmsg("the member of %s cannot change while sessions refer to it", name_subscription(reader, id)),
             errdetail("Sessions of relation \"%s\" are linked to it for its present member.",
                       RelationGetRelationName(reader.sessions)),
             errhint("Give the new member a subscription of its own."),
