@@ -1,4 +1,4 @@
-// Writes counters of the subscriptions, opened once for a statement.
+// Writes counters of the subscriptions.
 #include "store/counter_writer.hpp"
 
 #include "catalog/attachment.hpp"
@@ -13,9 +13,9 @@ namespace sc {
 struct CounterWriter {
     Cursor cursor;
     TupleTableSlot *changed;         // the current subscription as written
-    Search all;
-    std::optional<Cause> exact;      // how the ledger calls an exact write
-    RowWriter *rows;                 // from here on: nullptr until prepare_rows()
+    Search all;                      // of lock_next_used()
+    std::optional<Cause> exact;      // the cause of an exact write in the ledger
+    RowWriter *rows;                 // this and what follows is opened by prepare_rows()
     RowTarget *target;
     Caller caller;
 };
@@ -23,8 +23,8 @@ static_assert(Pod<CounterWriter>);
 
 namespace {
 
-// The server's general way of updating a row, without the extension's own triggers: the caller has checked what they
-// check. From here on the writer is the owner of the table.
+// Opens the server's general way of updating a row. The extension's own triggers are left out: the caller has checked
+// what they check. From here on, until close_rows(), this backend acts as the owner of the table.
 void prepare_rows(CounterWriter *writer)
 {
     if (writer->rows != nullptr)
@@ -64,7 +64,7 @@ CounterWriter *open_counter_writer(Relation subscriptions, const SubscriptionSha
 TupleTableSlot *find_subscription(CounterWriter *writer, Datum id, Datum member, std::optional<ItemPointerData> place)
 {
     if (writer->rows != nullptr)
-        see_own_writes(writer->rows);    // a trigger of the user's may have written this very row since
+        see_own_writes(writer->rows);    // one of the user's triggers may have written this very row since
     return find_subscription(writer->cursor, id, member, place);
 }
 
@@ -95,7 +95,8 @@ TupleTableSlot *lock_next_used(CounterWriter *writer)
 
 namespace {
 
-// A trigger of the user's may have changed the row that was to be written, or kept it from being written.
+// Raises 23SC5 if one of the user's triggers has changed the counters or the member of the row, or has suppressed its
+// update.
 void verify_written(const CounterWriter *writer, std::optional<int64_t> used, std::optional<int64_t> remaining)
 {
     const SubscriptionShape &shape = *writer->cursor.shape;
@@ -118,7 +119,7 @@ void verify_written(const CounterWriter *writer, std::optional<int64_t> used, st
                      "return NEW."});
 }
 
-// Fills in the changed row from the current one; the remaining that it shows is returned.
+// Makes the changed row of the current one. Returns its remaining, absent if there is no such column or it is NULL.
 std::optional<int64_t> change_row(CounterWriter *writer, const Subscription &before, int64_t used, bool exact)
 {
     const SubscriptionShape &shape = *writer->cursor.shape;
@@ -148,7 +149,7 @@ void explain_exact(CounterWriter *writer, std::optional<Cause> cause)
 
 namespace {
 
-// An exact write is no sum of what sessions did: it gets a line of its own.
+// Writes the ledger's line of an exact write.
 void explain_write(const CounterWriter *writer, int64_t used, std::optional<Cause> cause)
 {
     const SubscriptionShape &shape = *writer->cursor.shape;
@@ -199,7 +200,8 @@ bool try_write_counter(CounterWriter *writer, int64_t used)
     const SubscriptionShape &shape = *writer->cursor.shape;
     if (!shape.plain || excess(used, before.total) > 0)
         return false;
-    // Unlimited, a maintained remaining column becomes NULL, which a NOT NULL may forbid.
+    // If the subscription is unlimited, its remaining becomes NULL. A NOT NULL may forbid that, and the executor checks
+    // it.
     if (!change_row(writer, before, used, false) && shape.remaining != 0)
         return false;
     TM_FailureData failure;

@@ -1,4 +1,5 @@
-// Writes counters of the subscriptions, opened once for a statement. Locks and writes as it is told, judges nothing.
+// Writes counters of the subscriptions; opened once for each statement and attachment. Locks and writes what the caller
+// says, and judges nothing.
 #pragma once
 
 #include "rules/ledger_rule.hpp"
@@ -7,30 +8,35 @@
 namespace sc {
 
 struct CounterWriter;
-// newest: looks at the newest committed rows in every isolation level, as what follows a TRUNCATE must.
+
+// newest: sees the newest committed rows in every isolation level. TRUNCATE needs that, since it removes sessions that
+// the transaction's snapshot does not see.
 CounterWriter *open_counter_writer(Relation subscriptions, const SubscriptionShape &shape, bool newest);
 void close_counter_writer(CounterWriter *writer);   // fires the user's AFTER triggers
 
-// Makes a subscription current, as those of a cursor do. What triggers of the user's have written since is seen.
+// These make a subscription current, as the functions of a cursor do. They see what the user's triggers have written
+// since.
 TupleTableSlot *find_subscription(CounterWriter *writer, Datum id, Datum member,
                                   std::optional<ItemPointerData> place = std::nullopt);
 TupleTableSlot *lock_found(CounterWriter *writer);
 TupleTableSlot *lock_subscription(CounterWriter *writer, Datum id, Datum member);
-TupleTableSlot *lock_next_used(CounterWriter *writer);   // every subscription that is not unused, in turn
+TupleTableSlot *lock_next_used(CounterWriter *writer);   // in turn, all but those that look unused already
 
-// Writes the counter of the current subscription, which is locked. A maintained remaining column follows the change,
-// or, where exact is true, becomes total - used whatever it was.
+// Writes the counter of the current subscription, which is locked. A maintained remaining column changes by the same
+// amount; if exact is true, it becomes total - used instead, whatever it was.
 //
-// An exact write is no sum of what sessions did: where there is a ledger, it gets a line of its own with the cause
-// that explain_exact() gave; repaired, unless it was called. None: the caller writes the lines.
+// An exact write sets the counter to a recount instead of adding what sessions did. If there is a ledger, it gets a
+// line of its own, with the cause that explain_exact() has set (repaired by default). If the cause is absent, the
+// caller writes the lines.
 void explain_exact(CounterWriter *writer, std::optional<Cause> cause);
 void write_counter(CounterWriter *writer, int64_t used, bool exact);
 
-// Writes the counters of the current subscription, which is locked, whatever they are: for putting a row back.
+// Writes both counters of the current subscription, which is locked, as they are given: undo_repair() puts a row back.
 void restore_counter(CounterWriter *writer, std::optional<int64_t> used, std::optional<int64_t> remaining);
 
-// Writes the counter of the current subscription past the executor, locked or not; false, and nothing is written, if
-// that table or that counter may not be written so plainly, or if the row is not locked and has changed since.
+// Writes the counter of the current subscription past the executor. False, and nothing is written, if that table or
+// that counter cannot be written in this way: write_counter() can. The row need not be locked: if somebody has changed
+// it since it was found, this is false, too.
 bool try_write_counter(CounterWriter *writer, int64_t used);
 
 }  // namespace sc

@@ -43,13 +43,13 @@ static_assert(Pod<SessionTables>);
 SessionTables *open_session_tables(Relation root, const Mapping &mapping, std::span<const Place> places);
 void close_session_tables(SessionTables *tables);
 
-// nullptr where the relation is gone.
+// nullptr if the relation is gone.
 Leaf *find_leaf(SessionTables *tables, Oid oid);
 
 // The user's triggers may change anything: then the caller counts again.
 struct LinkWriter;
 LinkWriter *open_link_writer(SessionTables *tables);
 void write_link(LinkWriter *writer, const Place &place, Datum subscription);
-bool close_link_writer(LinkWriter *writer);   // true where triggers of the user's have fired
+bool close_link_writer(LinkWriter *writer);   // true if some of the user's triggers have fired
 
 }  // namespace sc

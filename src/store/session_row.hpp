@@ -19,14 +19,14 @@ SessionRow read_session(const SessionShape &shape, TupleTableSlot *row);
 // The change between two stored rows; either may be nullptr.
 Change change_between(const SessionShape &shape, const SessionRow *before, const SessionRow *after);
 
-// True where any of member, link, type and status differs: an UPDATE of other columns concerns no rule.
+// True if the member, the link, the type or the status differs. An UPDATE of other columns concerns no rule.
 bool touches_rules(const SessionShape &shape, TupleTableSlot *before, TupleTableSlot *after);
 
-// The keys in the subscriptions' types; absent where NULL, or where no subscription can have that value.
+// The keys in the subscriptions' types; absent if NULL, or if no subscription can have that value.
 std::optional<Datum> link_key(const Binding &binding, const SessionRow &row);
 std::optional<Datum> member_key(const Binding &binding, const SessionRow &row);
 
-// By which command of this transaction a version of a row was stored; InvalidCommandId: before the transaction.
+// The command of this transaction that has stored that version of a row; InvalidCommandId: an earlier transaction.
 CommandId stored_by(HeapTuple tuple);
 
 }  // namespace sc

@@ -1,5 +1,6 @@
-// Finds rows of the subscriptions by key or by member, straight through their indexes: no plan, no permission and no
-// policy is in the way, as with the server's own foreign keys. Locks them as it is told, and writes nothing.
+// Finds rows of the subscriptions by key or by member, straight through their indexes. As for the server's own foreign
+// keys, there is no plan, no permission is checked and no policy hides a row. Locks rows if the caller says so; writes
+// nothing.
 #pragma once
 
 #include "catalog/shapes.hpp"
@@ -24,7 +25,7 @@ Search begin_key_search(Relation relation, const SubscriptionShape &shape, Datum
                         TupleTableSlot *row);
 void search_key_again(const Search &search, const SubscriptionShape &shape, Datum id, Datum member);
 
-// How many active subscriptions a member has, counted up to two; of the first its id, copied, and its place.
+// How many active subscriptions a member has, at most 2 are counted; and the copied id and the place of the first one.
 struct ActiveSubscription {
     int count;
     Datum id;
@@ -32,11 +33,12 @@ struct ActiveSubscription {
 };
 ActiveSubscription find_active_subscription(Relation subscriptions, const SubscriptionShape &shape, Datum member);
 
-// Reads the subscription with that key at the place where it was seen; false where the snapshot sees it there no more.
+// Reads the subscription with that key at the place where it was once; false if the snapshot does not see it there any
+// more.
 bool fetch_subscription(Relation subscriptions, const SubscriptionShape &shape, ItemPointerData place, Datum id,
                         Datum member, TupleTableSlot *row);
 
-// Looks a subscription up by its key; false where no row is visible, or its member is another.
+// Look a subscription up by its key: false if there is none, or if it has another member.
 bool subscription_has_member(Relation subscriptions, const SubscriptionShape &shape, Datum id, Datum member);
 bool subscription_exists(Relation subscriptions, const SubscriptionShape &shape, Datum id);
 
@@ -45,26 +47,26 @@ struct Cursor {
     Relation relation;
     const SubscriptionShape *shape;
     TupleTableSlot *row;
-    Search by_key;                   // its row is nullptr as long as nothing was searched
+    Search by_key;                   // its row is nullptr until the first search
 };
 static_assert(Pod<Cursor>);
 
 Cursor open_cursor(Relation subscriptions, const SubscriptionShape &shape);
 void close_cursor(const Cursor &cursor);
 
-// The usual lock is NO KEY UPDATE, which the counter's update takes too: a stronger one later could deadlock, and the
-// key share locks of foreign keys do not wait for it.
+// These make a subscription current, and return nullptr if there is none. find_subscription() returns it as the active
+// snapshot sees it; place is where it was seen last, if that is known. The lock functions return its newest version,
+// locked against other writers; 40001 if the isolation level does not allow to see that version.
 //
-// Makes a subscription current: as the active snapshot sees it, or locked against other writers and in its newest
-// version (40001 where the isolation level forbids to see that one). nullptr: there is none.
-// place, where it is known, is where it was seen last.
+// The usual lock is NO KEY UPDATE, the one that the counter's update takes. A weaker one first could deadlock when the
+// update comes, and the KEY SHARE locks of foreign keys do not wait for it.
 TupleTableSlot *find_subscription(Cursor &cursor, Datum id, Datum member,
                                   std::optional<ItemPointerData> place = std::nullopt);
 TupleTableSlot *lock_found(const Cursor &cursor, LockTupleMode mode = LockTupleNoKeyExclusive);
 TupleTableSlot *lock_subscription(Cursor &cursor, Datum id, Datum member);
 
-// Locks the row at that place, following it to its newest version where the isolation level lets a statement see it;
-// false where it is gone.
+// Locks the newest version of the row at that place, if the isolation level lets a statement see it (else 40001); false
+// if the row is gone.
 bool lock_row(const Cursor &cursor, ItemPointer place, LockTupleMode mode);
 
 }  // namespace sc

@@ -1,4 +1,4 @@
-// Follows subscriptions through changes of their keys.
+// Follows subscriptions whose keys change.
 #include "write/changed_keys.hpp"
 
 namespace sc {
@@ -18,7 +18,7 @@ struct ChangedKey {
 };
 static_assert(Pod<ChangedKey>);
 
-// All of it lives in TopTransactionContext. Each chain is newest first, as the list of all is.
+// Lives in TopTransactionContext. The list of all changes and each chain of a bucket begin with the newest.
 struct ChangedKeys {
     ChangedKey *last;
     ChangedKey **buckets;
@@ -51,7 +51,7 @@ void grow_buckets()
     changed_keys.buckets = static_cast<ChangedKey **>(
         MemoryContextAllocExtended(TopTransactionContext, sizeof(ChangedKey *) * changed_keys.bucket_count,
                                    MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO));
-    // Newest first again: the oldest is hung in first.
+    // The oldest is put into its chain first, so that each chain begins with the newest again.
     ChangedKey *oldest_first = nullptr;
     for (ChangedKey *changed = changed_keys.last; changed != nullptr; changed = changed->previous) {
         changed->chain = oldest_first;
@@ -65,7 +65,7 @@ void grow_buckets()
     }
 }
 
-// The oldest change of that key by a later command than the one that is given.
+// The first change of that key by a command after the given one; nullptr if there is none.
 const ChangedKey *find_change(const SubscriptionShape &shape, const Key &key, CommandId stored, uint32 first)
 {
     const ChangedKey *oldest = nullptr;

@@ -1,4 +1,4 @@
-// What one stored row changes.
+// Charges a stored row to its statement.
 #include "write/charge_row.hpp"
 
 #include "store/ledger_names.hpp"
@@ -10,7 +10,8 @@ namespace sc {
 
 namespace {
 
-// The key of the subscription that the session is linked to; absent if it leads nowhere: a composite key with a NULL.
+// The key of the subscription that the session is linked to; absent if the link leads nowhere: it is NULL or no
+// value of the key's type, or the key is composite and that is true of the member.
 std::optional<Key> key_of(const Binding &binding, const SessionRow &row)
 {
     const std::optional<Datum> id = link_key(binding, row);
@@ -28,7 +29,7 @@ Sum &sum_of(Part *part, const Binding &binding, const Key &key, CommandId stored
     return make_sum(&part->sums, shape, present.id, present.member, changed);
 }
 
-// The sum of the subscription whose credits the row held, or holds; nullptr: of none.
+// The sum of the subscription of which that version of the row holds a credit; nullptr if it holds none.
 Sum *find_charged(Part *part, const Binding &binding, const Version *version)
 {
     if (version == nullptr || held(version->row.session).used == 0)
@@ -37,8 +38,9 @@ Sum *find_charged(Part *part, const Binding &binding, const Version *version)
     return key ? &sum_of(part, binding, *key, version->stored) : nullptr;
 }
 
-// A composite foreign key would refuse another member's subscription before the statement ends, as if it did not
-// exist: told apart here, before the server's own trigger fires, under the lock that it takes next.
+// If the foreign key is (member, subscription), it refuses another member's subscription as if there were none (23503),
+// and does so before the statement ends. So this raises 23SC3 first, under the lock that the server's trigger takes
+// next.
 void verify_composite(const Reader &reader, const Sum &sum, Datum member)
 {
     const SubscriptionShape &shape = reader.binding->subscriptions;
@@ -69,7 +71,7 @@ void add_link(Part *part, const SessionChange &change, const Version &after)
     const std::optional<Datum> id = link_key(binding, after.row);
     const std::optional<Datum> member = member_key(binding, after.row);
     if (!id)
-        return;                // no subscription can have that key; the foreign key says so
+        return;                // no subscription can have that key: the foreign key refuses it
     if (!member && shape.by_member)
         raise_foreign(reader, *id, member);
     Sum &sum = sum_of(part, binding, {*id, member.value_or(Datum{0})}, after.stored);
@@ -159,7 +161,7 @@ void note_unplaced(Part *part, const SessionChange &change, std::optional<Datum>
     MemoryContextSwitchTo(caller);
 }
 
-// A row whose link was written anew by the extension, from what a trigger of the user's had made of it.
+// Charges a row whose link the extension has written again: from what another trigger had made of it to what it is now.
 void add_mending(Part *part, const StoredSession &session, const Mending &mending)
 {
     const Version before{mending.before, mending.stored};
@@ -174,7 +176,8 @@ void add_mending(Part *part, const StoredSession &session, const Mending &mendin
     ExecDropSingleTupleTableSlot(row);
 }
 
-// Charges the change with the link that the session gets, if it has to be put right. False if there was nothing to do.
+// If the link of the stored row is wrong, has it written again, and charges the row with its new link. False if the
+// link is right: then nothing is charged.
 bool charge_mended(Part *part, const SessionChange &change, const Judgement &judgement)
 {
     const bool wanted = judgement.missing_link || judgement.needless_link || judgement.emptied_link ||
@@ -187,7 +190,8 @@ bool charge_mended(Part *part, const SessionChange &change, const Judgement &jud
     if (mending.mended == Mended::out_of_reach && !judgement.needless_link)
         raise_out_of_reach(session, change.after->row);
     if (mending.mended == Mended::unplaced) {
-        // A composite foreign key that is not deferrable is looked at next, and would say less.
+        // Next the server checks the foreign key. A composite one that is not deferrable would refuse the row, and say
+        // less.
         if (change.after->row.session.linked && change.binding->subscriptions.by_member &&
             !change.binding->link_deferrable)
             raise_unplaced(session, change.after->row, lost);
@@ -245,7 +249,7 @@ const Unplaced *place_again(Statement *statement, Part *part)
         if (mending.mended == Mended::rewritten)
             add_mending(part, session, mending);
         else if (mending.mended == Mended::fine && mending.after.session.linked)
-            add_mending(part, session, mending);   // it fits by now: its member is judged under the lock
+            add_mending(part, session, mending);   // the link fits by now: the member is judged under the lock
         table_close(relation, NoLock);
         if (mending.mended == Mended::unplaced)
             return unplaced;

@@ -1,12 +1,13 @@
-// What one stored row changes: adds what it gives back and what it takes to the sums of its statement, has its link put
-// right where something has undone it, and notes the ledger's lines.
+// Charges a stored row to its statement: adds what it gives back and what it takes to the sums of the subscriptions,
+// and notes the lines for the ledger. If another trigger has undone the row's link, has it written again first. Writes
+// no counter.
 #pragma once
 
 #include "write/statements.hpp"
 
 namespace sc {
 
-// A version of a session and by which command of this transaction it was stored; InvalidCommandId: before it.
+// A version of a session, and the command of this transaction that stored it; InvalidCommandId: an earlier transaction.
 struct Version {
     SessionRow row;
     CommandId stored;
@@ -15,26 +16,26 @@ static_assert(Pod<Version>);
 
 // One event: a session as it was and as it is. Absent for INSERT and DELETE.
 struct SessionChange {
-    Relation relation;             // where the row is, or was
+    Relation relation;             // that holds the row, or held it
     const Binding *binding;
     const Version *before;
     const Version *after;
-    ItemPointerData place;         // of the stored row, if there is one after
+    ItemPointerData place;         // of the stored row, if after is there
     TupleTableSlot *row;           // by which the ledger calls it
     const char *session;           // what the ledger calls it, if it is known already
 };
 static_assert(Pod<SessionChange>);
 
-// False if the change concerns no subscription.
+// False if the change concerns no subscription: nothing is held before or after, and no link has to be judged.
 bool matters(const Change &rule);
 
 void charge_change(Statement *statement, const SessionChange &change);
 
-// The row that has departed to another partition did not arrive: it was deleted.
+// Charges the row that has left its partition and not arrived in another one as deleted.
 void charge_departed(Statement *statement, Part *part);
 
-// Puts the links right that could not be put right at the row's own event. The session that is still without one,
-// nullptr if there is none; judged by raise_unplaced().
+// Looks again for the links that could not be found at the row's own event, and charges them. Returns the first session
+// that is still without one, nullptr if there is none; raise_still_unplaced() says why it is.
 const Unplaced *place_again(Statement *statement, Part *part);
 [[noreturn]] void raise_still_unplaced(Part *part, const Unplaced &unplaced);
 

@@ -1,13 +1,10 @@
 // AFTER ROW trigger of the sessions: adds up what a statement changes, for settle_statement to judge and write.
 //
-// The end of a statement is an event of its own: the first row event that matters queues one more event, for the same
-// row, behind all that are queued. When it comes, every row of the statement has been seen. It needs row triggers only,
-// so it holds for a statement that aims at a partition, too.
+// The end of a statement is an event of its own. The first row event that matters queues one more event for the same
+// row, behind all that are queued by then. When the server fires it, this trigger has seen every row of the statement.
+// A statement trigger would not do: that of a partitioned table does not fire if the statement names a partition.
 //
-// The INSERT of one row ends with that row's last trigger. It is settled at once if nothing speaks against it, before
-// the foreign key's own trigger: whoever has the counter's lock needs no share lock beside it. Bookings that wait for
-// one subscription would otherwise all hold one, and each would have to write the list of all others into the row: that
-// halves the throughput of 16 clients that book on one subscription (2.3 times measured).
+// If the client's statement is an INSERT of one row, it ends with that row's last trigger; see settle_statement.cpp.
 #include "server/triggers.hpp"
 #include "store/ledger_names.hpp"
 #include "write/charge_row.hpp"
@@ -29,8 +26,8 @@ struct RowEvent {
 };
 static_assert(Pod<RowEvent>);
 
-// True if the client's statement is an INSERT of one row into this table, and nothing else. A function among its values
-// may run statements of its own here: those of several rows are then settled row by row.
+// True if the client's statement is an INSERT of one row into this table, and nothing else. If a function among its
+// values inserts several sessions itself, this is true for each of them, too, and they are settled row by row.
 bool inserts_one_row(TriggerData *data)
 {
     if (!TRIGGER_FIRED_BY_INSERT(data->tg_event) || ActivePortal == nullptr || list_length(ActivePortal->stmts) != 1)
@@ -57,7 +54,7 @@ Statement *statement_of(RowEvent &event)
     return event.statement;
 }
 
-// Holds the row that has moved to another partition: its arrival there is the next event.
+// Keeps the row that leaves its partition for another one until the next event, which is its arrival there.
 void hold_departed(RowEvent &event, const Version &version)
 {
     const SessionShape &shape = event.binding->sessions;
@@ -74,8 +71,9 @@ void hold_departed(RowEvent &event, const Version &version)
     MemoryContextSwitchTo(caller);
 }
 
-// The row that this INSERT event is the arrival of; false if none has departed. If another event follows the departure,
-// the row has not arrived.
+// If this INSERT event is the arrival of the row that has departed, version becomes that row as it was. False if no row
+// has departed. If the departure is followed by any other event, the row did not arrive (a BEFORE INSERT trigger has
+// returned NULL), and is charged as deleted.
 bool take_departed(const RowEvent &event, Version *version)
 {
     Part *part = event.statement == nullptr
@@ -92,6 +90,7 @@ bool take_departed(const RowEvent &event, Version *version)
     return true;
 }
 
+// True if this DELETE event is the first half of an UPDATE that moves the row to another partition.
 bool departs(const TriggerData *data)
 {
     return TRIGGER_FIRED_BY_DELETE(data->tg_event) && data->tg_relation->rd_rel->relispartition &&

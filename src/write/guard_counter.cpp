@@ -1,6 +1,6 @@
-// The subscriptions' own triggers: the counter is written by the extension alone, stays within 0 … total, and a
-// subscription that goes or changes its member leaves no session behind. The extension's own writes do not come by
-// here.
+// The triggers of the subscriptions. keep_counter, BEFORE, keeps the counter of a row that others write; guard_counter,
+// AFTER, refuses a counter that others have changed or an excess that grows, and notes a subscription that is deleted
+// or gets another member or key. When the extension itself writes a counter, it does not fire them.
 #include "server/triggers.hpp"
 #include "server/violation.hpp"
 #include "write/settle_statement.hpp"
@@ -38,7 +38,7 @@ Counters read_counters(const SubscriptionShape &shape, TupleTableSlot *row)
             read_counter(row, shape.remaining, shape.remaining_type)};
 }
 
-// What the remaining column shows once the counters have changed; before is nullptr for a new row.
+// What a maintained remaining column shows after the change; before is nullptr for a new row.
 std::optional<int64_t> follow(const Counters *before, const Counters &after)
 {
     return before == nullptr ? follow_remaining(std::nullopt, std::nullopt, 0, after.total, after.used.value_or(0))
@@ -46,8 +46,9 @@ std::optional<int64_t> follow(const Counters *before, const Counters &after)
                                                 after.total, after.used.value_or(0));
 }
 
-// The counters that a row is to have. Under reject, a written value that differs is left for guard_counter to refuse.
-// In a new row NULL and 0 are what a column that the statement does not name usually holds.
+// The counters that the row gets. Under reject, another value than the maintained one stays in the row, and
+// guard_counter refuses it. In a new row NULL and 0 count as not written: a column that the statement does not name
+// holds one of them.
 Counters keep_counters(const Counters *before, const Counters &written, Guard guard)
 {
     Counters kept = written;
@@ -102,7 +103,7 @@ const char *counter_text(const std::optional<int64_t> &value)
                      "still counts by itself keep running."});
 }
 
-// R9: nobody else has moved a counter. A new row starts unused.
+// R9: refuses a counter that somebody else has changed. A new row starts with 0 used.
 void judge_used(const Guarded &guarded, const Counters *before, const Counters &after)
 {
     const std::optional<int64_t> used = before == nullptr ? 0 : before->used;
@@ -121,7 +122,7 @@ void judge_counters(const Guarded &guarded, const Counters *before, const Counte
         raise_guarded(guarded, shape.remaining, remaining, after.remaining);
 }
 
-// R10 where the CHECK is left out because rows from before the attachment break it: nothing gets worse.
+// R10, if attach() has left the CHECK out because rows from before break it: refuses what makes an excess larger.
 void judge_excess(const Guarded &guarded, const Counters *before, const Counters &after)
 {
     const int64_t was = before == nullptr ? 0 : excess(before->used.value_or(0), before->total);
@@ -152,7 +153,7 @@ bool same_value(TupleTableSlot *before, TupleTableSlot *after, AttrNumber column
     return datum_image_eq(left, right, attribute->attbyval, attribute->attlen);
 }
 
-// True if the update changes the member, or a column that some foreign key may refer to.
+// True if the update changes the member, or a column to which a foreign key can refer.
 bool changes_key(Relation relation, const SubscriptionShape &shape, TupleTableSlot *before, TupleTableSlot *after)
 {
     if (!same_value(before, after, shape.member))
@@ -166,7 +167,7 @@ bool changes_key(Relation relation, const SubscriptionShape &shape, TupleTableSl
     return false;
 }
 
-// Has the end of the statement judge that no session is left behind.
+// Notes that a subscription was deleted or updated: the end of the statement judges if a session is left behind.
 void note_departure(TriggerData *data)
 {
     const bool update = TRIGGER_FIRED_BY_UPDATE(data->tg_event);
@@ -201,7 +202,7 @@ extern "C" PGDLLEXPORT Datum sc_keep_counter(PG_FUNCTION_ARGS)
         before = read_counters(shape, data->tg_trigslot);
     const Counters written = read_counters(shape, update ? data->tg_newslot : data->tg_trigslot);
     const Counters kept = keep_counters(update ? &before : nullptr, written, binding.guard);
-    // guard_counter comes after the CHECK, which would speak of another rule.
+    // The server checks the CHECK before guard_counter fires, and would report 23514: so this raises 23SC5 first.
     if (binding.guard == Guard::reject && excess(kept.used.value_or(0), kept.total) > 0)
         judge_used({data->tg_relation, &shape}, update ? &before : nullptr, kept);
     if (kept.used == written.used && kept.remaining == written.remaining)

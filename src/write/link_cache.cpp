@@ -21,8 +21,8 @@ struct Entry {
 };
 static_assert(Pod<Entry>);
 
-// One command: the same binding, trigger depth, client statement and command counter. Whatever this transaction
-// writes, also in a user's trigger, moves the counter.
+// What is remembered is valid for one command. If this transaction writes anything meanwhile, in a user's trigger, too,
+// the command counter moves: that is another command.
 struct Command {
     const Binding *binding;
     int depth;
@@ -86,7 +86,7 @@ Entry &entry_for(const KeyType &key, Datum member)
     return cache.entries[hash & (cache.entry_count - 1)];
 }
 
-// With what this command has remembered.
+// Makes room for four times as many, and keeps what this command has remembered.
 void grow(const KeyType &member_key)
 {
     Entry *const left = cache.entries;
@@ -135,7 +135,7 @@ void remember_link(const Binding &binding, Datum member, const ActiveSubscriptio
     if (!fits(shape.member_key) || !fits(shape.id_key))
         return;
     begin_command(binding, depth);
-    // At most a quarter is taken: each entry has one place, which the next member may need.
+    // A member has one possible slot, and a newcomer overwrites who is there: so only a quarter of the slots is filled.
     if (++cache.misses > cache.entry_count / 4 && cache.entry_count < most_entries)
         grow(shape.member_key);
     entry_for(shape.member_key, member) = {cache.generation, active.place, key_bytes(shape.member_key, member),

@@ -1,5 +1,6 @@
-// BEFORE ROW trigger of the sessions: fills in a missing link, clears a needless one. Never refuses a row: another
-// trigger may still change it, and ON CONFLICT may drop it.
+// BEFORE ROW trigger of the sessions: fills in a missing link, puts one back or clears one, as fill_link() decides.
+// Never refuses a row: another trigger may still change it, and ON CONFLICT may drop it. charge_sessions judges what is
+// stored.
 #include "server/triggers.hpp"
 #include "store/subscription_row.hpp"
 #include "write/link_cache.hpp"
@@ -17,7 +18,7 @@ struct RowAtHand {
     TriggerData *data;
     const Binding *binding;
     int depth;
-    HeapTuple tuple;               // as it is to be stored
+    HeapTuple tuple;               // the row as it would be stored
     TupleTableSlot *slot;
 };
 static_assert(Pod<RowAtHand>);
@@ -30,7 +31,7 @@ HeapTuple with_link(const RowAtHand &row, std::optional<Datum> link)
     return heap_modify_tuple_by_cols(row.tuple, RelationGetDescr(row.data->tg_relation), 1, &column, &value, &is_null);
 }
 
-// The one active subscription of a member; none or several are judged later.
+// The one active subscription of a member; absent if there is none, or more than one: that is judged later.
 std::optional<Datum> look_up_active(const Binding &binding, Relation subscriptions, Datum member, int depth)
 {
     if (const std::optional<Datum> known = recall_link(binding, member, depth))
@@ -42,8 +43,8 @@ std::optional<Datum> look_up_active(const Binding &binding, Relation subscriptio
     return active.id;
 }
 
-// True if the session's link leads to its member. The subscription may have changed its member first: a cascade from
-// the members' key.
+// True if the session's link leads to a subscription of its member. That can be so after the session's member has
+// changed, too: if the key of a member changes, the cascade may have reached his subscription first.
 bool leads_to_member(const Binding &binding, Relation subscriptions, const SessionRow &session)
 {
     const std::optional<Datum> member = member_key(binding, session);
@@ -51,7 +52,7 @@ bool leads_to_member(const Binding &binding, Relation subscriptions, const Sessi
     return member && link && subscription_has_member(subscriptions, binding.subscriptions, *link, *member);
 }
 
-// The link that the session gets, or std::nullopt to leave it as it is.
+// The link that the session gets; absent: it keeps the one that it has.
 std::optional<Datum> look_up_link(const RowAtHand &row, const SessionRow &session)
 {
     const Binding &binding = *row.binding;
@@ -85,8 +86,8 @@ HeapTuple fill(const RowAtHand &row, const SessionRow *before, const SessionRow 
         case Fill::clear_unfit:
             return is_unfit(row, after) ? with_link(row, std::nullopt) : row.tuple;
         case Fill::put_back:
-            // NULL stays if that subscription is gone: the foreign key's SET NULL writes it, and the session is not
-            // moved to another one.
+            // If that subscription is gone, the NULL was written by the foreign key's ON DELETE SET NULL. It stays: the
+            // session is not moved to another subscription.
             return is_unfit(row, *before) ? row.tuple : with_link(row, before->link);
         case Fill::look_up:
             if (const std::optional<Datum> link = look_up_link(row, after))
@@ -95,8 +96,8 @@ HeapTuple fill(const RowAtHand &row, const SessionRow *before, const SessionRow 
     return row.tuple;
 }
 
-// ON CONFLICT DO UPDATE SET link = EXCLUDED.link: the link of the proposed row is the extension's own choice, so the
-// statement wishes for none.
+// True in ON CONFLICT DO UPDATE SET link = EXCLUDED.link: the statement writes the link that the extension has chosen
+// for the proposed row, so it does not name one itself.
 bool is_own_choice(const RowAtHand &row, const SessionRow &before, const SessionRow &after)
 {
     const Change change = change_between(row.binding->sessions, &before, &after);
@@ -124,7 +125,7 @@ HeapTuple fill_update(const RowAtHand &row)
     return fill(row, &before, after);
 }
 
-// The shape of the same attachment's sessions in the partition that the row has left.
+// The shape of the partition that the row has left, for the same attachment; nullptr if that one has no such trigger.
 const SessionShape *shape_there(const RowAtHand &row, Relation partition)
 {
     const TriggerDesc *triggers = copy_triggers(partition);

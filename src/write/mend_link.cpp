@@ -1,4 +1,4 @@
-// Puts the link of a stored session right.
+// Writes the link of a stored session again.
 #include "write/mend_link.hpp"
 
 #include "server/owner.hpp"
@@ -31,7 +31,7 @@ bool is_there(const Binding &binding, const SessionRow &row, Datum lost)
     return there;
 }
 
-// The row at that place as it is by now: a trigger of the user's may have written it again. False: it is gone.
+// The newest version of the row at that place: one of the user's triggers may have updated it. False if it is gone.
 bool fetch_newest(Relation relation, ItemPointer place, TupleTableSlot *row)
 {
     push_newest_snapshot();
@@ -63,8 +63,8 @@ bool has_left(Relation relation, ItemPointerData place)
     return left;
 }
 
-// Stores the row with that link, as the owner of its table. False if a trigger of the user's kept it from being stored
-// so; changed is the row as stored.
+// Stores the row with that link, as the owner of its table; changed is the row as stored. False if one of the user's
+// triggers has suppressed the write or changed the link.
 bool write_link(const StoredSession &session, TupleTableSlot *row, TupleTableSlot *changed, std::optional<Datum> link)
 {
     const SessionShape &shape = session.binding->sessions;
@@ -93,7 +93,7 @@ bool write_link(const StoredSession &session, TupleTableSlot *row, TupleTableSlo
     return written;
 }
 
-// What the link is to be: unchanged, another one, or none; unplaced if it has to be one that nobody has found.
+// What to do with the link: nothing (fine), write another one or none (rewritten), or look again later (unplaced).
 struct Decision {
     Mended mended;
     std::optional<Datum> link;

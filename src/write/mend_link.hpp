@@ -1,12 +1,12 @@
-// Puts the link of a stored session right if link_session could not, or another trigger has undone what it did. The row
-// is written past the extension's own triggers: the caller charges the change with what the row's event changes.
+// Writes the link of a stored session again, if link_session could not find it yet or if another trigger has undone
+// what link_session did. The extension's own triggers do not see that write: the caller charges it.
 #pragma once
 
 #include "store/session_row.hpp"
 
 namespace sc {
 
-// A stored session that is looked at.
+// The stored session in question.
 struct StoredSession {
     Relation relation;
     const Binding *binding;
@@ -15,23 +15,23 @@ struct StoredSession {
 static_assert(Pod<StoredSession>);
 
 enum class Mended : uint8_t {
-    fine,                      // nothing to do: as it is, or gone
-    rewritten,                 // its link has been written: charge the change from before to after
-    unplaced,                  // no subscription is there for it so far
-    out_of_reach,              // a trigger has moved it to another partition before it could be judged
+    fine,                      // nothing was written: the link is right, or the row is gone
+    rewritten,                 // the link has been written: charge the change from before to after
+    unplaced,                  // the row needs a link, and there is no subscription for it so far
+    out_of_reach,              // a trigger has moved the row to another partition before it could be judged
 };
 
-// What became of it: the row as it was found and as it is now, copied.
+// What became of the row: copies of it as it was found and as it is now.
 struct Mending {
     Mended mended;
-    bool is_event_row;         // before is the row at that place; else a trigger has changed it since
-    CommandId stored;          // the command of this transaction that stored before; InvalidCommandId: none
+    bool is_event_row;         // before is the row of the event; else a trigger has updated it since
+    CommandId stored;          // the command that stored before; InvalidCommandId: of an earlier transaction
     SessionRow before;
     SessionRow after;
 };
 static_assert(Pod<Mending>);
 
-// lost: the link that NULL was written over, in the sessions' type; absent if that is not what happened.
+// lost: the link over which NULL was written, in the sessions' type; absent if that did not happen.
 Mending mend_link(const StoredSession &session, std::optional<Datum> lost);
 
 // True if the link does not lead to the session's member.
@@ -41,7 +41,7 @@ bool is_left_behind(const Binding &binding, const SessionRow &row);
 // held a credit of is gone.
 [[noreturn]] void raise_unplaced(const StoredSession &session, const SessionRow &row, std::optional<Datum> lost);
 
-// 27000, or 23SC1 or 23SC6 if it could not have got a link anyway: the session is out of reach.
+// Raises why a session that is out of reach has no link: 23SC1 or 23SC6 if there is none for it, else 27000.
 [[noreturn]] void raise_out_of_reach(const StoredSession &session, const SessionRow &row);
 
 }  // namespace sc

@@ -1,18 +1,18 @@
-// What the BEFORE triggers of a statement remember of the row at hand.
+// What the BEFORE triggers remember of one row from one event to the next.
 #include "write/moved_row.hpp"
 
 namespace sc {
 
 namespace {
 
-// Of one trigger depth. A nested statement has a depth, and so a note, of its own.
+// The note of one trigger depth. A nested statement has a depth of its own, and so a note of its own.
 struct RowAtHand {
     int nest_level;                // of the subtransaction that its statement runs in
     CommandId command;             // of its statement; InvalidCommandId: there is none
-    Oid partition;                 // the last row that a BEFORE UPDATE has seen there; InvalidOid: none
-    ItemPointerData place;
-    Oid arrival;                   // the first trigger that has seen it arrive; InvalidOid: none so far
-    bool searched;                 // the last row that a BEFORE INSERT has seen: its link is the extension's choice
+    Oid partition;                 // of the last row that a BEFORE UPDATE has seen; InvalidOid: none
+    ItemPointerData place;         // of that row
+    Oid arrival;                   // the first trigger that has seen that row arrive; InvalidOid: none so far
+    bool searched;                 // the link of the last row that a BEFORE INSERT has seen is the extension's choice
 };
 static_assert(Pod<RowAtHand>);
 
@@ -76,7 +76,8 @@ bool open_moved_row(int depth, const TriggerData *data, MovedRow *moved)
     RowAtHand *row = find_row(depth);
     if (row == nullptr || !OidIsValid(row->partition))
         return false;
-    // The same trigger a second time: this is another row.
+    // One trigger sees the arrival of a row once. If it is called a second time, this is another row, which is
+    // inserted.
     if (row->arrival == data->tg_trigger->tgoid) {
         row->partition = InvalidOid;
         return false;

@@ -1,4 +1,4 @@
-// AFTER TRUNCATE trigger of the sessions: with the sessions go the credits that they held.
+// AFTER TRUNCATE trigger of the sessions: sets every counter to 0 (R13).
 #include "catalog/binding.hpp"
 #include "store/counter_writer.hpp"
 #include "store/ledger.hpp"
@@ -18,8 +18,8 @@ extern "C" PGDLLEXPORT Datum sc_reset_counters(PG_FUNCTION_ARGS)
     explain_exact(writer, std::nullopt);
     while (lock_next_used(writer) != nullptr)
         write_counter(writer, 0, true);
-    // Before the user's own triggers on the subscriptions, which may book more. Subscriptions that are gone as well
-    // have lines, too.
+    // Subscriptions that have been deleted have lines, too. They are closed before close_counter_writer() fires the
+    // user's own triggers on the subscriptions, which may book again.
     if (OidIsValid(shape.ledger)) {
         Ledger *ledger = open_ledger(shape);
         restate_rest_unused(ledger, Cause::truncated);

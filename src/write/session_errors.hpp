@@ -1,4 +1,4 @@
-// The errors of a write to the sessions: what each says, and to whom it shows the figures.
+// The errors of a write to the sessions: their texts, and who gets to see the figures.
 #pragma once
 
 #include "catalog/binding.hpp"
@@ -7,7 +7,7 @@
 
 namespace sc {
 
-// Whom an error is for, and where it arose.
+// The table to which the session was written, and the role that reads the error.
 struct Reader {
     Relation sessions;
     const Binding *binding;
@@ -25,14 +25,14 @@ static_assert(Pod<Reader>);
 [[noreturn]] void raise_inactive(const Reader &reader, Datum id, const Subscription &subscription, int64_t asked);
 [[noreturn]] void raise_no_credit(const Reader &reader, Datum id, const Subscription &subscription, int64_t asked);
 
-// R11, 23503: the subscription may not go, or change its member, while sessions are left on it.
+// R11, 23503: the subscription cannot be deleted, or get another key or member, while sessions are left on it.
 [[noreturn]] void raise_in_use(const Reader &reader, std::optional<Datum> id);
 [[noreturn]] void raise_member_in_use(const Reader &reader, Datum id);
 
-// 23503: the subscription is gone.
+// 23503: the session takes a credit of a subscription that has been deleted.
 [[noreturn]] void raise_gone(const Reader &reader, Datum id);
 
-// 23514: more is given back than the counter holds, which has drifted.
+// 23514: more is given back than the counter holds: it has drifted.
 [[noreturn]] void raise_below_zero(const Reader &reader, Datum id, int64_t used, int64_t given_back);
 
 // 27000: another trigger keeps the link from being set.

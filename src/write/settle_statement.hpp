@@ -6,11 +6,13 @@
 
 namespace sc {
 
-// At the event that is the statement's end. A cascade may have more rows to come, which no one can see in the server's
-// queue: a refusal that they could make good is put off behind them, a few times, before it is raised.
+// Called at the event that is the statement's end. A cascade may have more rows to come, and the server's queue cannot
+// be asked for them. So if a later row could make a refusal good, the end is queued again behind them, a few times,
+// before the refusal is raised.
 void settle_statement(Statement *statement, TriggerData *data);
 
-// After a trigger of the only row of a single statement: the end comes as an event if it cannot be settled as it is.
+// Called after each trigger of the only row of a single statement. Settles the statement if that trigger is the row's
+// last one; if it refuses, its end is queued as for any other statement.
 void settle_early(Statement *statement, const Binding &binding, TriggerData *data);
 
 }  // namespace sc

@@ -14,7 +14,7 @@ bool by_sum(const Line &left, const Line &right)
     return left.sum != right.sum ? left.sum < right.sum : left.number < right.number;
 }
 
-// Some order in which no balance falls below 0: what is taken first.
+// What is taken before what is given back: in this order no balance falls below 0.
 bool by_gift(const Line &left, const Line &right)
 {
     return left.delta != right.delta ? left.delta > right.delta : left.number < right.number;
@@ -117,7 +117,7 @@ void write_account(StatementLedger *ledger, std::span<Line> lines, const Account
         write_entry(open_once(ledger), account, {line.session, line.delta, balance, line.cause});
     }
     if (!ledger->shape->plain)
-        flush_ledger(open_once(ledger));    // the next counter's triggers may write sessions
+        flush_ledger(open_once(ledger));    // the user's triggers on the next counter may write sessions, and lines
 }
 
 }  // namespace
@@ -126,7 +126,7 @@ void write_lines(StatementLedger *ledger, std::span<Line> lines, TupleTableSlot 
 {
     if (ledger == nullptr || lines.empty())
         return;
-    // As the subscription's own row writes its key: the sessions' may equal it without looking the same.
+    // The key as the subscription's own row has it: a link may be equal to it and look different (numeric 1 and 1.0).
     const SubscriptionShape &shape = *ledger->shape;
     bool is_null;
     const Datum id = slot_getattr(row, shape.id, &is_null);

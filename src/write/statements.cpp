@@ -1,4 +1,4 @@
-// What the statements in progress will change, until each of them ends.
+// The statements in progress, each with what it will change when it ends.
 #include "write/statements.hpp"
 
 #include <algorithm>
@@ -26,7 +26,7 @@ Statement *find_statement(int depth)
 Statement *open_statement(int depth, TriggerData *data, bool single)
 {
     Assert(find_statement(depth) == nullptr);
-    // Goes with the subtransaction that the statement runs in, whatever becomes of it.
+    // If the subtransaction in which the statement runs aborts, the memory goes with it.
     MemoryContext context = AllocSetContextCreate(CurTransactionContext, "session_consistency statement",
                                                   ALLOCSET_DEFAULT_SIZES);
     auto *statement = static_cast<Statement *>(MemoryContextAllocZero(context, sizeof(Statement)));
@@ -43,9 +43,9 @@ Statement *open_statement(int depth, TriggerData *data, bool single)
     return statement;
 }
 
-// The server lets a trigger queue events while events are fired: AfterTriggerEndQuery() goes on until none is left, and
-// says that it may be called again for those "queued by the triggers". The copy of the trigger has neither a condition
-// nor a setting that could keep the event from being fired.
+// A trigger may queue events while the server fires events: AfterTriggerEndQuery() goes on until none is left, and its
+// comment says that it repeats for events "queued by the triggers". The event is queued for a copy of the trigger that
+// has no WHEN condition and is enabled always, so nothing keeps it from being fired.
 void queue_end(Statement *statement, TriggerData *data)
 {
     Trigger trigger = *data->tg_trigger;
@@ -66,7 +66,7 @@ void queue_end(Statement *statement, TriggerData *data)
     ExecARInsertTriggers(nullptr, target, data->tg_trigslot, NIL, nullptr);
 }
 
-// No trigger sees two INSERT events of one row: the second one is the end of the statement.
+// The server never fires two INSERT events of one row for one trigger. So the second one is the end that was queued.
 bool is_end(const Statement &statement, const TriggerData *data)
 {
     return !statement.single && TRIGGER_FIRED_BY_INSERT(data->tg_event) &&
@@ -85,7 +85,7 @@ Part *find_part(const Statement &statement, Oid subscriptions)
 
 namespace {
 
-// One order for all statements, so that two of them that write the same attachments cannot deadlock.
+// All statements settle their attachments in one order, so two that write the same attachments cannot deadlock.
 bool settles_before(const Binding &left, const Binding &right)
 {
     return left.subscriptions.relation < right.subscriptions.relation;
@@ -142,12 +142,12 @@ int64_t enclosing_credits(int depth, const SubscriptionShape &shape, Datum id, D
 
 namespace {
 
-// Rare: only triggers of the user's that write sessions while a statement on sessions is in progress make one. What is
-// taken stays in the list, so that an aborted subtransaction owes it again.
+// Rare: only a user's trigger that writes sessions while a statement on sessions is in progress can owe credits. What
+// has been settled stays in the list: if the subtransaction that has settled it aborts, it is owed again.
 struct Owed {
     Owed *next;
     int nest_level;
-    int taken_level;                  // 0: not taken
+    int taken_level;                  // of the subtransaction that has settled it; 0: none has
     const SubscriptionShape *shape;   // bindings outlive the transaction that used them
     Datum id;
     Datum member;
@@ -250,7 +250,8 @@ void forget_everything()
     end_link_cache();
 }
 
-// What a user's trigger returned ahead of its enclosing statement must have been settled by it.
+// Before a commit: no statement is in progress, and no credits are owed. Credits that are owed still have been given
+// back by a trigger, and nobody has taken them.
 void require_settled()
 {
     if (statements != nullptr)

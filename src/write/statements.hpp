@@ -1,6 +1,6 @@
-// What the statements in progress will change, until each of them ends: one for each trigger depth, with a part for
-// each attachment that it touches. The state of the backend lives here, and is forgotten when a (sub)transaction
-// aborts. Judges and writes nothing.
+// The statements in progress, each with what it will change when it ends: one for each trigger depth, with a part for
+// each attachment that it touches. This is the state that the write path keeps in the backend; what a (sub)transaction
+// has put here is forgotten when it aborts. Judges and writes nothing.
 #pragma once
 
 #include "store/session_row.hpp"
@@ -9,43 +9,43 @@
 
 namespace sc {
 
-// The row of a partition that an UPDATE moves to another one, between its AFTER DELETE and its AFTER INSERT event. The
-// next event of its part says what it was: an INSERT is its arrival, anything else makes it a deletion.
+// A row that an UPDATE moves to another partition, between its AFTER DELETE and its AFTER INSERT event. The next event
+// of its part decides what became of it: if that is an INSERT, the row has arrived, otherwise it has been deleted.
 struct DepartedRow {
-    Relation relation;         // where it was; open as long as the statement runs. nullptr: there is none
+    Relation relation;         // its old partition, open as long as the statement runs; nullptr: no row has departed
     const Binding *binding;
     SessionRow row;            // copied
-    CommandId stored;          // by which command of this transaction; InvalidCommandId: before it
+    CommandId stored;          // the command that has stored it; InvalidCommandId: an earlier transaction
     const char *session;       // what the ledger calls it; nullptr without a ledger
 };
 static_assert(Pod<DepartedRow>);
 
-// A subscription that the statement has deleted, or that it has given another member or key: no session may be left
-// behind, see subscription_in_use.hpp.
+// A subscription that the statement has deleted, or to which it has given another member or key. At the statement's end
+// no session may be left behind, see subscription_in_use.hpp.
 struct Departure {
     Departure *next;
     enum class Kind : uint8_t { deleted, other_member, other_key } kind;
-    Key key;                   // as sessions call it that are left behind
-    Datum member;              // the new one, if it has one
-    bool has_member;
-    int64_t held;              // by sessions that have not given it back so far; of a deleted one
+    Key key;                   // the old key, by which sessions that are left behind name it
+    Datum member;              // the new member; only for other_member
+    bool has_member;           // the new member is not NULL
+    int64_t held;              // credits that sessions have not given back so far; only for deleted
 };
 static_assert(Pod<Departure>);
 
-// A stored session whose link is not right yet: it is looked at again when the statement ends.
+// A stored session that needs a link and has not found one: the statement's end looks again.
 struct Unplaced {
     Unplaced *next;
     Oid relation;
     const Binding *binding;
     ItemPointerData place;
-    std::optional<Datum> lost; // the link that NULL was written over
+    std::optional<Datum> lost; // the link over which NULL was written
 };
 static_assert(Pod<Unplaced>);
 
 // What one statement does to one attachment.
 struct Part {
     Part *next;                // in the order in which they are settled
-    const Binding *binding;    // of a trigger of its sessions; they all lead to the same subscriptions
+    const Binding *binding;    // of one of the triggers of its sessions: all have the same subscriptions
     SumTable sums;
     LineList lines;
     DepartedRow departed;
@@ -55,52 +55,54 @@ struct Part {
 static_assert(Pod<Part>);
 
 struct Statement {
-    Statement *enclosing;      // of a lower depth
+    Statement *enclosing;      // the next one of a lower depth
     int depth;
-    int nest_level;            // of the subtransaction that it runs in
-    CommandId command;         // that writes its rows
+    int nest_level;            // of the subtransaction in which it runs
+    CommandId command;         // writes its rows
     MemoryContext context;
     bool single;               // the client's INSERT of one row: it ends with that row's last trigger
     bool inserts_only;         // so far
     int postponed;             // how often its end has been put off, see settle_statement.hpp
-    Oid marker_trigger;        // the event that is its end: this trigger, for this row, as an INSERT
+    Oid marker_trigger;        // its end is a second INSERT event of this trigger for this row
     Oid marker_relation;
     ItemPointerData marker;
     Part *parts;               // searched links before given ones, then by the subscriptions
 };
 static_assert(Pod<Statement>);
 
-// The statement of that trigger depth; nullptr: none so far.
+// The statement of that trigger depth; nullptr if none is in progress.
 Statement *find_statement(int depth);
 
-// Opens one at the event at hand, and queues its end unless it is single.
+// Opens a statement at that event, and queues its end unless it is single.
 Statement *open_statement(int depth, TriggerData *data, bool single);
 
-// Queues the end of the statement behind all events that are queued by now.
+// Queues the statement's end behind all events that are queued by now.
 void queue_end(Statement *statement, TriggerData *data);
 
 // True if the event is the one that queue_end() has queued.
 bool is_end(const Statement &statement, const TriggerData *data);
 
-// What the statement does to the attachment of that binding.
+// What the statement does to one attachment: nullptr if nothing so far, or a new part.
 Part *find_part(const Statement &statement, Oid subscriptions);
 Part *make_part(Statement *statement, const Binding &binding);
 
-// Takes the statement off the list; its memory goes with close_statement().
+// Takes the statement off the list; close_statement() frees its memory.
 void detach_statement(Statement *statement);
 void close_statement(Statement *statement);
 
-// What the enclosing statements in progress are about to add to the subscription, as far as it is known by now.
+// The credits that the enclosing statements in progress will add to the subscription, as far as their rows have come by
+// now.
 int64_t enclosing_credits(int depth, const SubscriptionShape &shape, Datum id, Datum member);
 
-// What nested statements could not settle, since an enclosing one had not been charged yet for the same row, or had not
-// given back what they take. It is settled by whoever writes that counter next, with its lines of the ledger, all of it
-// or nothing. The transaction cannot commit before.
+// Credits that nested statements could not settle, see is_left_to_enclosing() in settle_statement.cpp. Whoever settles
+// a sum of that subscription next settles all of them with it, and writes their lines. A transaction that still owes
+// credits cannot commit.
 int64_t owed_credits(const SubscriptionShape &shape, Datum id, Datum member);
 bool is_anything_owed();
 void owe(const SubscriptionShape &shape, const Sum &sum, std::span<const Line> lines);
 
-// It is settled now: it is owed no more. Returns the given lines and the owed ones, in the order of their events.
+// Marks the owed credits of the subscription as settled. Returns the given lines and theirs, in the order of their
+// events.
 std::span<Line> take_owed(const SubscriptionShape &shape, const Sum &sum, std::span<Line> lines);
 
 // Registers the transaction callbacks.

@@ -1,4 +1,4 @@
-// A subscription that goes, changes its member or its key leaves no session behind.
+// If a subscription is deleted, or gets another member or key, no session is left behind.
 #include "write/subscription_in_use.hpp"
 
 #include "catalog/counting.hpp"
@@ -29,8 +29,8 @@ List *collect_bindings(List *found, Relation sessions, Oid constraint)
 
 }  // namespace
 
-// They are found from the server's own triggers of the foreign keys: on a shard those name the shard. A table that is
-// not attached may have such a key, too, and its rows are none of ours.
+// The attached tables are found by the server's own triggers of the foreign keys, since on a Citus shard only those
+// name the right table. A table that is not attached may have a foreign key to the subscriptions, too, and is left out.
 std::span<const Binding *const> find_attached(Relation subscriptions)
 {
     List *found = NIL;
@@ -84,7 +84,7 @@ Departure *note(Part *part, Departure::Kind kind, const SubscriptionKey &was)
     return departure;
 }
 
-// The old key of a composite foreign key with a NULL in it is nobody's.
+// False if no session can refer to that key: it is composite and has a NULL in it.
 bool is_key(const SubscriptionShape &shape, const SubscriptionKey &key)
 {
     return !shape.by_member || !key.member_is_null;
@@ -111,7 +111,7 @@ void note_deleted(Part *part, TupleTableSlot *row)
 
 namespace {
 
-// What the books say of the old key goes on under the new one.
+// The ledger closes the old key with a balance of 0 and opens the new one with the counter.
 void carry_over(const SubscriptionShape &shape, const Key &before, const Key &after, int64_t used)
 {
     if (!OidIsValid(shape.ledger))
@@ -157,7 +157,7 @@ void note_given_back(Part *part, const Sum &sum, int64_t due)
 
 namespace {
 
-// What asks whether a session is left behind, and the values of its parameters.
+// The condition of the query that looks for a session that is left behind, with its parameters.
 struct Question {
     StringInfoData condition;
     int count;
@@ -194,7 +194,7 @@ bool add_equality(Question *question, const char *column, Oid type, Datum value,
     return true;
 }
 
-// False if nobody can be left behind.
+// False if no session can be left behind, since none can have that key.
 bool make_question(Question *question, const Binding &binding, const Departure &departure)
 {
     const Mapping mapping = mapping_of(binding);
@@ -241,7 +241,8 @@ bool find_session(const Binding &binding, const Question &question)
     SPIPlanPtr plan = SPI_prepare(command, question.count, const_cast<Oid *>(question.types));
     if (plan == nullptr)
         elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
-    // The newest snapshot also in REPEATABLE READ: a session that was linked since would be missed otherwise.
+    // The newest snapshot, in REPEATABLE READ, too: otherwise a session that was linked after the transaction's
+    // snapshot would not be found.
     SPI_execute_snapshot(plan, const_cast<Datum *>(question.values), nullptr, GetLatestSnapshot(), InvalidSnapshot,
                          false, true, 1);
     const bool found = SPI_processed > 0;
@@ -251,7 +252,7 @@ bool find_session(const Binding &binding, const Question &question)
     return found;
 }
 
-// A key that is changed back, or given to another row, leaves nobody behind.
+// True if there is a subscription with that key again: it has been changed back, or another row has got it.
 bool is_taken_again(const Binding &binding, const Key &key)
 {
     const SubscriptionShape &shape = binding.subscriptions;
@@ -269,10 +270,10 @@ bool is_taken_again(const Binding &binding, const Key &key)
 
 bool leaves_session_behind(const Binding &binding, const Departure &departure)
 {
-    // The counter knows without a look at the sessions that all of them have gone, too.
+    // All credits that the counter held have been given back, so no session is left: there is no need to look for one.
     if (departure.kind == Departure::Kind::deleted && departure.held <= 0)
         return false;
-    // A foreign key that is not deferrable has looked already.
+    // If the foreign key is not deferrable, the server has refused sessions that are left behind already.
     if (departure.kind == Departure::Kind::other_key &&
         (!binding.link_deferrable || is_taken_again(binding, departure.key)))
         return false;

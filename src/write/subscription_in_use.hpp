@@ -1,5 +1,6 @@
-// R11: a subscription that goes, changes its member or its key leaves no session behind. What a statement does to it is
-// noted at its events and judged once, at the statement's end with its cascades.
+// R11: if a subscription is deleted, or gets another member or key, no session is left behind. What a statement does to
+// its subscriptions is noted at their row events, and judged once, at the statement's end, when its cascades are
+// through.
 #pragma once
 
 #include "write/statements.hpp"
@@ -9,11 +10,11 @@ namespace sc {
 // The bindings of the sessions whose foreign key leads to that table: one for each attachment.
 std::span<const Binding *const> find_attached(Relation subscriptions);
 
-// The subscription's row is deleted, or changed, at this event of its own trigger.
+// Called at the row event of the subscription that is deleted, or updated.
 void note_deleted(Part *part, TupleTableSlot *row);
 void note_changed(Part *part, TupleTableSlot *before, TupleTableSlot *after, CommandId command);
 
-// Sessions of a deleted subscription have given back that much: due is negative.
+// Called when sessions have given credits back; counts if the subscription has been deleted. due is negative.
 void note_given_back(Part *part, const Sum &sum, int64_t due);
 
 // False if a session is left behind; raises 23503 if the refusal is final.

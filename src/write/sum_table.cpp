@@ -31,7 +31,8 @@ Sum &sum_at(const SumTable &table, uint32 number)
 
 namespace {
 
-// What is looked for. Keys that have followed other changes than this one may be those of another subscription.
+// What is searched. A sum whose key has followed another number of changes may be that of another subscription: what
+// was 5 before a change and what is 5 after it are two.
 struct Wanted {
     uint32 hash;
     Datum id;

@@ -1,5 +1,5 @@
-// The sums of one statement by subscription: a hash table that grows with the distinct subscriptions, 64 bytes each,
-// and gives them in the order of their keys. Knows how to find a sum, not what it means.
+// What one statement adds to each subscription: a hash table with 64 bytes for each distinct subscription, which
+// returns the sums in the order of the keys, too. Knows how to find a sum, not what it means.
 #pragma once
 
 #include "rules/credit_rule.hpp"
@@ -10,27 +10,27 @@ namespace sc {
 // What one statement adds to one subscription.
 struct Sum {
     Datum id;                  // in the subscriptions' types, copied
-    Datum member;              // of the key if it holds the member, else of a session that was linked
-    Credits taken;             // by sessions as they are stored now
-    Credits given;             // back, by sessions as they were
+    Datum member;              // a part of the key if that is composite, else of the first session that was linked
+    Credits taken;             // by the sessions as they are stored now
+    Credits given;             // given back: held by the sessions as they were before
     uint32 hash;
-    uint32 changed_keys;       // the changes of keys that the key has followed, see changed_keys.hpp
-    bool linked : 1;           // some session was linked: lock, and judge the member
-    bool verified : 1;         // the member was seen to fit (composite keys)
+    uint32 changed_keys;       // how many changes of keys id and member have followed, see changed_keys.hpp
+    bool linked : 1;           // a session was linked: lock the subscription, and judge its member
+    bool verified : 1;         // verify_composite() has found that the member fits
     bool member_is_null : 1;
     bool members_differ : 1;   // sessions of two members were linked: one of them is foreign
-    bool own_rows : 1;         // takes back what this transaction wrote, maybe in a statement that has not ended
+    bool own_rows : 1;         // some of given was stored by this transaction, maybe by a statement in progress
 };
 static_assert(Pod<Sum> && sizeof(Sum) == 64);
 
-// What it adds in sum.
+// What the statement adds to the subscription on balance.
 constexpr Credits added_by(const Sum &sum)
 {
     return sum.taken - sum.given;
 }
 
-// Sums stay where they are once made: they live in chunks that double in size, found through slots that hold their
-// numbers.
+// A sum never moves, so pointers to it stay valid: sums live in chunks, each twice as large as the one before. The
+// slots of the hash table hold the numbers of the sums.
 struct SumTable {
     MemoryContext context;
     uint32 count;
@@ -43,8 +43,8 @@ static_assert(Pod<SumTable>);
 // The hash of a subscription's key.
 uint32 hash_key(const SubscriptionShape &shape, Datum id, Datum member);
 
-// The sum of a subscription; nullptr if there is none. member is looked at only if the key holds it. changed_keys: how
-// many changes of keys the key has followed.
+// The sum of a subscription; nullptr if there is none. member counts only if the key is composite. changed_keys: how
+// many changes of keys id and member have followed.
 Sum *find_sum(const SumTable &table, const SubscriptionShape &shape, Datum id, Datum member, uint32 changed_keys);
 
 // The same, made if it is new.
