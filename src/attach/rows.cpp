@@ -20,10 +20,7 @@ struct Obstacles {
 // The first column of the first row as text, "" where the query has no column; nullptr where it finds no row.
 const char *first_value(MemoryContext context, const char *query)
 {
-    const int result = SPI_execute(query, false, 1);
-    if (result != SPI_OK_SELECT)
-        elog(ERROR, "\"%s\" failed: %s", query, SPI_result_code_string(result));
-    if (SPI_processed == 0)
+    if (ask(query, {.writes = true}) == 0)
         return nullptr;
     const char *value =
         SPI_tuptable->tupdesc->natts == 0 ? "" : SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);

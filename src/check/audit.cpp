@@ -17,16 +17,6 @@ struct Summary {
     Datum samples;
 };
 
-void run_query(const char *query, DestReceiver *receiver)
-{
-    SPIExecuteOptions options{};
-    options.read_only = true;
-    options.dest = receiver;
-    const int result = SPI_execute_extended(query, &options);
-    if (result != SPI_OK_SELECT)
-        elog(ERROR, "audit failed: %s", SPI_result_code_string(result));
-}
-
 // What the catalogs say needs no row.
 bool is_read(const AuditScope &scope, Family family)
 {
@@ -42,7 +32,7 @@ void store_findings(const AuditScope &scope, const ReturnSetInfo *result)
         DestReceiver *receiver = CreateTuplestoreDestReceiver();
         SetTuplestoreDestReceiverParams(receiver, result->setResult, result->econtext->ecxt_per_query_memory, false,
                                         nullptr, nullptr);
-        run_query(query, receiver);
+        ask(query, {.receiver = receiver});
     }
 }
 
@@ -54,7 +44,7 @@ std::array<Summary, categories.size()> summarize(const AuditScope &scope)
         const char *query = is_read(scope, family) ? summary_query(scope, family) : nullptr;
         if (query == nullptr)
             continue;
-        run_query(query, nullptr);
+        ask(query);
         for (uint64 i = 0; i < SPI_processed; i++) {
             bool null;
             const auto cell = [&null, i](int column) {

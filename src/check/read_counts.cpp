@@ -225,13 +225,8 @@ void read_figures(const char *query, FiguresSink sink, void *state)
                                                  ALLOCSET_SMALL_SIZES);
     receiver.sink = sink;
     receiver.state = state;
-    SPIExecuteOptions options{};
-    options.read_only = true;
-    options.dest = &receiver.base;
     connect_spi();
-    const int result = SPI_execute_extended(query, &options);
-    if (result != SPI_OK_SELECT)
-        elog(ERROR, "counting sessions failed: %s", SPI_result_code_string(result));
+    ask(query, {.receiver = &receiver.base});
     SPI_finish();
     MemoryContextDelete(receiver.row_context);
 }

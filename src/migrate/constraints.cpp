@@ -5,6 +5,7 @@
 #include "server/subtransaction.hpp"
 #include "catalog/counting.hpp"
 #include "server/settings.hpp"
+#include "server/spi.hpp"
 
 namespace sc {
 
@@ -49,8 +50,8 @@ bool is_violated(Oid table, const char *condition)
 {
     bool found = false;
     run_restricted(owner_of(table), [&] {
-        run_command(psprintf("SELECT FROM %s WHERE NOT (%s) LIMIT 1", qualified_name(table), condition));
-        found = SPI_processed > 0;
+        found = ask(psprintf("SELECT FROM %s WHERE NOT (%s) LIMIT 1", qualified_name(table), condition),
+                    {.writes = true}) > 0;
     });
     return found;
 }

@@ -5,6 +5,7 @@
 
 #include "catalog/equivalents.hpp"
 #include "server/settings.hpp"
+#include "server/spi.hpp"
 
 namespace sc {
 
@@ -253,10 +254,9 @@ void recount(HeldSubscriptions &subscriptions)
     Datum values[] = {array_of(std::span(ids, count), nulls, shape.link_type),
                       keys.by_member ? array_of(std::span(members, count), member_nulls, shape.member_type)
                                      : Datum{0}};
-    const char *query = recount_query(subscriptions, by_index);
-    const int result = SPI_execute_with_args(query, keys.by_member ? 2 : 1, types, values, nullptr, false, 0);
-    if (result != SPI_OK_SELECT)
-        elog(ERROR, "counting sessions failed: %s", SPI_result_code_string(result));
+    const size_t parameters = keys.by_member ? 2 : 1;
+    ask(recount_query(subscriptions, by_index),
+        {.types = std::span(types).first(parameters), .values = std::span(values).first(parameters), .writes = true});
     for (uint64 i = 0; i < SPI_processed; i++) {
         bool is_null;
         const int64 number =

@@ -23,17 +23,37 @@ const char *equality(const char *column, Oid type, const char *parameter)
     return clause.data;
 }
 
+uint64 ask(const char *query, const Asking &asking)
+{
+    if (!InSecurityRestrictedOperation())
+        elog(ERROR, "\"%s\" would run people's code as its caller", query);
+    SPIExecuteOptions options{};
+    options.read_only = !asking.writes;
+    options.dest = asking.receiver;
+    const int count = static_cast<int>(asking.types.size());
+    options.params = count == 0 ? nullptr : makeParamList(count);
+    for (int i = 0; i < count; i++)
+        options.params->params[i] = {asking.values[i], false, PARAM_FLAG_CONST, asking.types[i]};
+    const int result = SPI_execute_extended(query, &options);
+    if (result < 0)
+        elog(ERROR, "\"%s\" failed: %s", query, SPI_result_code_string(result));
+    return SPI_processed;
+}
+
 bool store_query(const char *query, Tuplestorestate *rows)
 {
-    SPIExecuteOptions options{};
-    options.read_only = true;
-    options.dest = CreateDestReceiver(DestTuplestore);
-    SetTuplestoreDestReceiverParams(options.dest, rows, CurrentMemoryContext, false, nullptr, nullptr);
+    DestReceiver *receiver = CreateDestReceiver(DestTuplestore);
+    SetTuplestoreDestReceiverParams(receiver, rows, CurrentMemoryContext, false, nullptr, nullptr);
     connect_spi();
-    const int status = SPI_execute_extended(query, &options);
-    if (status != SPI_OK_SELECT)
-        elog(ERROR, "\"%s\" failed: %s", query, SPI_result_code_string(status));
-    const bool found = SPI_processed > 0;
+    const bool found = ask(query, {.receiver = receiver}) > 0;
+    SPI_finish();
+    return found;
+}
+
+bool finds_row(const char *query)
+{
+    connect_spi();
+    const bool found = ask(psprintf("%s LIMIT 1", query)) > 0;
     SPI_finish();
     return found;
 }
@@ -64,17 +84,6 @@ void move_rows(Tuplestorestate *rows, const ReturnSetInfo *result)
     while (tuplestore_gettupleslot(rows, true, false, row))
         tuplestore_puttupleslot(result->setResult, row);
     ExecDropSingleTupleTableSlot(row);
-}
-
-bool finds_row(const char *query)
-{
-    connect_spi();
-    const int status = SPI_execute(query, true, 1);
-    if (status != SPI_OK_SELECT)
-        elog(ERROR, "\"%s\" failed: %s", query, SPI_result_code_string(status));
-    const bool found = SPI_processed > 0;
-    SPI_finish();
-    return found;
 }
 
 }  // namespace sc

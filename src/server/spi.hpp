@@ -14,7 +14,21 @@ const char *cell_text(uint64 row, int column);
 // "column = $n" with the default equality of the column's type, whatever the search path.
 const char *equality(const char *column, Oid type, const char *parameter);
 
-// Runs a query and keeps its rows; true where it found one. Connects by itself, as the next one does.
+// How a query is put: its parameters $1, $2 and so on; whether it sees and makes changes, or reads the active snapshot;
+// who gets its rows, nullptr for SPI's own table.
+struct Asking {
+    std::span<const Oid> types = {};
+    std::span<const Datum> values = {};
+    bool writes = false;
+    DestReceiver *receiver = nullptr;
+};
+static_assert(Pod<Asking>);
+
+// Puts a query to people's tables and returns how many rows it is about. In a security-restricted operation alone: to
+// plan it runs code of their owners' already. Needs an SPI connection.
+uint64 ask(const char *query, const Asking &asking = {});
+
+// The same, for its rows, and for whether there is one: true then. Connect by themselves.
 bool store_query(const char *query, Tuplestorestate *rows);
 bool finds_row(const char *query);
 

@@ -29,13 +29,9 @@ void sum_up(const Attachment &attachment, std::span<Datum, sums> values)
     const char *used = quoted_column("s", attachment.mapping.used_column);
     MemoryContext context = CurrentMemoryContext;
     connect_spi();
-    const int result = SPI_execute(
-        psprintf("SELECT count(*), count(*) FILTER (WHERE %s IS NULL), coalesce(sum(%s), 0)::numeric,"
+    ask(psprintf("SELECT count(*), count(*) FILTER (WHERE %s IS NULL), coalesce(sum(%s), 0)::numeric,"
                  " coalesce(sum(%s), 0)::numeric, coalesce(sum(%s::numeric - %s), 0) FROM ONLY %s AS s",
-                 total, total, used, total, used, qualified_name(attachment.subscriptions)),
-        true, 1);
-    if (result != SPI_OK_SELECT || SPI_processed != 1)
-        elog(ERROR, "summing up subscriptions failed: %s", SPI_result_code_string(result));
+                 total, total, used, total, used, qualified_name(attachment.subscriptions)));
     for (size_t i = 0; i < sums; i++) {
         bool is_null;
         const Datum value =

@@ -160,10 +160,7 @@ const char *clear_link(const Job &job, const char *condition, const char *link)
                                    qualified_name(counting.sessions), quote_identifier(column), condition,
                                    quoted_column("t", column), quote_literal_cstr(link), still_linked(job),
                                    session_state(job.tables));
-    const int result = SPI_execute(command, false, 0);
-    if (result != SPI_OK_UPDATE_RETURNING)
-        elog(ERROR, "clearing the link of a session failed: %s", SPI_result_code_string(result));
-    return SPI_processed == 1 ? cell_text(0, 1) : nullptr;
+    return ask(command, {.writes = true}) == 1 ? cell_text(0, 1) : nullptr;
 }
 
 // The state with another link, for a dry run.
@@ -183,10 +180,8 @@ void clear_links(const Job &job)
     Oid types[] = {TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID};
     Datum values[] = {text_array(job.links.all(), &Candidate::code), text_array(job.links.all(), &Candidate::member_id),
                       text_array(job.links.all(), &Candidate::session_id)};
-    if (SPI_execute_with_args(links_query(job), 3, types, values, nullptr, false, 0) != SPI_OK_SELECT)
-        elog(ERROR, "looking for sessions to repair failed");
+    const uint64 count = ask(links_query(job), {.types = types, .values = values, .writes = true});
     SPITupleTable *found = SPI_tuptable;
-    const uint64 count = SPI_processed;
     for (uint64 i = 0; i < count; i++) {
         const auto cell = [found, i](int column) { return SPI_getvalue(found->vals[i], found->tupdesc, column); };
         const char *before = cell(5);

@@ -93,9 +93,8 @@ int64_t recount(const RepairTables &tables, const SubscriptionKey &key)
                          quoted_column("s", counting.mapping.subscription_member_column),
                          quote_literal_cstr(key.member_text));
     push_newest_snapshot();
-    const int result = SPI_execute(query.data, true, 1);
-    if (result != SPI_OK_SELECT || SPI_processed != 1)
-        elog(ERROR, "counting the sessions of a subscription failed: %s", SPI_result_code_string(result));
+    if (ask(query.data) != 1)
+        elog(ERROR, "a subscription that was found is gone");
     bool is_null;
     const int64_t count =
         DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));

@@ -46,9 +46,7 @@ void add_gap(Checking &checking, int32 pair, const char *gap, const char *place 
 
 int64 count_rows(Oid table)
 {
-    const int result = SPI_execute(psprintf("SELECT pg_catalog.count(*) FROM %s", qualified_name(table)), false, 1);
-    if (result != SPI_OK_SELECT)
-        elog(ERROR, "counting rows failed: %s", SPI_result_code_string(result));
+    ask(psprintf("SELECT count(*) FROM %s", qualified_name(table)), {.writes = true});
     bool is_null;
     return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
 }

@@ -101,9 +101,8 @@ Place hold_unchanged_session(const Undo &undo)
     const char *command =
         psprintf("SELECT %s, t.tableoid, t.ctid FROM %s AS t WHERE %s FOR UPDATE", session_state(undo.tables),
                  qualified_name(undo.tables.counting.sessions), key_condition(undo));
-    SPI_execute(command, false, 0);
     const char *what = psprintf("Session %s", undo.repair.session_id);
-    if (SPI_processed != 1)
+    if (ask(command, {.writes = true}) != 1)
         refuse(undo, psprintf("%s is gone.", what), nullptr);
     Place place{};
     bool is_null;
