@@ -86,7 +86,7 @@ void check_owner(Relation relation)
 }
 
 // The triggers of the sessions write counters as the owner of the subscriptions: an owner who is not trusted with them
-// could not book.
+// could not book. And rows are looked at as the owner of the sessions, by whom no partition of somebody else's is read.
 void check_trusted(const Tables &tables)
 {
     const Oid owner = tables.sessions->rd_rel->relowner;
@@ -98,6 +98,11 @@ void check_trusted(const Tables &tables)
                 errdetail("They are \"%s\" and \"%s\".", GetUserNameFromId(owner, false),
                           GetUserNameFromId(subscriptions_owner, false)),
                 errhint("Give both tables the same owner."));
+    if (const char *distrust = find_distrust(RelationGetRelid(tables.sessions), InvalidOid, NoLock))
+        ereport(ERROR, errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+                errmsg("table \"%s\" has a partition of another owner", RelationGetRelationName(tables.sessions)),
+                errdetail_internal("%c%s.", pg_toupper(distrust[0]), distrust + 1),
+                errhint("Give the partition the table's owner."));
 }
 
 void check_relations(const Tables &tables)

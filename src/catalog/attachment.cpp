@@ -368,13 +368,13 @@ const Attachment &require_attachment(const Pair &pair)
     return found.front();
 }
 
-const char *find_distrust(Oid sessions, Oid subscriptions)
+const char *find_distrust(Oid sessions, Oid subscriptions, LOCKMODE lock)
 {
     const Oid owner = owner_of(sessions);
     if (OidIsValid(subscriptions) && !has_privs_of_role(owner, owner_of(subscriptions)))
         return psprintf("the owner of table %s does not have the privileges of the owner of table %s",
                         qualified_name(sessions), qualified_name(subscriptions));
-    for (const Oid relation : partition_tree(sessions, AccessShareLock))
+    for (const Oid relation : partition_tree(sessions, lock))
         if (!has_privs_of_role(owner_of(relation), owner))
             return psprintf("the owner of partition %s does not have the privileges of the owner of table %s",
                             qualified_name(relation), qualified_name(sessions));

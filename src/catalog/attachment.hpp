@@ -91,8 +91,8 @@ const Attachment &require_attachment(const Pair &pair);
 void require_readable(const Attachment &attachment);
 
 // Why nobody looks at the rows of these tables, which is done as the owner of the sessions: code of somebody who is not
-// trusted with that role would run so. nullptr where there is no reason. Locks partitions as a reader does.
-const char *find_distrust(Oid sessions, Oid subscriptions);
+// trusted with that role would run so. nullptr where there is no reason. lock: of the partitions.
+const char *find_distrust(Oid sessions, Oid subscriptions, LOCKMODE lock = AccessShareLock);
 
 // What is left of an attachment whose charge trigger is gone; nothing where no other trigger is left either.
 std::optional<Attachment> find_remnant(Oid sessions);
