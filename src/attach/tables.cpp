@@ -40,7 +40,7 @@ Relation open_table(Oid oid)
     Relation relation = try_relation_open(oid, AccessShareLock);
     if (relation == nullptr)
         ereport(ERROR, errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation with OID %u does not exist", oid),
-                errdetail("It was dropped meanwhile, or never was."), errhint("Name a table."));
+                errdetail("It has been dropped, or never existed."), errhint("Name a table."));
     return relation;
 }
 
@@ -166,8 +166,8 @@ void check_writable(Relation subscriptions, const Mapping &mapping)
         ereport(ERROR, errcode(ERRCODE_INVALID_TABLE_DEFINITION),
                 errmsg("unique index \"%s\" of table \"%s\" holds a counter in its key", index,
                        RelationGetRelationName(subscriptions)),
-                errdetail("Writing the counter would wait for every foreign key that looks at the subscription, and "
-                          "they for it."),
+                errdetail("Whoever writes a counter would wait for every check of a foreign key to the subscription, "
+                          "and these checks for whoever writes."),
                 errhint("Drop the index, or move the counter into its INCLUDE list."));
 }
 
@@ -249,7 +249,7 @@ void settle_by_primary_key(Facts &facts, const Tables &tables, Columns key)
         ereport(ERROR, errcode(ERRCODE_INVALID_TABLE_DEFINITION),
                 errmsg("the primary key of table \"%s\" cannot be referred to by a link column",
                        RelationGetRelationName(tables.subscriptions)),
-                errdetail("It is neither one column nor the member with one more."),
+                errdetail("It must be one column, or the member and one more column."),
                 errhint("Add a foreign key from the link to a unique key of the subscriptions first."));
     if (key.size() == 2)
         settle_composite_key(facts, key, member);

@@ -154,7 +154,7 @@ Oid table_argument(const Arguments &arguments, const char *name)
     if (get_rel_name(table) == nullptr)
         ereport(ERROR, errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation with OID %u does not exist", table),
                 errdetail("The argument \"%s\" of %s() names it.", name, arguments.function),
-                errhint("It was dropped meanwhile, or never was: name a table."));
+                errhint("It has been dropped, or never existed: name a table."));
     return table;
 }
 

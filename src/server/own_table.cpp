@@ -8,7 +8,7 @@ void require_writable(const char *function)
     if (RecoveryInProgress())
         ereport(ERROR, errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
                 errmsg("cannot execute %s() during recovery", function),
-                errhint("Call it on the primary: what it writes comes here from there."));
+                errhint("Call it on the primary: this server receives what it writes."));
     if (XactReadOnly)
         ereport(ERROR, errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
                 errmsg("cannot execute %s() in a read-only transaction", function),

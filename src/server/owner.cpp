@@ -36,7 +36,7 @@ void explain_error(void *argument)
     const int state = geterrcode();
     if (acting->hides_values && !is_violation(state) &&
         ERRCODE_TO_CATEGORY(state) == ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION)
-        errdetail("Values are left out for who may not read relation \"%s\".", NameStr(acting->relation));
+        errdetail("Values are left out for roles that may not read relation \"%s\".", NameStr(acting->relation));
 }
 
 Caller enter(Oid role, int flags, const char *path)
