@@ -162,6 +162,20 @@ inline TM_Result update_row(Relation relation, ItemPointer place, TupleTableSlot
 #endif
 }
 
+// Fires the BEFORE UPDATE triggers of a row; false if one of them keeps it from being updated.
+inline bool fire_before_update(EState *estate, EPQState *epq, ResultRelInfo *target, ItemPointer place,
+                               TupleTableSlot *row)
+{
+    TM_FailureData failure;
+#if PG_VERSION_NUM >= 180000
+    return ExecBRUpdateTriggers(estate, epq, target, place, nullptr, row, nullptr, &failure, false);
+#elif PG_VERSION_NUM >= 160000
+    return ExecBRUpdateTriggers(estate, epq, target, place, nullptr, row, nullptr, &failure);
+#else
+    return ExecBRUpdateTriggers(estate, epq, target, place, nullptr, row, &failure);
+#endif
+}
+
 inline void enter_indexes(ResultRelInfo *target, EState *estate, TupleTableSlot *row, IndexesToEnter indexes)
 {
 #if PG_VERSION_NUM >= 190000

@@ -8,7 +8,9 @@
 namespace sc {
 
 struct RowTarget {
-    ResultRelInfo *rows;               // row triggers that fire BEFORE, and AFTER where nothing captures
+    Relation relation;
+    ResultRelInfo *before;             // row triggers that fire BEFORE; nullptr: there are none
+    ResultRelInfo *rows;               // those that fire AFTER, where nothing captures
     ResultRelInfo *after;              // those that fire AFTER, where transition tables capture rows; else nullptr
 };
 static_assert(Pod<RowTarget>);
@@ -107,15 +109,17 @@ RowWriter *open_row_writer(Relation table, std::span<const AttrNumber> columns, 
 RowTarget *open_row_target(RowWriter *writer, Relation relation, Oid constraint)
 {
     auto *target = static_cast<RowTarget *>(palloc0(sizeof(RowTarget)));
+    target->relation = relation;
     target->rows = make_row_target(writer, relation);
     if (!has_users_trigger(target->rows->ri_TrigDesc, writer->passed)) {
         target->rows->ri_TrigDesc = nullptr;
-    } else if (!captures(writer)) {
-        choose_row_triggers(writer, target->rows, constraint, true, true);
-        writer->fires_triggers = true;
     } else {
+        target->before = make_row_target(writer, relation);
+        choose_row_triggers(writer, target->before, constraint, true, false);
+        if (target->before->ri_TrigDesc == nullptr)
+            target->before = nullptr;
         // The server's simple update does not fill transition tables: AFTER triggers are queued apart from it.
-        choose_row_triggers(writer, target->rows, constraint, true, false);
+        choose_row_triggers(writer, target->rows, constraint, false, !captures(writer));
         writer->fires_triggers = true;
     }
     if (captures(writer)) {
@@ -185,9 +189,32 @@ void end_change(TupleTableSlot *changed)
     ItemPointerSetInvalid(&changed->tts_tid);
 }
 
+namespace {
+
+// A trigger that updates the row at hand makes another version of it, which the update at hand would not see.
+void require_unwritten(const RowTarget *target, TupleTableSlot *row)
+{
+    TupleTableSlot *present = table_slot_create(target->relation, nullptr);
+    const bool found = table_tuple_fetch_row_version(target->relation, &row->tts_tid, SnapshotSelf, present);
+    ExecDropSingleTupleTableSlot(present);
+    if (!found)
+        ereport(ERROR, errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+                errmsg("a BEFORE UPDATE trigger of relation \"%s\" has written the row that is being updated",
+                       RelationGetRelationName(target->relation)),
+                errhint("Let the trigger change NEW and return it, or fire AFTER the update."),
+                errtable(target->relation));
+}
+
+}  // namespace
+
 void write_row(RowWriter *writer, RowTarget *target, TupleTableSlot *row, TupleTableSlot *changed)
 {
     ResetPerTupleExprContext(writer->estate);
+    if (target->before != nullptr) {
+        if (!fire_before_update(writer->estate, &writer->epq, target->before, &row->tts_tid, changed))
+            return;
+        require_unwritten(target, row);
+    }
     ExecSimpleRelationUpdate(target->rows, writer->estate, &writer->epq, row, changed);
     if (writer->capture != nullptr && ItemPointerIsValid(&changed->tts_tid))
         ExecARUpdateTriggers(writer->estate, target->after, nullptr, nullptr, &row->tts_tid, nullptr, changed, NIL,
