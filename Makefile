@@ -35,7 +35,8 @@ CXX_STRICT  = -std=c++20 -fno-exceptions -fno-rtti -fno-threadsafe-statics \
               -Wall -Wextra -Wno-register -Wno-unused-parameter \
               $(if $(findstring clang,$(CXX)),-Wno-unknown-warning-option -Wno-ignored-attributes)
 PG_CXXFLAGS = $(CXX_STRICT)
-PG_CPPFLAGS = -Isrc -MMD -MP
+# make ASSERTIONS=1 has the library check its own invariants, as the tests do.
+PG_CPPFLAGS = -Isrc -MMD -MP $(if $(ASSERTIONS),-DUSE_ASSERT_CHECKING)
 
 PG_CONFIG  ?= pg_config
 PGXS       := $(shell $(PG_CONFIG) --pgxs)

@@ -253,6 +253,7 @@ Binding *find_shared(Relation relation, const Trigger &trigger)
 
 void let_go(Binding *binding)
 {
+    Assert(binding == nullptr || binding->triggers > 0);
     if (binding == nullptr || --binding->triggers > 0)
         return;
     MemoryContext caller = MemoryContextSwitchTo(TopMemoryContext);

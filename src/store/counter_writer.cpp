@@ -200,6 +200,7 @@ bool try_write_counter(CounterWriter *writer, int64_t used)
     const SubscriptionShape &shape = *writer->cursor.shape;
     if (!shape.plain || excess(used, before.total) > 0)
         return false;
+    Assert(used >= 0);
     // If the subscription is unlimited, its remaining becomes NULL. A NOT NULL may forbid that, and the executor checks
     // it.
     if (!change_row(writer, before, used, false) && shape.remaining != 0)

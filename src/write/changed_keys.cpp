@@ -91,6 +91,7 @@ void note_changed_key(const SubscriptionShape &shape, CommandId command, const K
     auto *changed = static_cast<ChangedKey *>(palloc0(sizeof(ChangedKey)));
     changed->previous = changed_keys.last;
     changed->number = count_changed_keys();
+    Assert(changed->number < changed_keys.bucket_count);
     changed->hash = hash_key(shape, before.id, before.member);
     changed->nest_level = GetCurrentTransactionNestLevel();
     changed->relation = shape.relation;

@@ -138,6 +138,7 @@ void remember_link(const Binding &binding, Datum member, const ActiveSubscriptio
     // A member has one possible slot, and a newcomer overwrites who is there: so only a quarter of the slots is filled.
     if (++cache.misses > cache.entry_count / 4 && cache.entry_count < most_entries)
         grow(shape.member_key);
+    Assert(cache.entry_count >= least_entries && (cache.entry_count & (cache.entry_count - 1)) == 0);
     entry_for(shape.member_key, member) = {cache.generation, active.place, key_bytes(shape.member_key, member),
                                            key_bytes(shape.id_key, active.id)};
 }

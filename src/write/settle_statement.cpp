@@ -240,9 +240,15 @@ bool settle_part(const Settling &settling)
     }
     if (count_changed_keys() > 0)
         follow_keys(part, settling.statement->command);
-    for (Sum *sum : ordered_sums(part->sums, shape_of(settling)))
+    [[maybe_unused]] const Sum *last = nullptr;
+    for (Sum *sum : ordered_sums(part->sums, shape_of(settling))) {
+        // Locks are taken in the order of the keys, each once: two statements that share subscriptions cannot deadlock.
+        Assert(last == nullptr || compare_sums(shape_of(settling), *last, *sum) < 0);
+        last = sum;
         if (!settle_sum(settling, *sum))
             return false;
+    }
+    Assert(is_settled(part->sums));
     return is_nothing_left_behind(part, settling.raises);
 }
 

@@ -25,7 +25,8 @@ Statement *find_statement(int depth)
 
 Statement *open_statement(int depth, TriggerData *data, bool single)
 {
-    Assert(find_statement(depth) == nullptr);
+    // An enclosing statement goes on only when what its triggers have run is over.
+    Assert(statements == nullptr || statements->depth < depth);
     // If the subtransaction in which the statement runs aborts, the memory goes with it.
     MemoryContext context = AllocSetContextCreate(CurTransactionContext, "session_consistency statement",
                                                   ALLOCSET_DEFAULT_SIZES);
@@ -110,6 +111,7 @@ Part *make_part(Statement *statement, const Binding &binding)
 
 void detach_statement(Statement *statement)
 {
+    Assert(find_statement(statement->depth) == statement);
     for (Statement **link = &statements; *link != nullptr; link = &(*link)->enclosing) {
         if (*link == statement) {
             *link = statement->enclosing;

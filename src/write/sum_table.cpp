@@ -86,14 +86,25 @@ Sum *find_hashed(const SumTable &table, const SubscriptionShape &shape, const Wa
 
 int compare_order(const void *left, const void *right, void *argument)
 {
-    const Sum *a = *static_cast<Sum *const *>(left);
-    const Sum *b = *static_cast<Sum *const *>(right);
-    const auto *shape = static_cast<const SubscriptionShape *>(argument);
-    const int order = shape->by_member ? compare_keys(shape->member_key, a->member, b->member) : 0;
-    return order != 0 ? order : compare_keys(shape->id_key, a->id, b->id);
+    return compare_sums(*static_cast<const SubscriptionShape *>(argument), **static_cast<Sum *const *>(left),
+                        **static_cast<Sum *const *>(right));
 }
 
 }  // namespace
+
+int compare_sums(const SubscriptionShape &shape, const Sum &left, const Sum &right)
+{
+    const int order = shape.by_member ? compare_keys(shape.member_key, left.member, right.member) : 0;
+    return order != 0 ? order : compare_keys(shape.id_key, left.id, right.id);
+}
+
+bool is_settled(const SumTable &table)
+{
+    for (uint32 number = 0; number < table.count; number++)
+        if (const Sum &sum = sum_at(table, number); added_by(sum).used != 0 || sum.linked)
+            return false;
+    return true;
+}
 
 Datum keep_value(const SumTable &table, const KeyType &key, Datum value)
 {
@@ -126,6 +137,7 @@ Sum &make_sum(SumTable *table, const SubscriptionShape &shape, Datum id, Datum m
     sum.hash = hash;
     sum.changed_keys = changed_keys;
     table->count++;
+    Assert(table->slot_count == 0 ? table->count <= first_chunk : table->count * uint64{2} <= table->slot_count);
     if (table->slot_count != 0)
         occupy(*table, hash, number);
     return sum;

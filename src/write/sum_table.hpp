@@ -56,6 +56,12 @@ Sum &sum_at(const SumTable &table, uint32 number);
 // Every sum, in the order of the keys, so that two statements lock the subscriptions in the same order.
 std::span<Sum *> ordered_sums(const SumTable &table, const SubscriptionShape &shape);
 
+// Below, at or above 0, in the order of the keys.
+int compare_sums(const SubscriptionShape &shape, const Sum &left, const Sum &right);
+
+// True if no sum adds anything any more.
+bool is_settled(const SumTable &table);
+
 // Copies a value into the table's memory.
 Datum keep_value(const SumTable &table, const KeyType &key, Datum value);
 
