@@ -298,6 +298,16 @@ SELECT count(*) > 0 AS attached
     FROM session_consistency.attach('enum_sessions', 'enum_packs', remaining_column => NULL, ledger => true);
 SELECT * FROM sprung();
 
+-- Where there are no rows yet, the foreign key is validated at once, which plans a query.
+\c -
+:call
+SET ROLE :owner;
+CREATE TABLE new_packs (LIKE packs INCLUDING ALL);
+CREATE TABLE new_sessions (LIKE sessions INCLUDING ALL);
+\c -
+:call
+SELECT count(*) > 0 AS attached FROM session_consistency.attach('new_sessions', 'new_packs', remaining_column => NULL);
+SELECT * FROM sprung();
 -- Each trap was sprung by a call, but for those of the caller's own rows: policies and defaults.
 SELECT * FROM never_sprung();
 SELECT rolsuper FROM pg_roles WHERE rolname = :'owner';

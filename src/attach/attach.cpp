@@ -143,10 +143,12 @@ void plan_index(Plan &plan, Oid relation, const char *name, const char *command)
     add_step(plan.steps, "comment", comment_on_index(index, plan.request->sessions));
 }
 
-void plan_constraint(Plan &plan, const char *action, const char *table, const char *name, const char *definition)
+void plan_constraint(Plan &plan, const char *action, const char *table, const char *name, const char *definition,
+                     Oid reads = InvalidOid)
 {
     const char *constraint = quote_identifier(name);
-    add_step(plan.steps, action, psprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", table, constraint, definition));
+    add_step(plan.steps, action, psprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", table, constraint, definition),
+             reads);
     add_step(plan.steps, "comment", comment_on_constraint(constraint, table, plan.request->sessions));
 }
 
@@ -240,7 +242,8 @@ void plan_foreign_key(Plan &plan)
                              key_columns(facts, mapping.subscription_column, mapping.member_column),
                              plan.subscriptions,
                              key_columns(facts, facts.key_column, mapping.subscription_member_column),
-                             not_valid(filled)));
+                             not_valid(filled)),
+                    plan.request->sessions);
     add_made(plan, "foreign_key", name);
     for (const char *adopted : facts.adopted_keys)
         add_made(plan, "partition_foreign_key", adopted);

@@ -111,7 +111,8 @@ void plan_adopted_key(Plan &plan, const char *entry)
         const Datum definition = OidFunctionCall1(F_PG_GET_CONSTRAINTDEF_OID, ObjectIdGetDatum(key.constraint));
         add_step(plan.steps, "add foreign key",
                  psprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", qualified_name(partition), quote_identifier(name),
-                          TextDatumGetCString(definition)));
+                          TextDatumGetCString(definition)),
+                 partition);
     }
 }
 

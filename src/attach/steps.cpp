@@ -1,13 +1,16 @@
 // Runs and returns the commands of attach() and detach().
 #include "attach/steps.hpp"
+
+#include "server/owner.hpp"
+#include "server/relations.hpp"
 #include "server/spi.hpp"
 
 namespace sc {
 
-void add_step(Steps &steps, const char *action, const char *command)
+void add_step(Steps &steps, const char *action, const char *command, Oid reads)
 {
     auto *step = static_cast<Step *>(palloc(sizeof(Step)));
-    *step = Step{action, command};
+    *step = Step{action, command, reads};
     steps.list = lappend(steps.list, step);
 }
 
@@ -17,9 +20,15 @@ void run_steps(const Steps &steps)
     ListCell *cell;
     foreach (cell, steps.list) {
         const auto *step = static_cast<const Step *>(lfirst(cell));
-        const int result = SPI_execute(step->command, false, 0);
-        if (result < 0)
-            elog(ERROR, "\"%s\" failed: %s", step->command, SPI_result_code_string(result));
+        const auto run = [step] {
+            const int result = SPI_execute(step->command, false, 0);
+            if (result < 0)
+                elog(ERROR, "\"%s\" failed: %s", step->command, SPI_result_code_string(result));
+        };
+        if (OidIsValid(step->reads))
+            run_restricted(owner_of(step->reads), run);
+        else
+            run();
     }
     SPI_finish();
 }

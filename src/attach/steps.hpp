@@ -9,6 +9,7 @@ namespace sc {
 struct Step {
     const char *action;
     const char *command;
+    Oid reads;     // a table whose rows the server looks at for it; InvalidOid: none
 };
 static_assert(Pod<Step>);
 
@@ -16,9 +17,9 @@ struct Steps {
     List *list;    // of Step *
 };
 
-void add_step(Steps &steps, const char *action, const char *command);
+void add_step(Steps &steps, const char *action, const char *command, Oid reads = InvalidOid);
 
-// Runs the commands as the caller.
+// Runs the commands as the caller; one that reads rows as the owner of their table, restricted.
 void run_steps(const Steps &steps);
 
 // The rows (step, action, command) of a set-returning function.
