@@ -49,6 +49,7 @@ CREATE FUNCTION session_consistency.attach(
     total_column name DEFAULT 'total_sessions_snapshot',
     used_column name DEFAULT 'used_sessions',
     remaining_column name DEFAULT 'remaining_sessions',
+    make_view boolean DEFAULT true,
     counts_view name DEFAULT NULL,
     guard text DEFAULT 'reject',
     ledger boolean DEFAULT false,
@@ -56,14 +57,18 @@ CREATE FUNCTION session_consistency.attach(
     dry_run boolean DEFAULT false)
     RETURNS TABLE (step integer, action text, command text)
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'sc_attach';
-COMMENT ON FUNCTION session_consistency.attach(regclass, regclass, name, name, name, name, text[], text[], text[], name, name, text[], name, name, name, name, text, boolean, boolean, boolean) IS
+COMMENT ON FUNCTION session_consistency.attach(regclass, regclass, name, name, name, name, text[], text[], text[], name, name, text[], name, name, name, boolean, name, text, boolean, boolean, boolean) IS
 'Attaches a table of sessions to the table of their subscriptions: makes what is missing (the link column and the counter, which starts at what a plain remaining column says is gone, the foreign key, CHECK (0 <= used <= total), a unique index on active subscriptions and, where it makes that one and none begins with the member, a plain index on the member for the counts view, an index on the link, the counts view, the triggers), reuses what does the same already, and returns one row for each step with the exact command that ran.
 
-Arguments. Of the sessions: member_column; subscription_column, the link, added when missing; type_column, NULL where every session consumes a credit; status_column; consuming_types, scheduled_statuses, completed_statuses. Of the subscriptions: subscription_member_column; subscription_status_column and active_statuses; total_column, NULL in a row means unlimited; used_column, the counter, added when missing; remaining_column, maintained where it is a plain column, left alone where it is generated, NULL or absent where there is none. counts_view: the name of the view, in the schema of the subscriptions; NULL: <subscriptions>_session_counts. guard: what happens to a counter that anyone else writes: reject (an error), ignore (the maintained value stays), off. ledger: every credit that is taken or given back is written to session_consistency.ledger, which opens with a line for each subscription. link_check: also a CHECK that a counted session is linked. dry_run: only return the steps; running them by hand in their order has the same effect.
+Arguments. Of the sessions: member_column; subscription_column, the link, added when missing; type_column, NULL where every session consumes a credit; status_column; consuming_types, scheduled_statuses, completed_statuses. Of the subscriptions: subscription_member_column; subscription_status_column and active_statuses; total_column, NULL in a row means unlimited; used_column, the counter, added when missing; remaining_column, maintained where it is a plain column, left alone where it is generated, NULL or absent where there is none. make_view: whether there is a counts view; counts_view: its name, in the schema of the subscriptions; NULL: <subscriptions>_session_counts. guard: what happens to a counter that anyone else writes: reject (an error), ignore (the maintained value stays), off. ledger: every credit that is taken or given back is written to session_consistency.ledger, which opens with a line for each subscription. link_check: also a CHECK that a counted session is linked. dry_run: only return the steps; running them by hand in their order has the same effect.
 
-The caller must own both tables. One transaction; locks the sessions before the subscriptions, ACCESS EXCLUSIVE only where a column or a CHECK is added, else SHARE ROW EXCLUSIVE. On tables with rows, constraints are NOT VALID for migrate() to validate (before PostgreSQL 18 not the foreign key of a partitioned table), and a CHECK that rows violate is left out with a NOTICE.
+The arguments are the whole attachment. The same again is no step, and takes no lock beyond a reader''s. Other lists, guard, ledger, link_check, make_view and counts_view change in place what differs, an argument that is not named to its default; where other sessions are counted than before, migrate() has to count history again. What was dropped by hand is made again; what was altered stays, and is a gap.
 
-Errors: 22004 a NULL argument; 22023 an unknown guard, an empty list, a value listed twice or that its column refuses, a column named twice, one table for both; 42501 not the owner, or sessions whose owner has no rights of the subscriptions'' owner; 42703 no such column; 42P10 a system column; 428C9 a generated column; 42804, 42P21 a column of the wrong type or collation; 42809 not a table, a partition, part of an inheritance tree, partitioned subscriptions; 42P16 a temporary or unlogged table, no primary key, or one that a link cannot refer to, or a unique index whose key holds a counter; 23514 a remaining column that shows more than the total or less than 0, where used_column is added; 42830 a foreign key on the link that cascades, sets null, is deferrable, not enforced, or leads elsewhere, or one of the subscriptions that holds a counter; 42710 attached already; 42P07 a relation with the name of the view; 23505 several active subscriptions of one member; 23503 a link that leads nowhere, where it must be validated at once; 40001 the tables changed while it waited for its locks; 0A000, 55000 tables that Citus distributes in another way, or whose triggers it does not allow.';
+Constraints and indexes that it makes begin with sc_, and have a comment that says whose they are, as the view has.
+
+The caller must own both tables. One transaction; locks the sessions before the subscriptions, ACCESS EXCLUSIVE only where a column or a CHECK is added or something is dropped, else SHARE ROW EXCLUSIVE. On tables with rows, constraints are NOT VALID for migrate() to validate (before PostgreSQL 18 not the foreign key of a partitioned table), and a CHECK that rows violate is left out with a NOTICE.
+
+Errors: 22004 a NULL argument; 22023 an unknown guard, an empty list, a value listed twice or that its column refuses, a column named twice, one table for both; 42501 not the owner, or sessions whose owner has no rights of the subscriptions'' owner; 42703 no such column; 42P10 a system column; 428C9 a generated column; 42804, 42P21 a column of the wrong type or collation; 42809 not a table, a partition, part of an inheritance tree, partitioned subscriptions; 42P16 a temporary or unlogged table, no primary key, or one that a link cannot refer to, or a unique index whose key holds a counter; 23514 a remaining column that shows more than the total or less than 0, where used_column is added; 42830 a foreign key on the link that cascades, sets null, is deferrable, not enforced, or leads elsewhere, or one of the subscriptions that holds a counter; 42710 attached to other tables or with other columns; 42P07 a relation with the name of the view; 23505 several active subscriptions of one member; 23503 a link that leads nowhere, where it must be validated at once; 40001 the tables changed while it waited for its locks; 0A000, 55000 tables that Citus distributes in another way, or whose triggers it does not allow.';
 
 CREATE FUNCTION session_consistency.detach(
     sessions regclass,
@@ -96,6 +101,7 @@ CREATE FUNCTION session_consistency.list_attachments()
         total_column name,
         used_column name,
         remaining_column name,
+        make_view boolean,
         counts_view regclass,
         guard text,
         ledger boolean,
@@ -109,8 +115,8 @@ COMMENT ON FUNCTION session_consistency.list_attachments() IS
 CREATE VIEW session_consistency.attachments AS
     SELECT sessions, subscriptions, member_column, subscription_column, type_column, status_column, consuming_types,
         scheduled_statuses, completed_statuses, subscription_member_column, subscription_status_column,
-        active_statuses, total_column, used_column, remaining_column, counts_view, guard, ledger, link_check, enforced,
-        gaps
+        active_statuses, total_column, used_column, remaining_column, make_view, counts_view, guard, ledger, link_check,
+        enforced, gaps
     FROM session_consistency.list_attachments();
 GRANT SELECT ON session_consistency.attachments TO PUBLIC;
 COMMENT ON VIEW session_consistency.attachments IS
@@ -145,6 +151,8 @@ COMMENT ON COLUMN session_consistency.attachments.used_column IS
 'Column of the subscriptions: how many of them its sessions hold.';
 COMMENT ON COLUMN session_consistency.attachments.remaining_column IS
 'Column of the subscriptions that is kept at total minus used; NULL where there is none to keep.';
+COMMENT ON COLUMN session_consistency.attachments.make_view IS
+'Whether a counts view was asked for.';
 COMMENT ON COLUMN session_consistency.attachments.counts_view IS
 'The counts view that attach() made; NULL where it is gone.';
 COMMENT ON COLUMN session_consistency.attachments.guard IS

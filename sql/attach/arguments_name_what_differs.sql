@@ -43,7 +43,7 @@ ALTER TABLE member_subscriptions RENAME used_sessions TO taken;
 ALTER TABLE member_subscriptions RENAME remaining_sessions TO "left, over";
 SELECT count(*) FROM session_consistency.attach('training_sessions', 'member_subscriptions', 'who', 'pack', 'kind',
     'state', '{member}', '{scheduled}', '{completed,in_progress}', 'owner', 'condition', '{active,frozen}', 'credits',
-    'taken', 'left, over', 'the "counts"', 'ignore', ledger => true, link_check => true);
+    'taken', 'left, over', counts_view => 'the "counts"', guard => 'ignore', ledger => true, link_check => true);
 SELECT * FROM arguments();
 \x
 SELECT * FROM session_consistency.attachments WHERE sessions = 'training_sessions'::regclass;

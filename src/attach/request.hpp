@@ -13,6 +13,11 @@ struct Request {
 };
 static_assert(Pod<Request>);
 
+inline Pair pair_of(const Request &request)
+{
+    return {request.sessions, request.subscriptions};
+}
+
 // 22004 for NULL where a value is needed, 22023 for a wrong one.
 Request read_request(FunctionCallInfo fcinfo);
 

@@ -134,29 +134,15 @@ Columns require_primary_key(Relation relation)
     return key;
 }
 
-[[noreturn]] void raise_attached(const char *table, const char *detail)
+// A partition that was attached by itself.
+void check_not_charged(Oid partition)
 {
-    ereport(ERROR, errcode(ERRCODE_DUPLICATE_OBJECT), errmsg("table \"%s\" is already attached", table),
-            errdetail_internal("%s", detail), errhint("session_consistency.attachments lists every attachment."));
-    pg_unreachable();
-}
-
-void check_sessions_free(Oid relation)
-{
-    for (const OwnTrigger &trigger : find_own_triggers(relation))
-        if (strcmp(trigger.rule->function, function::charge) == 0)
-            raise_attached(get_rel_name(relation),
-                           psprintf("Its trigger \"%s\" charges subscriptions.", trigger.name));
-}
-
-void check_subscriptions_free(Oid subscriptions)
-{
-    for (const Attachment &attachment : find_attachments(InvalidOid)) {
-        const Oids candidates = find_subscriptions(attachment);
-        if (std::find(candidates.begin(), candidates.end(), subscriptions) != candidates.end())
-            raise_attached(get_rel_name(subscriptions), psprintf("It holds the subscriptions of table \"%s\".",
-                                                                 get_rel_name(attachment.sessions)));
-    }
+    for (const OwnTrigger &trigger : find_own_triggers(partition))
+        if (!trigger.cloned && strcmp(trigger.rule->function, function::charge) == 0)
+            ereport(ERROR, errcode(ERRCODE_DUPLICATE_OBJECT),
+                    errmsg("table \"%s\" is already attached", get_rel_name(partition)),
+                    errdetail("Its trigger \"%s\" charges subscriptions.", trigger.name),
+                    errhint("Detach it: it is attached with the table that it is a partition of."));
 }
 
 // The lock of a counter's write must not conflict with those of foreign keys that refer to the subscription.
@@ -331,7 +317,7 @@ void check_partitions(Facts &facts, const Request &request, const Tables &tables
     for (const Oid partition : tree.subspan(1)) {
         Relation relation = open_table(partition);
         check_kind(relation);
-        check_sessions_free(partition);
+        check_not_charged(partition);
         if (!facts.missing.link_column) {
             const AttrNumber link = get_attnum(partition, facts.mapping.subscription_column);
             facts.adoptable_index |= has_adoptable_index(relation, link);
@@ -341,6 +327,11 @@ void check_partitions(Facts &facts, const Request &request, const Tables &tables
         relation_close(relation, AccessShareLock);
     }
     facts.adopted_keys = Names(adopted, count);
+}
+
+Oid made_index(const Attachment &attached, const char *kind)
+{
+    return get_relname_relid(find_made(attached.mapping.made, kind), get_rel_namespace(attached.subscriptions));
 }
 
 void find_missing(Facts &facts, const Request &request, const Tables &tables)
@@ -353,25 +344,38 @@ void find_missing(Facts &facts, const Request &request, const Tables &tables)
     missing.total_check =
         missing.used_column || !is_checked(tables.subscriptions, counter_condition(mapping), false);
     const AttrNumber owner = get_attnum(request.subscriptions, mapping.subscription_member_column);
+    const Attachment *attached = facts.attached;
     missing.active_index =
-        !OidIsValid(find_active_index(tables.subscriptions, owner, active_condition(mapping, nullptr)));
-    missing.member_index = missing.active_index && !OidIsValid(find_member_index(tables.subscriptions, owner));
+        !OidIsValid(find_active_index(tables.subscriptions, owner, active_condition(mapping, nullptr),
+                                      facts.changes.active_index ? made_index(*attached, "active_index") : InvalidOid));
+    const bool member_index_dropped = attached != nullptr &&
+                                      find_made(attached->mapping.made, "member_index") != nullptr &&
+                                      !is_there(*attached, "member_index");
+    missing.member_index = (missing.active_index || member_index_dropped) &&
+                           !OidIsValid(find_member_index(tables.subscriptions, owner));
     missing.link_index = missing.link_column ||
                          !OidIsValid(find_link_index(tables.sessions, link, member, linked_condition(mapping)));
-    missing.link_check = request.mapping.link_check &&
-                         (missing.link_column || !is_checked(tables.sessions, link_check_condition(mapping), false));
+    missing.link_check = mapping.link_check &&
+                         (missing.link_column || facts.changes.link_check ||
+                          !is_checked(tables.sessions, link_check_condition(mapping), false));
+    missing.view = mapping.make_view && (attached == nullptr || !is_there(*attached, "view"));
+    missing.triggers = judge_triggers(request, attached, mapping);
 }
 
-const char *settle_view_name(const Request &request)
+const char *view_name(const Request &request)
 {
-    const char *name = request.mapping.counts_view != nullptr
-                           ? request.mapping.counts_view
-                           : makeObjectName(get_rel_name(request.subscriptions), nullptr, "session_counts");
-    if (OidIsValid(get_relname_relid(name, get_rel_namespace(request.subscriptions))))
-        ereport(ERROR, errcode(ERRCODE_DUPLICATE_TABLE), errmsg("relation \"%s\" already exists", name),
+    return request.mapping.counts_view != nullptr
+               ? request.mapping.counts_view
+               : makeObjectName(get_rel_name(request.subscriptions), nullptr, "session_counts");
+}
+
+void check_view_name(const Facts &facts, const Request &request)
+{
+    if ((facts.missing.view || facts.changes.rename_view) &&
+        OidIsValid(get_relname_relid(facts.counts_view, get_rel_namespace(request.subscriptions))))
+        ereport(ERROR, errcode(ERRCODE_DUPLICATE_TABLE), errmsg("relation \"%s\" already exists", facts.counts_view),
                 errdetail("The counts view would have its name."),
                 errhint("Name the counts view in the argument \"counts_view\" of attach()."));
-    return name;
 }
 
 }  // namespace
@@ -384,10 +388,12 @@ Facts inspect_tables(const Request &request)
     check_relations(tables);
     // The values of a list go through the input function of their column's type, which may be somebody's domain.
     const Caller caller = enter_restricted(tables.sessions->rd_rel->relowner);
-    check_sessions_free(request.sessions);
-    check_subscriptions_free(request.subscriptions);
-    const Pair pair{request.sessions, request.subscriptions};
+    facts.counts_view = view_name(request);
+    facts.attached = find_attached(request, facts.counts_view);
+    const Pair pair = pair_of(request);
     settle_remaining_column(pair, facts.mapping);
+    if (facts.attached != nullptr)
+        refuse_other_columns(*facts.attached, facts.mapping);
     check_columns(pair, facts.mapping);
     check_values(pair, facts.mapping);
     check_writable(tables.subscriptions, facts.mapping);
@@ -396,10 +402,11 @@ Facts inspect_tables(const Request &request)
     facts.partitioned = tables.sessions->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
     if (facts.partitioned)
         check_partitions(facts, request, tables);
+    if (facts.attached != nullptr)
+        facts.changes = find_changes(*facts.attached, facts.mapping, facts.counts_view);
+    facts.changes.surplus = !find_surplus(request).empty();
     find_missing(facts, request, tables);
-    facts.counts_view = settle_view_name(request);
-    facts.leftovers_on_sessions = find_own_triggers(request.sessions);
-    facts.leftovers_on_subscriptions = find_own_triggers(request.subscriptions);
+    check_view_name(facts, request);
     leave_owner(caller);
     relation_close(tables.subscriptions, AccessShareLock);
     relation_close(tables.sessions, AccessShareLock);

@@ -222,6 +222,12 @@ const std::array<TriggerRule, 5> trigger_rules{{
      TRIGGER_TYPE_ROW | TRIGGER_TYPE_BEFORE | on_write, true, true},
 }};
 
+const TriggerRule &charge_rule()
+{
+    return *std::find_if(trigger_rules.begin(), trigger_rules.end(),
+                         [](const TriggerRule &rule) { return strcmp(rule.function, function::charge) == 0; });
+}
+
 std::span<const OwnTrigger> find_own_triggers(Oid relation)
 {
     ScanKeyData key;

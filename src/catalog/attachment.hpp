@@ -29,6 +29,7 @@ struct TriggerRule {
     bool on_partitions;          // row triggers are cloned to every partition
 };
 extern const std::array<TriggerRule, 5> trigger_rules;
+const TriggerRule &charge_rule();      // the one that carries the attachment
 
 // A trigger that calls one of the extension's functions, whatever its own name.
 struct OwnTrigger {

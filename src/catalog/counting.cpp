@@ -169,17 +169,14 @@ const char *counts_of_subscription(const Counting &counting)
                     counted_condition(mapping, "t"));
 }
 
-const char *counts_view_command(const Counting &counting, const char *view_name)
+const char *counts_view_query(const Counting &counting)
 {
     const Mapping &mapping = counting.mapping;
-    const char *schema = get_namespace_name(get_rel_namespace(counting.subscriptions));
     const char *total = quoted_column("s", mapping.total_column);
     const char *used = quoted_column("s", mapping.used_column);
     StringInfoData text;
     initStringInfo(&text);
-    appendStringInfo(&text, "CREATE VIEW %s WITH (security_invoker = true) AS SELECT",
-                     quote_qualified_identifier(schema, view_name));
-    appendStringInfo(&text, " %s AS subscription_id, %s AS member_id, %s AS status,",
+    appendStringInfo(&text, "SELECT %s AS subscription_id, %s AS member_id, %s AS status,",
                      quoted_column("s", counting.subscription_id),
                      quoted_column("s", mapping.subscription_member_column),
                      quoted_column("s", mapping.subscription_status_column));
@@ -192,6 +189,13 @@ const char *counts_view_command(const Counting &counting, const char *view_name)
     appendStringInfo(&text, " FROM %s AS s CROSS JOIN %s", qualified_name(counting.subscriptions),
                      counts_of_subscription(counting));
     return text.data;
+}
+
+const char *counts_view_command(const Counting &counting, const char *view_name, bool replaces)
+{
+    const char *schema = get_namespace_name(get_rel_namespace(counting.subscriptions));
+    return psprintf("CREATE %sVIEW %s WITH (security_invoker = true) AS %s", replaces ? "OR REPLACE " : "",
+                    quote_qualified_identifier(schema, view_name), counts_view_query(counting));
 }
 
 }  // namespace sc

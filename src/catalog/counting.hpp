@@ -53,7 +53,10 @@ const char *consistent_condition(const Mapping &mapping, const char *subscriptio
 // The lateral subquery, called c, that counts the sessions of one subscription called s: completed and scheduled.
 const char *counts_of_subscription(const Counting &counting);
 
-// The CREATE VIEW command of the counts view, in the subscriptions' schema, under that name.
-const char *counts_view_command(const Counting &counting, const char *view_name);
+// What the counts view selects.
+const char *counts_view_query(const Counting &counting);
+
+// The CREATE (OR REPLACE) VIEW command of the counts view, in the subscriptions' schema, under that name.
+const char *counts_view_command(const Counting &counting, const char *view_name, bool replaces);
 
 }  // namespace sc

@@ -5,13 +5,13 @@
 
 namespace sc {
 
-Oid find_active_index(Relation subscriptions, AttrNumber member, const char *active_condition)
+Oid find_active_index(Relation subscriptions, AttrNumber member, const char *active_condition, Oid except)
 {
     List *active = parse_condition(subscriptions, active_condition, false);
     return find_index(subscriptions, [=](Relation index) {
         const Form_pg_index form = index->rd_index;
-        return is_usable_btree(index) && form->indisunique && form->indimmediate && form->indnkeyatts == 1 &&
-               form->indkey.values[0] == member && covers(index, active);
+        return form->indexrelid != except && is_usable_btree(index) && form->indisunique && form->indimmediate &&
+               form->indnkeyatts == 1 && form->indkey.values[0] == member && covers(index, active);
     });
 }
 

@@ -7,8 +7,9 @@
 
 namespace sc {
 
-// A valid unique index that allows one active subscription for each member.
-Oid find_active_index(Relation subscriptions, AttrNumber member, const char *active_condition);
+// A valid unique index, another than that one, that allows one active subscription for each member.
+Oid find_active_index(Relation subscriptions, AttrNumber member, const char *active_condition,
+                      Oid except = InvalidOid);
 
 // A valid index that finds every subscription of a member.
 Oid find_member_index(Relation subscriptions, AttrNumber member);

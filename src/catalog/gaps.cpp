@@ -190,6 +190,22 @@ void look_at_subscriptions(Inspection &inspection)
                                      active_condition(mapping, nullptr)));
 }
 
+// One that was dropped is no gap: nothing rests on it. One that says something else is taken for what it was.
+void look_at_view(Inspection &inspection, const LinkKey &key)
+{
+    const Attachment &attachment = *inspection.attachment;
+    const Oid view = find_counts_view(attachment);
+    if (!OidIsValid(view) || inspection.subscriptions == nullptr)
+        return;
+    const Counting counting{.sessions = attachment.sessions,
+                            .subscriptions = attachment.subscriptions,
+                            .subscription_id = get_attname(attachment.subscriptions, key.subscription_id, false),
+                            .by_member = key.columns == 2,
+                            .mapping = attachment.mapping};
+    if (!is_view_of(view, counts_view_query(counting)))
+        add_gap(inspection, psprintf("view %s was altered since attach() made it", qualified_name(view)));
+}
+
 void look_at_sessions(Inspection &inspection)
 {
     const Mapping &mapping = inspection.attachment->mapping;
@@ -202,8 +218,10 @@ void look_at_sessions(Inspection &inspection)
     if (!OidIsValid(find_link_index(inspection.sessions, link, by_member ? member : 0, linked_condition(mapping))))
         add_gap(inspection, psprintf("table %s has no valid index on (%s)", qualified_name(table),
                                      quote_identifier(mapping.subscription_column)));
-    if (look_at_words(inspection, table, Side::sessions) && mapping.link_check &&
-        !is_checked(inspection.sessions, link_check_condition(mapping), true))
+    const bool known_words = look_at_words(inspection, table, Side::sessions);
+    if (known_words && key)
+        look_at_view(inspection, *key);
+    if (known_words && mapping.link_check && !is_checked(inspection.sessions, link_check_condition(mapping), true))
         add_gap(inspection, psprintf("table %s has no validated CHECK (%s)", qualified_name(table),
                                      link_check_condition(mapping)));
 }

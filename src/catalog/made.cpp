@@ -7,11 +7,12 @@ namespace sc {
 
 namespace {
 
-const char *comment_text(Oid sessions)
+constexpr const char *comment_start = "made by session_consistency.attach()";
+
+const char *comment_text(const Pair &pair)
 {
-    return quote_literal_cstr(psprintf("made by session_consistency.attach() for table %s;"
-                                       " session_consistency.detach() drops it",
-                                       qualified_name(sessions)));
+    return quote_literal_cstr(psprintf("%s for tables %s and %s; session_consistency.detach() drops it", comment_start,
+                                       qualified_name(pair.sessions), qualified_name(pair.subscriptions)));
 }
 
 }  // namespace
@@ -30,14 +31,25 @@ const char *made_stem(Oid relation)
     return psprintf("sc_%s", get_rel_name(relation));
 }
 
-const char *comment_on_index(const char *index, Oid sessions)
+const char *comment_on_index(const char *index, const Pair &pair)
 {
-    return psprintf("COMMENT ON INDEX %s IS %s", index, comment_text(sessions));
+    return psprintf("COMMENT ON INDEX %s IS %s", index, comment_text(pair));
 }
 
-const char *comment_on_constraint(const char *constraint, const char *table, Oid sessions)
+const char *comment_on_view(const char *view, const Pair &pair)
 {
-    return psprintf("COMMENT ON CONSTRAINT %s ON %s IS %s", constraint, table, comment_text(sessions));
+    return psprintf("COMMENT ON VIEW %s IS %s", view, comment_text(pair));
+}
+
+const char *comment_on_constraint(const char *constraint, const char *table, const Pair &pair)
+{
+    return psprintf("COMMENT ON CONSTRAINT %s ON %s IS %s", constraint, table, comment_text(pair));
+}
+
+bool is_commented(Oid object, Oid catalog)
+{
+    const char *comment = GetComment(object, catalog, 0);
+    return comment != nullptr && strncmp(comment, comment_start, strlen(comment_start)) == 0;
 }
 
 }  // namespace sc

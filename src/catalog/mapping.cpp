@@ -145,7 +145,7 @@ bool is_same(const Mapping &left, const Mapping &right, const Field &field)
     case FieldKind::list: {
         const Names names = left.*field.list;
         const Names others = right.*field.list;
-        return std::equal(names.begin(), names.end(), others.begin(), others.end(), same_text);
+        return std::is_permutation(names.begin(), names.end(), others.begin(), others.end(), same_text);
     }
     case FieldKind::flag:
         return left.*field.flag == right.*field.flag;

@@ -36,6 +36,7 @@ struct Mapping {
     const char *total_column;
     const char *used_column;
     const char *remaining_column;      // nullptr: absent or generated; else maintained beside used
+    bool make_view;
     const char *counts_view;           // nullptr: the default name
     const char *guard;                 // one of guard_words
     bool ledger;                       // every change of a credit is written to the ledger
@@ -61,6 +62,7 @@ enum class Side : uint8_t { neither, sessions, subscriptions };
 constexpr uint8_t nullable = 1;        // the argument may be NULL
 constexpr uint8_t added = 2;           // attach() adds the column where it is missing
 constexpr uint8_t charge_alone = 4;    // only the charge trigger carries it: no other one needs it to do its work
+constexpr uint8_t counts = 8;          // another value counts other sessions
 
 struct Field {
     const char *name;                  // of the argument and of the column of attachments
@@ -113,11 +115,11 @@ inline constexpr std::array mapping_fields{
     column_field("type_column", FieldKind::word, Side::sessions, &Mapping::type_column, "session_type", nullable),
     column_field("status_column", FieldKind::word, Side::sessions, &Mapping::status_column, "status"),
     list_field("consuming_types", Side::sessions, &Mapping::consuming_types, &Mapping::type_column,
-               "{member,makeup,contractual}"),
+               "{member,makeup,contractual}", counts),
     list_field("scheduled_statuses", Side::sessions, &Mapping::scheduled_statuses, &Mapping::status_column,
-               "{scheduled,in_progress}"),
+               "{scheduled,in_progress}", counts),
     list_field("completed_statuses", Side::sessions, &Mapping::completed_statuses, &Mapping::status_column,
-               "{completed}"),
+               "{completed}", counts),
     column_field("subscription_member_column", FieldKind::key, Side::subscriptions,
                  &Mapping::subscription_member_column, "member_id"),
     column_field("subscription_status_column", FieldKind::word, Side::subscriptions,
@@ -129,6 +131,7 @@ inline constexpr std::array mapping_fields{
     column_field("used_column", FieldKind::counter, Side::subscriptions, &Mapping::used_column, "used_sessions", added),
     column_field("remaining_column", FieldKind::counter, Side::subscriptions, &Mapping::remaining_column,
                  "remaining_sessions", nullable),
+    flag_field("make_view", &Mapping::make_view, "true", charge_alone),
     name_field("counts_view", &Mapping::counts_view, nullptr, nullable | charge_alone),
     choice_field("guard", &Mapping::guard, guard_words, "reject"),
     flag_field("ledger", &Mapping::ledger, "false"),
@@ -152,7 +155,7 @@ const Field *find_field(const char *name);
 // What attach() is told where it is told nothing.
 Mapping default_mapping();
 
-// Both mappings have the same value there.
+// Both mappings have the same value there; of a list in any order.
 bool is_same(const Mapping &left, const Mapping &right, const Field &field);
 
 void copy_field(Mapping &target, const Mapping &source, const Field &field);

@@ -57,7 +57,7 @@ bool is_violated(Oid table, const char *condition)
 }
 
 struct Target {
-    Oid sessions;
+    Pair pair;
     Oid table;
     const char *name;
     const char *condition;
@@ -71,7 +71,7 @@ std::optional<Target> find_target(const Pair &pair, const Pending &pending)
     if (name == nullptr || !OidIsValid(table))
         return std::nullopt;
     const char *condition = pending.condition == nullptr ? nullptr : pending.condition(attachment.mapping);
-    return Target{attachment.sessions, table, name, condition};
+    return Target{{attachment.sessions, attachment.subscriptions}, table, name, condition};
 }
 
 // Whether the constraint is still to be made, and no row is in its way. Looked at in a transaction of its own: whoever
@@ -92,7 +92,7 @@ bool add_constraint(const Target &target)
 // Not in the same transaction: it needs nobody locked out.
 bool comment_on_added(const Target &target)
 {
-    run_command(comment_on_constraint(quote_identifier(target.name), qualified_name(target.table), target.sessions));
+    run_command(comment_on_constraint(quote_identifier(target.name), qualified_name(target.table), target.pair));
     return true;
 }
 

@@ -53,6 +53,16 @@ Oid root_table(Relation relation)
                                             : RelationGetRelid(relation);
 }
 
+bool is_view_of(Oid view, const char *query)
+{
+    auto *parsed = linitial_node(RawStmt, raw_parser(query, RAW_PARSE_DEFAULT));
+    const char *wanted = pg_get_querydef(parse_analyze_fixedparams(parsed, query, nullptr, 0, nullptr), false);
+    Relation relation = relation_open(view, AccessShareLock);
+    auto *stored = static_cast<Query *>(copyObjectImpl(get_view_query(relation)));
+    relation_close(relation, AccessShareLock);
+    return strcmp(wanted, pg_get_querydef(stored, false)) == 0;
+}
+
 Oids partition_tree(Oid relation, LOCKMODE lock)
 {
     List *tree = find_all_inheritors(relation, lock, nullptr);

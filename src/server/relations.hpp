@@ -33,6 +33,9 @@ bool may_read(Oid relation, Oid role);
 // Of a partition the table at the root of its tree, else the relation itself.
 Oid root_table(Relation relation);
 
+// Whether the view selects what the query does. Both are compared as the server writes them.
+bool is_view_of(Oid view, const char *query);
+
 // The relation and everything below it, parents first.
 Oids partition_tree(Oid relation, LOCKMODE lock);
 
