@@ -21,7 +21,7 @@ BEGIN
     RETURN QUERY
     SELECT f.code, f.severity, f.subscription_id, f.expected, regexp_replace(f.actual, 'check \d+', 'check N')
     FROM session_consistency.check_findings f WHERE f.sessions = 'training_sessions'::regclass AND f.ended IS NULL
-    ORDER BY f.code, f.subscription_id;
+    ORDER BY f.code, f.subscription_id, f.actual COLLATE "C";
 END $$;
 CREATE FUNCTION repaired(dry_run boolean) RETURNS TABLE (subscription text, action text, before jsonb, after jsonb)
     LANGUAGE sql SET search_path FROM CURRENT AS $$

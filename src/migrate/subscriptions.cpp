@@ -3,9 +3,7 @@
 
 #include <algorithm>
 
-#include "catalog/equivalents.hpp"
-#include "server/settings.hpp"
-#include "server/spi.hpp"
+#include "store/recount.hpp"
 
 namespace sc {
 
@@ -174,98 +172,20 @@ void wait_for_subscription(HeldSubscriptions &subscriptions, size_t member, size
 
 // Counting -----------------------------------------------------------------------------------------------------------
 
-namespace {
-
-bool has_link_index(const HeldSubscriptions &subscriptions)
-{
-    const Mapping &mapping = *subscriptions.mapping;
-    const Oid sessions = RelationGetRelid(subscriptions.sessions);
-    const AttrNumber link = get_attnum(sessions, mapping.subscription_column);
-    const AttrNumber member =
-        subscriptions.binding->subscriptions.by_member ? get_attnum(sessions, mapping.member_column) : 0;
-    return OidIsValid(find_link_index(subscriptions.sessions, link, member, linked_condition(mapping)));
-}
-
-// The planner knows nothing of links that are being written. With an index: subscription by subscription, which is what
-// an aggregate at the side makes sure of, and never by a scan of the table; without one, in whatever way it finds.
-const char *recount_query(const HeldSubscriptions &subscriptions, bool by_index)
-{
-    const SessionShape &shape = subscriptions.binding->sessions;
-    const bool by_member = subscriptions.binding->subscriptions.by_member;
-    const char *keys =
-        by_member ? psprintf("unnest($1::%s[], $2::%s[]) WITH ORDINALITY AS u (id, member, number)",
-                             format_type_be_qualified(shape.link_type), format_type_be_qualified(shape.member_type))
-                  : psprintf("unnest($1::%s[]) WITH ORDINALITY AS u (id, number)",
-                             format_type_be_qualified(shape.link_type));
-    const char *same_member =
-        by_member ? psprintf(" AND %s = u.member", quoted_column("t", subscriptions.mapping->member_column)) : "";
-    const char *sessions = psprintf("%s AS t WHERE %s = u.id%s AND %s",
-                                    qualified_name(RelationGetRelid(subscriptions.sessions)),
-                                    quoted_column("t", subscriptions.mapping->subscription_column), same_member,
-                                    counted_condition(*subscriptions.mapping, "t"));
-    return by_index ? psprintf("SELECT u.number, c.counted FROM %s, LATERAL (SELECT count(*) AS counted FROM %s) AS c",
-                               keys, sessions)
-                    : psprintf("SELECT u.number, count(*) FROM %s, %s GROUP BY u.number", keys, sessions);
-}
-
-Datum array_of(std::span<Datum> values, const bool *nulls, Oid type)
-{
-    int16 length;
-    bool by_value;
-    char align;
-    get_typlenbyvalalign(type, &length, &by_value, &align);
-    int dimensions[] = {static_cast<int>(values.size())};
-    int bounds[] = {1};
-    return PointerGetDatum(construct_md_array(values.data(), const_cast<bool *>(nulls), 1, dimensions, bounds, type,
-                                              length, by_value, align));
-}
-
-}  // namespace
-
 void recount(HeldSubscriptions &subscriptions)
 {
-    const SessionShape &shape = subscriptions.binding->sessions;
-    const SubscriptionShape &keys = subscriptions.binding->subscriptions;
     const size_t count = subscriptions.held.count;
-    if (count == 0)
-        return;
-    auto *ids = static_cast<Datum *>(palloc(sizeof(Datum) * count));
-    auto *members = static_cast<Datum *>(palloc(sizeof(Datum) * count));
-    auto *nulls = static_cast<bool *>(palloc(sizeof(bool) * count));
-    auto *member_nulls = static_cast<bool *>(palloc(sizeof(bool) * count));
+    auto *recounted = static_cast<Recounted *>(palloc(sizeof(Recounted) * Max(count, size_t{1})));
     for (size_t i = 0; i < count; i++) {
-        HeldSubscription &held = subscriptions.held.items[i];
-        const ListedMember &member = subscriptions.batch->members.items[held.member];
-        const std::optional<Datum> id = convert_key(held.id, keys.id_key.type, shape.link_type);
-        const std::optional<Datum> value =
-            member.is_null ? std::nullopt : convert_key(member.value, subscriptions.type->type, shape.member_type);
-        held.counted = 0;
-        ids[i] = id.value_or(Datum{0});
-        nulls[i] = !id;
-        members[i] = value.value_or(Datum{0});
-        member_nulls[i] = !value;
+        const HeldSubscription &held = subscriptions.held.items[i];
+        recounted[i] = {held.id, member_value(subscriptions, held.member),
+                        subscriptions.batch->members.items[held.member].is_null, 0};
     }
-    const int level = enter_pinned_path();
-    const bool by_index = has_link_index(subscriptions);
-    set_locally("enable_seqscan", by_index ? "off" : "on");
-    set_locally("jit", "off");
-    set_locally("max_parallel_workers_per_gather", "0");
-    Oid types[] = {get_array_type(shape.link_type), get_array_type(shape.member_type)};
-    Datum values[] = {array_of(std::span(ids, count), nulls, shape.link_type),
-                      keys.by_member ? array_of(std::span(members, count), member_nulls, shape.member_type)
-                                     : Datum{0}};
-    const size_t parameters = keys.by_member ? 2 : 1;
-    ask(recount_query(subscriptions, by_index),
-        {.types = std::span(types).first(parameters), .values = std::span(values).first(parameters), .writes = true});
-    for (uint64 i = 0; i < SPI_processed; i++) {
-        bool is_null;
-        const int64 number =
-            DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &is_null));
-        subscriptions.held.items[number - 1].counted =
-            DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2, &is_null));
-    }
-    SPI_freetuptable(SPI_tuptable);
-    leave_pinned_path(level);
+    push_newest_snapshot();
+    recount(subscriptions.sessions, *subscriptions.mapping, *subscriptions.binding, std::span(recounted, count));
+    PopActiveSnapshot();
+    for (size_t i = 0; i < count; i++)
+        subscriptions.held.items[i].counted = recounted[i].counted;
 }
 
 }  // namespace sc

@@ -2,11 +2,12 @@
 // under the row's lock.
 //
 // Why a repair during live bookings is exact: a statement that changes sessions charges their subscriptions at its end
-// and holds their rows' locks until its transaction ends. The recount's snapshot is taken when the subscription is
+// and holds their rows' locks until its transaction ends. The recount's snapshot is taken when the subscriptions are
 // locked: what was charged has been committed, and is counted; what is not charged yet is not committed, is not
 // counted, and will be charged as a difference to the recount.
 #include "watch/repair_log.hpp"
 #include "store/pairs.hpp"
+#include "store/recount.hpp"
 #include "watch/partitions.hpp"
 #include "watch/repair_tables.hpp"
 
@@ -29,7 +30,10 @@ struct Candidate {
     const char *member_id;
     const char *subscription_id;
     const char *session_id;        // nullptr: a counter
-    SubscriptionKey key;           // of a counter
+    SubscriptionKey key;           // of a counter, and from here on
+    bool found;
+    std::optional<int64_t> used;   // when its sessions were counted
+    int64_t counted;
 };
 static_assert(Pod<Candidate>);
 
@@ -42,36 +46,109 @@ struct Job {
     int64 lowered;
     Growing<Candidate> links;
     Growing<Candidate> counters;
+    Growing<Repair> done;          // not logged and returned yet
 };
 static_assert(Pod<Job>);
 
 constexpr const char *clear_link_action = "clear the link of a session that consumes nothing";
 constexpr const char *set_counter_action = "set used to the recount of linked sessions";
 
-// Of a subscription below 0 the mismatch is a finding too: one repair answers both. Asked by the caller, who may be
-// allowed to read more than the owner, as the members.
-void find_candidates(Job &job)
+// Finding them ------------------------------------------------------------------------------------------------------
+
+// Both are found by what looks for them anyway, asked by the caller, who may be allowed to read more than the owner.
+void find(Job &job, const char *query, Growing<Candidate> &found)
 {
     const int level = enter_pinned_path();
     Oid types[] = {OIDOID, OIDOID};
     Datum values[] = {ObjectIdGetDatum(job.tables.counting.sessions),
                       ObjectIdGetDatum(job.tables.counting.subscriptions)};
-    const int result =
-        SPI_execute_with_args("SELECT code, member_id, subscription_id, session_id"
-                              " FROM session_consistency.audit_findings($1, $2) WHERE repair_sql IS NOT NULL"
-                              " AND (session_id IS NOT NULL OR code = 'count_mismatch')",
-                              2, types, values, nullptr, false, 0);
+    const int result = SPI_execute_with_args(query, 2, types, values, nullptr, false, 0);
     if (result != SPI_OK_SELECT)
         elog(ERROR, "the audit before a repair failed: %s", SPI_result_code_string(result));
-    for (uint64 i = 0; i < SPI_processed; i++) {
-        Candidate candidate{cell_text(i, 1), cell_text(i, 2), cell_text(i, 3), cell_text(i, 4), {}};
-        if (candidate.session_id != nullptr) {
-            job.links.add(CurrentMemoryContext, candidate);
-        } else if (!job.tables.counting.by_member || candidate.member_id != nullptr) {
-            job.counters.add(CurrentMemoryContext, candidate);
-        }
-    }
+    for (uint64 i = 0; i < SPI_processed; i++)
+        found.add(CurrentMemoryContext, {cell_text(i, 1), cell_text(i, 2), cell_text(i, 3), cell_text(i, 4),
+                                         {}, false, std::nullopt, 0});
+    SPI_freetuptable(SPI_tuptable);
     leave_pinned_path(level);
+}
+
+void find_counters(Job &job)
+{
+    const char *any = job.tables.counting.by_member ? " WHERE member_id IS NOT NULL" : "";
+    find(job,
+         psprintf("SELECT 'count_mismatch', member_id, subscription_id, NULL"
+                  " FROM session_consistency.check_counts($1, $2)%s",
+                  any),
+         job.counters);
+}
+
+const char *still_linked(const Job &job)
+{
+    const Mapping &mapping = job.tables.counting.mapping;
+    return psprintf("%s IS NOT NULL AND (%s) IS NOT TRUE", quoted_column("t", mapping.subscription_column),
+                    consuming_condition(mapping, "t"));
+}
+
+// An audit looks at far more than links: only where there is one to clear.
+void find_links(Job &job)
+{
+    const Mapping &mapping = job.tables.counting.mapping;
+    bool any = false;
+    run_restricted(owner_of(job.tables.counting.sessions), [&] {
+        any = mapping.type_column != nullptr &&
+              finds_row(psprintf("SELECT FROM %s AS t WHERE %s", qualified_name(job.tables.counting.sessions),
+                                 still_linked(job)));
+    });
+    if (any)
+        find(job,
+             "SELECT code, member_id, subscription_id, session_id FROM session_consistency.audit_findings($1, $2)"
+             " WHERE repair_sql IS NOT NULL AND session_id IS NOT NULL",
+             job.links);
+}
+
+// A subscription by the texts of its key.
+struct Named {
+    const char *subscription_id;
+    const char *member_id;
+};
+
+bool operator<(const Named &left, const Named &right)
+{
+    const int order = strcmp(left.subscription_id, right.subscription_id);
+    return order != 0 ? order < 0 : left.member_id != nullptr && strcmp(left.member_id, right.member_id) < 0;
+}
+
+// As long as a member has a counted session without a link, nobody can say what the member's counters should be.
+void leave_unlinked(Job &job)
+{
+    const Counting &counting = job.tables.counting;
+    const char *member = quoted_column("s", counting.mapping.subscription_member_column);
+    ask(psprintf("SELECT %s::text, %s::text FROM %s AS s WHERE EXISTS (SELECT FROM %s AS t WHERE %s = %s"
+                 " AND %s IS NULL AND %s)",
+                 quoted_column("s", counting.subscription_id), counting.by_member ? member : "NULL",
+                 qualified_name(counting.subscriptions), qualified_name(counting.sessions),
+                 quoted_column("t", counting.mapping.member_column), member,
+                 quoted_column("t", counting.mapping.subscription_column), counted_condition(counting.mapping, "t")));
+    Growing<Named> left{};
+    for (uint64 i = 0; i < SPI_processed; i++)
+        left.add(CurrentMemoryContext, {cell_text(i, 1), cell_text(i, 2)});
+    SPI_freetuptable(SPI_tuptable);
+    std::sort(left.items, left.items + left.count);
+    const bool by_member = counting.by_member;
+    Candidate *end = std::remove_if(job.counters.items, job.counters.items + job.counters.count,
+                                    [&left, by_member](const Candidate &candidate) {
+                                        const Named name{candidate.subscription_id,
+                                                         by_member ? candidate.member_id : nullptr};
+                                        return std::binary_search(left.items, left.items + left.count, name);
+                                    });
+    job.counters.count = static_cast<size_t>(end - job.counters.items);
+}
+
+// Done --------------------------------------------------------------------------------------------------------------
+
+Datum as_json(const char *text)
+{
+    return DirectFunctionCall1(jsonb_in, CStringGetDatum(text));
 }
 
 void return_repair(const Job &job, std::optional<int64> id, const Repair &repair)
@@ -82,15 +159,27 @@ void return_repair(const Job &job, std::optional<int64> id, const Repair &repair
                                 text(repair.subscription_id),
                                 text(repair.session_id),
                                 text(repair.action),
-                                DirectFunctionCall1(jsonb_in, CStringGetDatum(repair.before)),
-                                DirectFunctionCall1(jsonb_in, CStringGetDatum(repair.after))};
+                                repair.before,
+                                repair.after};
     std::array<bool, 7> nulls{!id, false, repair.subscription_id == nullptr, repair.session_id == nullptr};
     tuplestore_putvalues(job.result->setResult, job.result->setDesc, values.data(), nulls.data());
 }
 
-void log_and_return(const Job &job, const Repair &repair)
+void log_and_return(Job &job)
 {
-    return_repair(job, job.dry_run ? std::nullopt : std::optional(log_repair(repair, job.tables.caller.role)), repair);
+    if (job.done.count == 0)
+        return;
+    std::optional<int64> id;
+    if (!job.dry_run) {
+        const int32 pair = require_pair(job.tables.counting.sessions, job.tables.counting.subscriptions);
+        id = log_repairs(pair, job.done.all(), job.tables.caller.role);
+    }
+    for (const Repair &repair : job.done.all()) {
+        return_repair(job, id, repair);
+        if (id)
+            ++*id;
+    }
+    job.done = {};
 }
 
 // Links --------------------------------------------------------------------------------------------------------------
@@ -132,13 +221,6 @@ const char *key_condition(const Job &job)
     return psprintf("pg_catalog.format('%s'%s)", pattern.data, values.data);
 }
 
-const char *still_linked(const Job &job)
-{
-    const Mapping &mapping = job.tables.counting.mapping;
-    return psprintf("%s IS NOT NULL AND (%s) IS NOT TRUE", quoted_column("t", mapping.subscription_column),
-                    consuming_condition(mapping, "t"));
-}
-
 const char *links_query(const Job &job)
 {
     const Counting &counting = job.tables.counting;
@@ -173,7 +255,7 @@ const char *without_link(const char *state)
     return cell_text(0, 1);
 }
 
-void clear_links(const Job &job)
+void clear_links(Job &job)
 {
     if (job.links.count == 0)
         return;
@@ -187,18 +269,17 @@ void clear_links(const Job &job)
         const char *before = cell(5);
         const char *after = job.dry_run ? without_link(before) : clear_link(job, cell(7), cell(4));
         if (after != nullptr)
-            log_and_return(job, Repair{.sessions = job.tables.counting.sessions,
-                                       .subscriptions = job.tables.counting.subscriptions,
-                                       .code = cell(1),
-                                       .member_id = cell(2),
-                                       .subscription_id = cell(4),
-                                       .session_id = cell(3),
-                                       .key = cell(6),
-                                       .action = clear_link_action,
-                                       .before = before,
-                                       .after = after});
+            job.done.add(CurrentMemoryContext, {.code = cell(1),
+                                                .member_id = cell(2),
+                                                .subscription_id = cell(4),
+                                                .session_id = cell(3),
+                                                .key = cell(6),
+                                                .action = clear_link_action,
+                                                .before = as_json(before),
+                                                .after = as_json(after)});
         CHECK_FOR_INTERRUPTS();
     }
+    log_and_return(job);
 }
 
 // Counters -----------------------------------------------------------------------------------------------------------
@@ -258,49 +339,99 @@ void warn_of_left(const Job &job)
                     "one before it goes. undo_repair() takes a repair back."));
 }
 
-void set_counter(Job &job, const Candidate &candidate)
+// Finds them, locked unless it is a dry run.
+void hold_counters(const Job &job, std::span<Candidate> candidates)
 {
     const SubscriptionShape &shape = job.tables.binding->subscriptions;
-    CounterWriter *writer = open_counter_writer(job.tables.subscriptions, shape, false);
-    TupleTableSlot *row = find_subscription(writer, candidate.key.id, candidate.key.member);
-    if (row != nullptr && !job.dry_run)
-        row = lock_found(writer);
-    if (row == nullptr) {
-        close_counter_writer(writer);
-        return;
+    Cursor cursor = open_cursor(job.tables.subscriptions, shape);
+    for (Candidate &candidate : candidates) {
+        TupleTableSlot *row = find_subscription(cursor, candidate.key.id, candidate.key.member);
+        if (row != nullptr && !job.dry_run)
+            row = lock_found(cursor);
+        candidate.found = row != nullptr;
+        if (row != nullptr)
+            candidate.used = read_subscription(shape, row).used;
+        CHECK_FOR_INTERRUPTS();
     }
-    const Subscription before = read_subscription(shape, row);
-    const char *before_state = counter_state(job.tables, before);
-    const std::optional<Subscription> after = judge_counter(job, before, recount(job.tables, candidate.key));
-    if (after && !job.dry_run)
-        write_counter(writer, *after->used, true);
-    close_counter_writer(writer);
-    if (after)
-        log_and_return(job, Repair{.sessions = job.tables.counting.sessions,
-                                   .subscriptions = job.tables.counting.subscriptions,
-                                   .code = candidate.code,
-                                   .member_id = candidate.member_id,
-                                   .subscription_id = candidate.subscription_id,
-                                   .session_id = nullptr,
-                                   .key = nullptr,
-                                   .action = action_of(job, before, *after),
-                                   .before = before_state,
-                                   .after = counter_state(job.tables, *after)});
+    close_cursor(cursor);
 }
 
-// In the order of their keys, in which statements that write sessions lock them too.
+void count_sessions(const Job &job, std::span<Candidate> candidates)
+{
+    auto *counts = static_cast<Recounted *>(palloc(sizeof(Recounted) * candidates.size()));
+    for (size_t i = 0; i < candidates.size(); i++)
+        counts[i] = {candidates[i].key.id, candidates[i].key.member, candidates[i].member_id == nullptr, 0};
+    recount(job.tables.sessions, job.tables.counting.mapping, *job.tables.binding,
+            std::span(counts, candidates.size()));
+    for (size_t i = 0; i < candidates.size(); i++)
+        candidates[i].counted = counts[i].counted;
+}
+
+void set_counter(Job &job, CounterWriter *writer, const Candidate &candidate)
+{
+    const SubscriptionShape &shape = job.tables.binding->subscriptions;
+    TupleTableSlot *row = find_subscription(writer, candidate.key.id, candidate.key.member);
+    if (row == nullptr)
+        return;
+    const Subscription before = read_subscription(shape, row);
+    // What triggers of the user's have booked since, in this very repair, was charged on top.
+    const int64_t booked = before.used.value_or(0) - candidate.used.value_or(0);
+    const Datum before_state = as_json(counter_state(job.tables, before));
+    const std::optional<Subscription> after = judge_counter(job, before, candidate.counted + booked);
+    if (!after)
+        return;
+    if (!job.dry_run)
+        write_counter(writer, *after->used, true);
+    job.done.add(CurrentMemoryContext, {.code = candidate.code,
+                                        .member_id = candidate.member_id,
+                                        .subscription_id = candidate.subscription_id,
+                                        .session_id = nullptr,
+                                        .key = nullptr,
+                                        .action = action_of(job, before, *after),
+                                        .before = before_state,
+                                        .after = as_json(counter_state(job.tables, *after))});
+}
+
+// All are locked before any is counted, and counted before any is written.
+void set_batch(Job &job, std::span<Candidate> candidates)
+{
+    push_newest_snapshot();
+    hold_counters(job, candidates);
+    if (!job.dry_run) {
+        PopActiveSnapshot();
+        push_newest_snapshot();
+    }
+    count_sessions(job, candidates);
+    PopActiveSnapshot();
+    CounterWriter *writer = open_counter_writer(job.tables.subscriptions, job.tables.binding->subscriptions, false);
+    for (const Candidate &candidate : candidates) {
+        if (candidate.found)
+            set_counter(job, writer, candidate);
+        CHECK_FOR_INTERRUPTS();
+    }
+    close_counter_writer(writer);
+    log_and_return(job);
+}
+
+// In the order of their keys, in which statements that write sessions lock them too; so many at once as keep memory
+// small.
 void set_counters(Job &job)
 {
+    constexpr size_t batch = 10000;
     const KeyType &key = job.tables.binding->subscriptions.id_key;
-    for (Candidate &candidate : job.counters.all())
+    const std::span<Candidate> candidates = job.counters.all();
+    for (Candidate &candidate : candidates)
         candidate.key = read_subscription_key(job.tables, candidate.subscription_id, candidate.member_id);
-    std::sort(job.counters.items, job.counters.items + job.counters.count,
-              [&key](const Candidate &left, const Candidate &right) {
-                  return compare_keys(key, left.key.id, right.key.id) < 0;
-              });
-    for (const Candidate &candidate : job.counters.all()) {
-        set_counter(job, candidate);
-        CHECK_FOR_INTERRUPTS();
+    std::sort(candidates.begin(), candidates.end(), [&key](const Candidate &left, const Candidate &right) {
+        return compare_keys(key, left.key.id, right.key.id) < 0;
+    });
+    MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "session_consistency repair",
+                                                  ALLOCSET_DEFAULT_SIZES);
+    for (size_t first = 0; first < candidates.size(); first += batch) {
+        MemoryContext caller = MemoryContextSwitchTo(scratch);
+        set_batch(job, candidates.subspan(first, std::min(batch, candidates.size() - first)));
+        MemoryContextSwitchTo(caller);
+        MemoryContextReset(scratch);
     }
 }
 
@@ -327,10 +458,12 @@ extern "C" PGDLLEXPORT Datum sc_repair(PG_FUNCTION_ARGS)
     if (!job.dry_run)
         lock_repair_log();
     connect_spi();
-    find_candidates(job);
+    find_counters(job);
+    find_links(job);
     const Oid sessions = job.tables.counting.sessions;
     job.left = find_left_partitions(find_pair(sessions, job.tables.counting.subscriptions), sessions);
     begin_repair(job.tables, !job.dry_run);
+    leave_unlinked(job);
     clear_links(job);
     set_counters(job);
     end_repair(job.tables);

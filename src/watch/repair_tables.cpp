@@ -80,38 +80,13 @@ SubscriptionKey read_subscription_key(const RepairTables &tables, const char *id
     return key;
 }
 
-int64_t recount(const RepairTables &tables, const SubscriptionKey &key)
-{
-    const Counting &counting = tables.counting;
-    StringInfoData query;
-    initStringInfo(&query);
-    appendStringInfo(&query, "SELECT c.completed + c.scheduled FROM %s AS s CROSS JOIN %s WHERE %s = %s",
-                     qualified_name(counting.subscriptions), counts_of_subscription(counting),
-                     quoted_column("s", counting.subscription_id), quote_literal_cstr(key.id_text));
-    if (counting.by_member)
-        appendStringInfo(&query, " AND %s = %s",
-                         quoted_column("s", counting.mapping.subscription_member_column),
-                         quote_literal_cstr(key.member_text));
-    push_newest_snapshot();
-    if (ask(query.data) != 1)
-        elog(ERROR, "a subscription that was found is gone");
-    bool is_null;
-    const int64_t count =
-        DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
-    PopActiveSnapshot();
-    return count;
-}
-
 const char *counter_state(const RepairTables &tables, const Subscription &subscription)
 {
-    StringInfoData state;
-    initStringInfo(&state);
-    appendStringInfo(&state, "{\"total\": %s, \"used\": %s", number_text(subscription.total),
-                     number_text(subscription.used));
-    if (tables.binding->subscriptions.remaining != 0)
-        appendStringInfo(&state, ", \"remaining\": %s", number_text(subscription.remaining));
-    appendStringInfoChar(&state, '}');
-    return state.data;
+    const char *remaining = tables.binding->subscriptions.remaining == 0
+                                ? ""
+                                : psprintf(", \"remaining\": %s", number_text(subscription.remaining));
+    return psprintf("{\"total\": %s, \"used\": %s%s}", number_text(subscription.total),
+                    number_text(subscription.used), remaining);
 }
 
 const char *session_state(const RepairTables &tables)

@@ -40,9 +40,6 @@ static_assert(Pod<SubscriptionKey>);
 
 SubscriptionKey read_subscription_key(const RepairTables &tables, const char *id, const char *member);
 
-// How many counted sessions are linked to it, in the newest snapshot that the isolation level allows.
-int64_t recount(const RepairTables &tables, const SubscriptionKey &key);
-
 // {"total", "used"} and, where it is maintained, "remaining".
 const char *counter_state(const RepairTables &tables, const Subscription &subscription);
 

@@ -13,7 +13,7 @@ namespace {
 
 struct Undo {
     int64 id;
-    Repair repair;
+    LoggedRepair repair;
     RepairTables tables;
 };
 static_assert(Pod<Undo>);
@@ -166,7 +166,7 @@ extern "C" PGDLLEXPORT Datum sc_undo_repair(PG_FUNCTION_ARGS)
     undo.id = PG_GETARG_INT64(0);
     connect_spi();
     undo.repair = find_repair(undo.id);
-    if (get_rel_name(undo.repair.sessions) == nullptr)
+    if (!OidIsValid(undo.repair.sessions))
         refuse(undo, "The table of the sessions is gone.", nullptr);
     undo.tables = open_repair_tables({undo.repair.sessions, InvalidOid}, RowExclusiveLock);
     if (undo.tables.counting.subscriptions != undo.repair.subscriptions)

@@ -1,0 +1,102 @@
+// Counts sessions by the keys of their subscriptions.
+#include "store/recount.hpp"
+
+#include "catalog/counting.hpp"
+#include "catalog/equivalents.hpp"
+#include "server/settings.hpp"
+#include "server/spi.hpp"
+
+namespace sc {
+
+namespace {
+
+bool has_link_index(Relation sessions, const Mapping &mapping, bool by_member)
+{
+    const AttrNumber link = get_attnum(RelationGetRelid(sessions), mapping.subscription_column);
+    const AttrNumber member = by_member ? get_attnum(RelationGetRelid(sessions), mapping.member_column) : 0;
+    return OidIsValid(find_link_index(sessions, link, member, linked_condition(mapping)));
+}
+
+// The planner knows nothing of links that are being written. With an index: subscription by subscription, which is what
+// an aggregate at the side makes sure of, and never by a scan of the table; without one, in whatever way it finds.
+const char *recount_query(Relation table, const Mapping &mapping, const Binding &binding, bool by_index)
+{
+    const SessionShape &shape = binding.sessions;
+    const bool by_member = binding.subscriptions.by_member;
+    const char *keys =
+        by_member ? psprintf("unnest($1::%s[], $2::%s[]) WITH ORDINALITY AS u (id, member, number)",
+                             format_type_be_qualified(shape.link_type), format_type_be_qualified(shape.member_type))
+                  : psprintf("unnest($1::%s[]) WITH ORDINALITY AS u (id, number)",
+                             format_type_be_qualified(shape.link_type));
+    const char *same_member =
+        by_member ? psprintf(" AND %s = u.member", quoted_column("t", mapping.member_column)) : "";
+    const char *sessions =
+        psprintf("%s AS t WHERE %s = u.id%s AND %s", qualified_name(RelationGetRelid(table)),
+                 quoted_column("t", mapping.subscription_column), same_member, counted_condition(mapping, "t"));
+    return by_index ? psprintf("SELECT u.number, c.counted FROM %s, LATERAL (SELECT count(*) AS counted FROM %s) AS c",
+                               keys, sessions)
+                    : psprintf("SELECT u.number, count(*) FROM %s, %s GROUP BY u.number", keys, sessions);
+}
+
+Datum array_of(std::span<Datum> values, const bool *nulls, Oid type)
+{
+    int16 length;
+    bool by_value;
+    char align;
+    get_typlenbyvalalign(type, &length, &by_value, &align);
+    int dimensions[] = {static_cast<int>(values.size())};
+    int bounds[] = {1};
+    return PointerGetDatum(construct_md_array(values.data(), const_cast<bool *>(nulls), 1, dimensions, bounds, type,
+                                              length, by_value, align));
+}
+
+// The keys as the sessions have them; NULL where they can have none such.
+Datum keys_of(std::span<const Recounted> subscriptions, bool members, Oid from, Oid to)
+{
+    auto *values = static_cast<Datum *>(palloc(sizeof(Datum) * subscriptions.size()));
+    auto *nulls = static_cast<bool *>(palloc(sizeof(bool) * subscriptions.size()));
+    for (size_t i = 0; i < subscriptions.size(); i++) {
+        const Recounted &one = subscriptions[i];
+        const bool is_null = members && one.member_is_null;
+        const std::optional<Datum> value =
+            is_null ? std::nullopt : convert_key(members ? one.member : one.id, from, to);
+        values[i] = value.value_or(Datum{0});
+        nulls[i] = !value;
+    }
+    return array_of(std::span(values, subscriptions.size()), nulls, to);
+}
+
+}  // namespace
+
+void recount(Relation sessions, const Mapping &mapping, const Binding &binding, std::span<Recounted> subscriptions)
+{
+    const SessionShape &shape = binding.sessions;
+    const SubscriptionShape &keys = binding.subscriptions;
+    if (subscriptions.empty())
+        return;
+    for (Recounted &one : subscriptions)
+        one.counted = 0;
+    const int level = enter_pinned_path();
+    const bool by_index = has_link_index(sessions, mapping, keys.by_member);
+    set_locally("enable_seqscan", by_index ? "off" : "on");
+    set_locally("jit", "off");
+    set_locally("max_parallel_workers_per_gather", "0");
+    Oid types[] = {get_array_type(shape.link_type), get_array_type(shape.member_type)};
+    Datum values[] = {keys_of(subscriptions, false, keys.id_key.type, shape.link_type),
+                      keys.by_member ? keys_of(subscriptions, true, keys.member_key.type, shape.member_type)
+                                     : Datum{0}};
+    const size_t parameters = keys.by_member ? 2 : 1;
+    ask(recount_query(sessions, mapping, binding, by_index),
+        {.types = std::span(types).first(parameters), .values = std::span(values).first(parameters)});
+    for (uint64 i = 0; i < SPI_processed; i++) {
+        bool is_null;
+        const int64 number =
+            DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &is_null));
+        subscriptions[number - 1].counted =
+            DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2, &is_null));
+    }
+    SPI_freetuptable(SPI_tuptable);
+    leave_pinned_path(level);
+}
+
+}  // namespace sc
