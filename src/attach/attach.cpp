@@ -42,7 +42,8 @@ void lock_tables(const Request &request, const Facts &facts, const Rows &rows)
 Facts lock_and_look_again(const Request &request, const Facts &before, const Rows &rows)
 {
     lock_tables(request, before, rows);
-    const Facts facts = inspect_tables(request);
+    Obstacles obstacles{};
+    const Facts facts = *inspect_tables(obstacles, request);
     if (has_work(facts, rows) && (facts.missing != before.missing || facts.changes != before.changes))
         ereport(ERROR, errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
                 errmsg("table \"%s\" or \"%s\" changed while attach() waited for its locks",
@@ -52,20 +53,42 @@ Facts lock_and_look_again(const Request &request, const Facts &before, const Row
     return facts;
 }
 
+// What the tables and their rows say; a dry run collects what is in the way.
+struct Look {
+    std::optional<Facts> facts;    // nothing where something is in the way of looking further
+    Rows rows;
+    Obstacles obstacles;
+};
+static_assert(Pod<Look>);
+
+Look look_at_tables(const Request &request)
+{
+    Look look{};
+    look.obstacles.collects = request.dry_run;
+    look.facts = inspect_tables(look.obstacles, request);
+    if (!look.facts)
+        return look;
+    const Facts &facts = *look.facts;
+    passes(look.obstacles, [&] { check_distribution(request, facts); });
+    if (facts.attached == nullptr || facts.missing != Missing{} || facts.changes != Changes{})
+        look.rows = inspect_rows(look.obstacles, request, facts);
+    return look;
+}
+
 // None where the attachment is already what the arguments say: then no lock is kept either.
 Steps make_attachment(const Request &request)
 {
-    Facts facts = inspect_tables(request);
-    check_distribution(request, facts);
-    const bool looks_at_rows = facts.attached == nullptr || facts.missing != Missing{} || facts.changes != Changes{};
-    const Rows rows = looks_at_rows ? inspect_rows(request, facts) : Rows{};
-    if (!has_work(facts, rows))
+    const Look look = look_at_tables(request);
+    if (look.obstacles.found != NIL)
+        return refusals(look.obstacles);
+    Facts facts = *look.facts;
+    if (!has_work(facts, look.rows))
         return {};
     if (!request.dry_run)
-        facts = lock_and_look_again(request, facts, rows);
-    if (!has_work(facts, rows))
+        facts = lock_and_look_again(request, facts, look.rows);
+    if (!has_work(facts, look.rows))
         return {};
-    const Steps steps = plan_steps(request, facts, rows);
+    const Steps steps = plan_steps(request, facts, look.rows);
     if (!request.dry_run)
         run_steps(steps);
     return steps;

@@ -121,7 +121,7 @@ void plan_link_column(Plan &plan)
     const char *column = plan.facts->mapping.subscription_column;
     add_step(plan.steps, "add column",
              psprintf("ALTER TABLE %s ADD COLUMN %s %s", plan.sessions, quote_identifier(column),
-                      link_type(*plan.request, plan.facts->key_column)));
+                      link_type(*plan.request, plan.facts->join.column)));
     add_made(plan, "link_column", column);
 }
 
@@ -223,7 +223,7 @@ void plan_link_index(Plan &plan)
         return;
     const char *column = plan.facts->mapping.subscription_column;
     const char *name = choose_index_name(plan, plan.request->sessions, column);
-    if (plan.facts->adoptable_index)
+    if (plan.facts->join.adoptable_index)
         plan_separate_indexes(plan, name);
     else
         plan_index(plan, plan.request->sessions, name,
@@ -235,9 +235,9 @@ void plan_link_index(Plan &plan)
 // "a" for a single key, "m, a" or "a, m" for a composite one.
 const char *key_columns(const Facts &facts, const char *id, const char *member)
 {
-    if (!facts.by_member)
+    if (!facts.join.by_member)
         return quote_identifier(id);
-    return facts.member_first ? psprintf("%s, %s", quote_identifier(member), quote_identifier(id))
+    return facts.join.member_first ? psprintf("%s, %s", quote_identifier(member), quote_identifier(id))
                               : psprintf("%s, %s", quote_identifier(id), quote_identifier(member));
 }
 
@@ -261,11 +261,11 @@ void plan_foreign_key(Plan &plan)
                     psprintf("FOREIGN KEY (%s) REFERENCES %s (%s)%s",
                              key_columns(facts, mapping.subscription_column, mapping.member_column),
                              plan.subscriptions,
-                             key_columns(facts, facts.key_column, mapping.subscription_member_column),
+                             key_columns(facts, facts.join.column, mapping.subscription_member_column),
                              not_valid(filled)),
                     plan.request->sessions);
     add_made(plan, "foreign_key", name);
-    for (const char *adopted : facts.adopted_keys)
+    for (const char *adopted : facts.join.adopted_keys)
         add_made(plan, "partition_foreign_key", adopted);
 }
 
@@ -313,8 +313,8 @@ const char *view_identifier(const Plan &plan, const char *name)
 
 const char *view_command(const Plan &plan, bool replaces)
 {
-    const Counting counting{plan.request->sessions, plan.request->subscriptions, plan.facts->key_column,
-                            plan.facts->by_member, plan.facts->mapping};
+    const Counting counting{plan.request->sessions, plan.request->subscriptions, plan.facts->join.column,
+                            plan.facts->join.by_member, plan.facts->mapping};
     return counts_view_command(counting, plan.facts->counts_view, replaces);
 }
 

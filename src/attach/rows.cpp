@@ -11,7 +11,7 @@ namespace sc {
 namespace {
 
 // What the rows say that makes attach() refuse; nullptr where they do not.
-struct Obstacles {
+struct Faults {
     const char *ambiguous_member;
     const char *dangling_link;
     const char *impossible_rest;      // which subscription it is, with its figures
@@ -42,12 +42,12 @@ const char *ambiguous_member_query(const Request &request, const Mapping &mappin
 const char *dangling_link_query(const Request &request, const Facts &facts)
 {
     const Mapping &mapping = facts.mapping;
-    const Counting counting{request.sessions, request.subscriptions, facts.key_column, facts.by_member, mapping};
+    const Counting counting{request.sessions, request.subscriptions, facts.join.column, facts.join.by_member, mapping};
     return psprintf("SELECT %s FROM %s AS t WHERE %s IS NOT NULL AND %s IS NOT NULL"
                     " AND NOT EXISTS (SELECT FROM %s AS s WHERE %s) LIMIT 1",
                     quoted_column("t", mapping.subscription_column), qualified_name(request.sessions),
                     quoted_column("t", mapping.subscription_column),
-                    quoted_column("t", facts.by_member ? mapping.member_column : mapping.subscription_column),
+                    quoted_column("t", facts.join.by_member ? mapping.member_column : mapping.subscription_column),
                     qualified_name(request.subscriptions), join_condition(counting, "t", "s"));
 }
 
@@ -59,8 +59,8 @@ const char *impossible_rest_query(const Request &request, const Facts &facts)
     const char *remaining = quote_identifier(mapping.remaining_column);
     return psprintf("SELECT format('Subscription %%s has a total of %%s, and %%s remaining.', %s, %s, %s) FROM %s"
                     " WHERE %s IS NOT NULL AND NOT %s BETWEEN 0 AND %s ORDER BY %s LIMIT 1",
-                    quote_identifier(facts.key_column), total, remaining, qualified_name(request.subscriptions), total,
-                    remaining, total, quote_identifier(facts.key_column));
+                    quote_identifier(facts.join.column), total, remaining, qualified_name(request.subscriptions), total,
+                    remaining, total, quote_identifier(facts.join.column));
 }
 
 // The rows of a missing column are what ADD COLUMN will make them: a counter of 0 or what is gone, no link.
@@ -99,7 +99,7 @@ bool has_history(const Request &request, const Facts &facts, const Rows &rows)
             has_row(qualified_name(request.subscriptions), used_condition(facts)));
 }
 
-Rows look_at_rows(const Request &request, const Facts &facts, MemoryContext context, Obstacles &obstacles)
+Rows look_at_rows(const Request &request, const Facts &facts, MemoryContext context, Faults &faults)
 {
     const Missing &missing = facts.missing;
     const char *sessions = qualified_name(request.sessions);
@@ -113,28 +113,29 @@ Rows look_at_rows(const Request &request, const Facts &facts, MemoryContext cont
                          has_row(sessions, psprintf("NOT (%s)", link_condition(facts)));
     rows.history = has_history(request, facts, rows);
     if (missing.active_index)
-        obstacles.ambiguous_member = first_value(context, ambiguous_member_query(request, facts.mapping));
-    if (missing.used_column && facts.mapping.remaining_column != nullptr)
-        obstacles.impossible_rest = first_value(context, impossible_rest_query(request, facts));
+        faults.ambiguous_member = first_value(context, ambiguous_member_query(request, facts.mapping));
+    if (missing.used_column && facts.mapping.remaining_column != nullptr && facts.join.column != nullptr)
+        faults.impossible_rest = first_value(context, impossible_rest_query(request, facts));
     const bool validated_at_once =
-        facts.partitioned && !partitioned_key_may_be_not_valid && missing.link_key && !missing.link_column;
+        facts.partitioned && !partitioned_key_may_be_not_valid && missing.link_key && !missing.link_column &&
+        facts.join.column != nullptr;
     if (validated_at_once && rows.sessions_filled)
-        obstacles.dangling_link = first_value(context, dangling_link_query(request, facts));
+        faults.dangling_link = first_value(context, dangling_link_query(request, facts));
     return rows;
 }
 
-Rows look_as_owner(const Request &request, const Facts &facts, MemoryContext context, Obstacles &obstacles)
+Rows look_as_owner(const Request &request, const Facts &facts, MemoryContext context, Faults &faults)
 {
     const Caller caller = enter_restricted(owner_of(request.sessions));
     connect_spi();
-    const Rows rows = look_at_rows(request, facts, context, obstacles);
+    const Rows rows = look_at_rows(request, facts, context, faults);
     SPI_finish();
     leave_owner(caller);
     return rows;
 }
 
 // In a subtransaction that is rolled back: that is how a query's locks are given up before the transaction ends.
-Rows look_without_trace(const Request &request, const Facts &facts, Obstacles &obstacles)
+Rows look_without_trace(const Request &request, const Facts &facts, Faults &faults)
 {
     MemoryContext context = CurrentMemoryContext;
     ResourceOwner owner = CurrentResourceOwner;
@@ -143,7 +144,7 @@ Rows look_without_trace(const Request &request, const Facts &facts, Obstacles &o
     PG_TRY();
     {
         MemoryContextSwitchTo(context);
-        rows = look_as_owner(request, facts, context, obstacles);
+        rows = look_as_owner(request, facts, context, faults);
     }
     PG_CATCH();
     {
@@ -161,34 +162,49 @@ Rows look_without_trace(const Request &request, const Facts &facts, Obstacles &o
     return rows;
 }
 
+void refuse_ambiguous(const Request &request, const Facts &facts, const char *member)
+{
+    ereport(ERROR, errcode(ERRCODE_UNIQUE_VIOLATION),
+            errmsg("a member has more than one active subscription in table \"%s\"",
+                   get_rel_name(request.subscriptions)),
+            errdetail("Key (%s)=(%s) has several where %s.", facts.mapping.subscription_member_column, member,
+                      active_condition(facts.mapping, nullptr)),
+            errhint("session_consistency.audit() lists them. Decide which one stays active, then attach again."));
+}
+
+void refuse_impossible_rest(const Request &request, const Facts &facts, const char *figures)
+{
+    ereport(ERROR, errcode(ERRCODE_CHECK_VIOLATION),
+            errmsg("column \"%s\" of table \"%s\" says that more is left than there is, or less than nothing",
+                   facts.mapping.remaining_column, get_rel_name(request.subscriptions)),
+            errdetail_internal("%s", figures),
+            errhint("The column \"%s\" that attach() adds starts at total minus remaining. Put such rows right first.",
+                    facts.mapping.used_column));
+}
+
+void refuse_dangling(const Request &request, const Facts &facts, const char *link)
+{
+    ereport(ERROR, errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
+            errmsg("a session of table \"%s\" is linked to a subscription that does not exist",
+                   get_rel_name(request.sessions)),
+            errdetail("Key (%s)=(%s) is not present in table \"%s\".", facts.mapping.subscription_column, link,
+                      get_rel_name(request.subscriptions)),
+            errhint("session_consistency.audit() lists such sessions. Clear their links, then attach again."));
+}
+
 }  // namespace
 
-Rows inspect_rows(const Request &request, const Facts &facts)
+Rows inspect_rows(Obstacles &obstacles, const Request &request, const Facts &facts)
 {
-    Obstacles obstacles{};
-    const Rows rows = look_without_trace(request, facts, obstacles);
-    if (obstacles.ambiguous_member != nullptr)
-        ereport(ERROR, errcode(ERRCODE_UNIQUE_VIOLATION),
-                errmsg("a member has more than one active subscription in table \"%s\"",
-                       get_rel_name(request.subscriptions)),
-                errdetail("Key (%s)=(%s) has several where %s.", facts.mapping.subscription_member_column,
-                          obstacles.ambiguous_member, active_condition(facts.mapping, nullptr)),
-                errhint("session_consistency.audit() lists them. Decide which one stays active, then attach again."));
-    if (obstacles.impossible_rest != nullptr)
-        ereport(ERROR, errcode(ERRCODE_CHECK_VIOLATION),
-                errmsg("column \"%s\" of table \"%s\" says that more is left than there is, or less than nothing",
-                       facts.mapping.remaining_column, get_rel_name(request.subscriptions)),
-                errdetail_internal("%s", obstacles.impossible_rest),
-                errhint("The column \"%s\" that attach() adds starts at total minus remaining. Put such rows right "
-                        "first.",
-                        facts.mapping.used_column));
-    if (obstacles.dangling_link != nullptr)
-        ereport(ERROR, errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
-                errmsg("a session of table \"%s\" is linked to a subscription that does not exist",
-                       get_rel_name(request.sessions)),
-                errdetail("Key (%s)=(%s) is not present in table \"%s\".", facts.mapping.subscription_column,
-                          obstacles.dangling_link, get_rel_name(request.subscriptions)),
-                errhint("session_consistency.audit() lists such sessions. Clear their links, then attach again."));
+    Faults faults{};
+    const Rows rows = look_without_trace(request, facts, faults);
+    const auto refuse = [&](const char *fault, auto raise) {
+        if (fault != nullptr)
+            passes(obstacles, [&] { raise(request, facts, fault); });
+    };
+    refuse(faults.ambiguous_member, refuse_ambiguous);
+    refuse(faults.impossible_rest, refuse_impossible_rest);
+    refuse(faults.dangling_link, refuse_dangling);
     return rows;
 }
 

@@ -16,6 +16,6 @@ static_assert(Pod<Rows>);
 
 // Looks at the rows and keeps no lock. 23505 where a member has several active subscriptions, 23503 where a link that
 // has to be validated at once leads nowhere.
-Rows inspect_rows(const Request &request, const Facts &facts);
+Rows inspect_rows(Obstacles &obstacles, const Request &request, const Facts &facts);
 
 }  // namespace sc

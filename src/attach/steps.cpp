@@ -10,8 +10,42 @@ namespace sc {
 void add_step(Steps &steps, const char *action, const char *command, Oid reads)
 {
     auto *step = static_cast<Step *>(palloc(sizeof(Step)));
-    *step = Step{action, command, reads};
+    *step = Step{action, command, reads, false};
     steps.list = lappend(steps.list, step);
+}
+
+namespace {
+
+// Each line of it a comment.
+void append_remark(StringInfo remark, const char *text)
+{
+    if (text[0] == '\0')
+        return;
+    appendStringInfo(remark, "%s-- ", remark->len == 0 ? "" : "\n");
+    for (const char *next = text; *next != '\0'; next++) {
+        appendStringInfoChar(remark, *next);
+        if (*next == '\n')
+            appendStringInfoString(remark, "-- ");
+    }
+}
+
+}  // namespace
+
+Steps refusals(const Obstacles &obstacles)
+{
+    Steps steps{};
+    ListCell *cell;
+    foreach (cell, obstacles.found) {
+        const auto *obstacle = static_cast<const Obstacle *>(lfirst(cell));
+        StringInfoData remark;
+        initStringInfo(&remark);
+        for (const char *text : {obstacle->message, obstacle->detail, obstacle->hint})
+            append_remark(&remark, text);
+        auto *step = static_cast<Step *>(palloc(sizeof(Step)));
+        *step = Step{psprintf("refused: %s", unpack_sql_state(obstacle->code)), remark.data, InvalidOid, true};
+        steps.list = lappend(steps.list, step);
+    }
+    return steps;
 }
 
 void run_steps(const Steps &steps)
@@ -42,7 +76,7 @@ void return_steps(FunctionCallInfo fcinfo, const Steps &steps)
         const auto *step = static_cast<const Step *>(lfirst(cell));
         Datum values[] = {Int32GetDatum(++number), CStringGetTextDatum(step->action),
                           CStringGetTextDatum(step->command)};
-        bool nulls[] = {false, false, false};
+        bool nulls[] = {step->refused, false, false};
         tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
     }
 }

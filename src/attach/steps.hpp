@@ -2,7 +2,7 @@
 // commands are for.
 #pragma once
 
-#include "server/postgres_api.hpp"
+#include "catalog/obstacles.hpp"
 
 namespace sc {
 
@@ -10,6 +10,7 @@ struct Step {
     const char *action;
     const char *command;
     Oid reads;     // a table whose rows the server looks at for it; InvalidOid: none
+    bool refused;
 };
 static_assert(Pod<Step>);
 
@@ -18,6 +19,10 @@ struct Steps {
 };
 
 void add_step(Steps &steps, const char *action, const char *command, Oid reads = InvalidOid);
+
+// What a dry run returns where attach() would refuse: a row without a number for each obstacle. The command is a
+// remark, so that whoever runs what is returned runs nothing.
+Steps refusals(const Obstacles &obstacles);
 
 // Runs the commands as the caller; one that reads rows as the owner of their table, restricted.
 void run_steps(const Steps &steps);

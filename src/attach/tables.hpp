@@ -4,6 +4,7 @@
 #pragma once
 
 #include "attach/attached.hpp"
+#include "catalog/attachable.hpp"
 
 namespace sc {
 
@@ -28,16 +29,13 @@ struct Facts {
     const Attachment *attached;    // of these two tables; nullptr: none
     Missing missing;
     Changes changes;
-    const char *key_column;        // of the subscriptions: what the link refers to
-    bool by_member;                // the key is composite
-    bool member_first;             // in the key
+    JoinKey join;
     bool partitioned;              // the sessions
-    bool adoptable_index;          // a partition has an index of its own that the server would take over
-    Names adopted_keys;            // foreign keys of partitions that the server will take over: schema.table.name
     const char *counts_view;
 };
 static_assert(Pod<Facts>);
 
-Facts inspect_tables(const Request &request);
+// Nothing where something is in the way of looking further.
+std::optional<Facts> inspect_tables(Obstacles &obstacles, const Request &request);
 
 }  // namespace sc

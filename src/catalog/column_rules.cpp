@@ -48,7 +48,7 @@ Oid table_of(const Pair &pair, const Field &field)
     pg_unreachable();
 }
 
-void check_column(Oid table, const char *name, const Field &field)
+void check_type(Oid table, const char *name, const Field &field)
 {
     const std::optional<Column> column = find_column(table, name);
     if (!column && has(field, added))
@@ -175,25 +175,33 @@ void settle_remaining_column(const Pair &pair, Mapping &mapping)
         mapping.remaining_column = nullptr;
 }
 
+void check_column(const Pair &pair, const Mapping &mapping, const Field &field)
+{
+    if (mapping.*field.text == nullptr)
+        return;
+    check_type(table_of(pair, field), mapping.*field.text, field);
+    check_named_once(pair, mapping, field);
+}
+
 void check_columns(const Pair &pair, const Mapping &mapping)
 {
-    for (const Field &field : mapping_fields) {
-        if (!is_column(field) || mapping.*field.text == nullptr)
-            continue;
-        check_column(table_of(pair, field), mapping.*field.text, field);
-        check_named_once(pair, mapping, field);
-    }
+    for (const Field &field : mapping_fields)
+        if (is_column(field))
+            check_column(pair, mapping, field);
+}
+
+void check_words(const Pair &pair, Mapping &mapping, const Field &field)
+{
+    if (const char *column = mapping.*field.words_of)
+        mapping.*field.list = accept_values(mapping.*field.list, field.name, table_of(pair, field), column);
+    check_listed_once(mapping, field);
 }
 
 void check_values(const Pair &pair, Mapping &mapping)
 {
-    for (const Field &field : mapping_fields) {
-        if (field.words_of == nullptr)
-            continue;
-        if (const char *column = mapping.*field.words_of)
-            mapping.*field.list = accept_values(mapping.*field.list, field.name, table_of(pair, field), column);
-        check_listed_once(mapping, field);
-    }
+    for (const Field &field : mapping_fields)
+        if (field.words_of != nullptr)
+            check_words(pair, mapping, field);
 }
 
 void check_joined(Oid first, const char *first_column, Oid second, const char *second_column)

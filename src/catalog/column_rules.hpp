@@ -8,10 +8,12 @@ namespace sc {
 // Leaves remaining_column in the mapping only where it is a plain column, which must then be maintained.
 void settle_remaining_column(const Pair &pair, Mapping &mapping);
 
-// Every column that the mapping names: there, not generated, of a fitting type, named once.
+// A column that the mapping names: there, not generated, of a fitting type, named once. And all of them.
+void check_column(const Pair &pair, const Mapping &mapping, const Field &field);
 void check_columns(const Pair &pair, const Mapping &mapping);
 
-// Every listed value is one that its column accepts; the mapping then has it as the column writes it.
+// Every listed value is one that its column accepts; the mapping then has it as the column writes it. And all lists.
+void check_words(const Pair &pair, Mapping &mapping, const Field &field);
 void check_values(const Pair &pair, Mapping &mapping);
 
 // Two columns that are compared with each other: same base type (integers of any width, text with varchar), same

@@ -10,7 +10,7 @@ namespace sc {
 namespace {
 
 constexpr std::array families{Family::session, Family::member, Family::subscription, Family::enforcement,
-                              Family::trigger};
+                              Family::trigger, Family::refusal};
 
 struct Summary {
     int64 affected;
@@ -20,7 +20,8 @@ struct Summary {
 // What the catalogs say needs no row.
 bool is_read(const AuditScope &scope, Family family)
 {
-    return scope.distrust == nullptr || family == Family::enforcement || family == Family::trigger;
+    return scope.distrust == nullptr || family == Family::enforcement || family == Family::trigger ||
+           family == Family::refusal;
 }
 
 void store_findings(const AuditScope &scope, const ReturnSetInfo *result)

@@ -38,7 +38,7 @@ const char *needs_attachment(const AuditScope &scope)
 
 // A link that a session of another type must not have is cleared, wherever it leads (R8). A counter has one right
 // answer where the recount fits into the total; what does not fit is first a person's to decide.
-const std::array<Category, 14> categories{
+const std::array<Category, 16> categories{
     Category{.family = Family::session,
              .code = "orphaned_session",
              .severity = "medium",
@@ -186,6 +186,26 @@ const std::array<Category, 14> categories{
              .recommendation = "Give the function the search_path that it means, or name schemas in it.",
              .applies = "true",
              .expected = "'a search_path of its own'",
+             .actual = "thing",
+             .repairable = "false",
+             .unknown = always_known},
+    Category{.family = Family::refusal,
+             .code = "key_refuses",
+             .severity = "high",
+             .description = "A foreign key with which attach() refuses these tables, before anything is attached.",
+             .recommendation = "Do what the finding expects; attach() with dry_run says the same.",
+             .applies = "is_key",
+             .expected = "advice",
+             .actual = "thing",
+             .repairable = "false",
+             .unknown = always_known},
+    Category{.family = Family::refusal,
+             .code = "attach_refuses",
+             .severity = "high",
+             .description = "Something else for which attach() refuses these tables, before anything is attached.",
+             .recommendation = "Do what the finding expects; attach() with dry_run says the same.",
+             .applies = "NOT is_key",
+             .expected = "advice",
              .actual = "thing",
              .repairable = "false",
              .unknown = always_known},

@@ -15,7 +15,8 @@ namespace sc {
 //                of a member who is compared in sum; known: the counter is stored somewhere; active, valid_from
 //   enforcement  a gap of an attachment: thing
 //   trigger      a trigger of the subscriptions: thing
-enum class Family : uint8_t { session, member, subscription, enforcement, trigger };
+//   refusal      what stands in the way of attach(): thing, advice
+enum class Family : uint8_t { session, member, subscription, enforcement, trigger, refusal };
 
 struct Category {
     Family family;
@@ -31,6 +32,6 @@ struct Category {
 };
 
 // In the order of their precedence and of the answer; a category's number is its place, from 1.
-extern const std::array<Category, 14> categories;
+extern const std::array<Category, 16> categories;
 
 }  // namespace sc

@@ -368,6 +368,30 @@ Names find_unpinned_triggers_of(const AuditScope &scope)
     return triggers;
 }
 
+// Each with its category: a foreign key's is the first of the family.
+std::optional<Found> find_refusals(const Obstacles &obstacles)
+{
+    if (obstacles.found == NIL)
+        return std::nullopt;
+    StringInfoData text;
+    initStringInfo(&text);
+    appendStringInfo(&text, "SELECT CASE WHEN is_key THEN %zu ELSE %zu END AS category, NULL::text AS member,"
+                            " NULL::text AS subscription, place, is_key, thing, advice FROM (VALUES",
+                     first_of(Family::refusal), first_of(Family::refusal) + 1);
+    int place = 0;
+    ListCell *cell;
+    foreach (cell, obstacles.found) {
+        const auto *obstacle = static_cast<const Obstacle *>(lfirst(cell));
+        appendStringInfo(&text, "%s (%d, %s, %s, %s)", place == 0 ? "" : ",", place,
+                         obstacle->code == ERRCODE_INVALID_FOREIGN_KEY ? "true" : "false",
+                         quote_literal_cstr(psprintf("%s. %s", obstacle->message, obstacle->detail)),
+                         quote_literal_cstr(obstacle->hint));
+        place++;
+    }
+    appendStringInfoString(&text, ") AS refusals(place, is_key, thing, advice)");
+    return Found{.relation = text.data, .session_id = "NULL::text", .order = "place", .repair = "NULL"};
+}
+
 std::optional<Found> find_family(const AuditScope &scope, Family family)
 {
     switch (family) {
@@ -381,6 +405,8 @@ std::optional<Found> find_family(const AuditScope &scope, Family family)
             return find_things(family, scope.attachment == nullptr ? Names{} : find_gaps(*scope.attachment));
         case Family::trigger:
             return find_things(family, find_unpinned_triggers_of(scope));
+        case Family::refusal:
+            return find_refusals(scope.obstacles);
     }
     return std::nullopt;
 }

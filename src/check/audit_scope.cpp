@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "catalog/arguments.hpp"
+#include "catalog/attachable.hpp"
 #include "catalog/column_rules.hpp"
 #include "check/read_counts.hpp"
 
@@ -209,6 +210,20 @@ void find_columns(AuditScope &scope)
     }
 }
 
+// Not who owns the tables: that is a matter of who attaches.
+void find_obstacles(AuditScope &scope)
+{
+    scope.obstacles.collects = true;
+    const Tables tables = open_tables({scope.counting.sessions, scope.counting.subscriptions});
+    Mapping mapping = scope.counting.mapping;
+    judge_relations(scope.obstacles, tables);
+    run_restricted(owner_of(scope.counting.sessions), [&] {
+        if (judge_columns(scope.obstacles, tables, mapping))
+            judge_key(scope.obstacles, tables, mapping);
+    });
+    close_tables(tables);
+}
+
 // The subscriptions of an attachment, also where the foreign key that says so is gone.
 Oid attached_subscriptions(const Attachment &attachment)
 {
@@ -256,6 +271,8 @@ AuditScope read_audit_scope(FunctionCallInfo fcinfo)
     find_valid_from(arguments, scope);
     require_rights(scope);
     scope.distrust = find_distrust(counting.sessions, counting.subscriptions);
+    if (attachment == nullptr)
+        find_obstacles(scope);
     if (scope.distrust == nullptr)
         run_restricted(owner_of(counting.sessions), [&] {
             Mapping settled = counting.mapping;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "catalog/counting.hpp"
+#include "catalog/obstacles.hpp"
 
 namespace sc {
 
@@ -22,6 +23,7 @@ struct AuditScope {
     const char *members_name;      // what queries call them
     const char *distrust;          // why no row is read; nullptr: all are
     const char *valid_from_column; // nullptr: not given
+    Obstacles obstacles;           // what attach() would refuse, of tables that are not attached
 };
 static_assert(Pod<AuditScope>);
 

@@ -13,14 +13,14 @@ inline const char *clip_message(const char *message)
 }
 
 // Runs the action in a subtransaction. nullptr where it ended well; where it ended with an error that is expected,
-// nothing of it is left and the error's message is returned. Any other error goes on to the caller. expected() is asked
-// while whoever the action became is still in charge.
+// nothing of it is left and the error is returned. Any other error goes on to the caller. expected() is asked while
+// whoever the action became is still in charge.
 template <typename Action, typename Expected>
-const char *try_and_undo(Action action, Expected expected)
+const ErrorData *try_and_catch(Action action, Expected expected)
 {
     MemoryContext context = CurrentMemoryContext;
     ResourceOwner owner = CurrentResourceOwner;
-    const char *volatile refusal = nullptr;   // set between setjmp and longjmp
+    ErrorData *volatile caught = nullptr;   // set between setjmp and longjmp
     BeginInternalSubTransaction(nullptr);
     MemoryContextSwitchTo(context);
     PG_TRY();
@@ -39,13 +39,20 @@ const char *try_and_undo(Action action, Expected expected)
         CurrentResourceOwner = owner;
         if (!is_expected)
             ReThrowError(error);
-        refusal = clip_message(error->message == nullptr ? "unknown error" : error->message);
-        FreeErrorData(error);
+        caught = error;
     }
     PG_END_TRY();
     MemoryContextSwitchTo(context);
     CurrentResourceOwner = owner;
-    return refusal;
+    return caught;
+}
+
+// The same, and of the error its message alone.
+template <typename Action, typename Expected>
+const char *try_and_undo(Action action, Expected expected)
+{
+    const ErrorData *error = try_and_catch(action, expected);
+    return error == nullptr ? nullptr : clip_message(error->message == nullptr ? "unknown error" : error->message);
 }
 
 // The same where a constraint may refuse (class 23); false where one did.
