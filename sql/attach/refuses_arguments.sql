@@ -29,9 +29,9 @@ END $$;
 -- NULL.
 SELECT try('NULL, ''member_subscriptions''');
 SELECT try('''training_sessions'', NULL');
-SELECT try(:'tables' || format(', %s => NULL', a)) FROM unnest('{member_column,subscription_column,status_column,
-    consuming_types,scheduled_statuses,completed_statuses,subscription_member_column,subscription_status_column,
-    active_statuses,total_column,used_column,guard,ledger,link_check,dry_run}'::text[]) a;
+SELECT try(:'tables' || format(', %s => NULL', a)) FROM unnest('{member_column,subscription_column,consuming_types,
+    scheduled_statuses,completed_statuses,subscription_member_column,active_statuses,used_column,guard,ledger,
+    link_check,dry_run}'::text[]) a;
 
 -- Tables that do not exist, or are one.
 SELECT try('''nowhere'', ''member_subscriptions''');
@@ -44,8 +44,8 @@ SELECT try(:'tables' || ', guard => ''warn''');
 SELECT try(:'tables' || ', guard => ''''');
 
 -- Lists: empty, with NULL, of two dimensions, a value twice.
-SELECT try(:'tables' || format(', %s => ''{}''', a))
-FROM unnest('{consuming_types,scheduled_statuses,completed_statuses}'::text[]) a;
+SELECT try(:'tables' || ', consuming_types => ''{}''');
+SELECT try(:'tables' || ', scheduled_statuses => ''{}'', completed_statuses => ''{}''');
 SELECT try(:'tables' || ', consuming_types => ''{member,NULL}''');
 SELECT try(:'tables' || ', consuming_types => ''{{member,makeup},{trial,guest}}''');
 SELECT try(:'tables' || ', consuming_types => ''{member,makeup,member}''');

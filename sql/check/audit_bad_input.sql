@@ -38,13 +38,14 @@ CREATE TABLE other_key (a integer, b integer, member_id integer, status text, to
 SELECT * FROM refused($$'training_sessions', 'other_key'$$);
 SELECT * FROM refused($$'training_sessions', 'member_subscriptions', members => 'other_key'$$);
 
--- NULL and empty arguments; a type, a remaining, a members or a valid_from column may be NULL.
-SELECT argument, state, message FROM unnest('{member_column, subscription_column, status_column, consuming_types,
-    scheduled_statuses, completed_statuses, subscription_member_column, subscription_status_column, active_statuses,
-    total_column, used_column}'::text[]) argument,
+-- NULL and empty arguments; a type, a status, a total, a remaining, a members or a valid_from column may be NULL, and
+-- one of the two lists of statuses empty.
+SELECT argument, state, message FROM unnest('{member_column, subscription_column, consuming_types,
+    scheduled_statuses, completed_statuses, subscription_member_column, active_statuses, used_column}'::text[]) argument,
     LATERAL refused(format($$'training_sessions', 'member_subscriptions', %s => NULL$$, argument));
 SELECT argument, state, message
-FROM unnest('{type_column, remaining_column, members, valid_from_column}'::text[]) argument,
+FROM unnest('{type_column, status_column, subscription_status_column, total_column, remaining_column, members,
+    valid_from_column}'::text[]) argument,
     LATERAL refused(format($$'training_sessions', 'member_subscriptions', %s => NULL$$, argument));
 SELECT argument, state, message FROM unnest('{consuming_types, scheduled_statuses, completed_statuses, active_statuses,
     member_column, type_column}'::text[]) argument,

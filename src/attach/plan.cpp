@@ -132,8 +132,10 @@ void plan_used_column(Plan &plan)
     if (keeps(plan, "used_column") || !plan.facts->missing.used_column)
         return;
     const Mapping &mapping = plan.facts->mapping;
-    const Oid total = get_atttype(plan.request->subscriptions,
-                                  get_attnum(plan.request->subscriptions, mapping.total_column));
+    const Oid total = mapping.total_column == nullptr
+                          ? Oid{INT4OID}
+                          : get_atttype(plan.request->subscriptions,
+                                        get_attnum(plan.request->subscriptions, mapping.total_column));
     const char *used = quote_identifier(mapping.used_column);
     const char *start = mapping.remaining_column == nullptr
                             ? "DEFAULT 0"
@@ -173,8 +175,8 @@ void plan_active_index(Plan &plan)
                            ? find_made(plan.facts->attached->mapping.made, "active_index")
                            : choose_index_name(plan, plan.request->subscriptions, mapping.subscription_member_column);
     plan_index(plan, plan.request->subscriptions, name,
-               psprintf("CREATE UNIQUE INDEX %s ON %s (%s) WHERE %s", quote_identifier(name), plan.subscriptions,
-                        quote_identifier(mapping.subscription_member_column), active_condition(mapping, nullptr)));
+               psprintf("CREATE UNIQUE INDEX %s ON %s %s", quote_identifier(name), plan.subscriptions,
+                        active_key(mapping)));
     add_made(plan, "active_index", name);
 }
 

@@ -66,8 +66,11 @@ const char *impossible_rest_query(const Request &request, const Facts &facts)
 // The rows of a missing column are what ADD COLUMN will make them: a counter of 0 or what is gone, no link.
 const char *total_condition(const Facts &facts)
 {
-    return facts.missing.used_column ? psprintf("%s >= 0", quote_identifier(facts.mapping.total_column))
-                                     : counter_condition(facts.mapping);
+    if (!facts.missing.used_column)
+        return counter_condition(facts.mapping);
+    return facts.mapping.total_column == nullptr
+               ? "true"
+               : psprintf("%s >= 0", quote_identifier(facts.mapping.total_column));
 }
 
 const char *link_condition(const Facts &facts)
@@ -167,8 +170,11 @@ void refuse_ambiguous(const Request &request, const Facts &facts, const char *me
     ereport(ERROR, errcode(ERRCODE_UNIQUE_VIOLATION),
             errmsg("a member has more than one active subscription in table \"%s\"",
                    get_rel_name(request.subscriptions)),
-            errdetail("Key (%s)=(%s) has several where %s.", facts.mapping.subscription_member_column, member,
-                      active_condition(facts.mapping, nullptr)),
+            facts.mapping.subscription_status_column == nullptr
+                ? errdetail("Key (%s)=(%s) has several, and without a status all of them are active.",
+                            facts.mapping.subscription_member_column, member)
+                : errdetail("Key (%s)=(%s) has several where %s.", facts.mapping.subscription_member_column, member,
+                            active_condition(facts.mapping, nullptr)),
             errhint("session_consistency.audit() lists them. Decide which one stays active, then attach again."));
 }
 

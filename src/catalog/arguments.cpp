@@ -52,7 +52,8 @@ Names read_list(const Arguments &arguments, const Field &field, ArrayType *array
     bool *nulls;
     int count;
     deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &items, &nulls, &count);
-    if (count == 0 || ARR_NDIM(array) != 1)
+    const bool empty = ARR_NDIM(array) == 0;
+    if (empty ? !has(field, may_be_empty) : ARR_NDIM(array) != 1)
         ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                 errmsg("argument \"%s\" of %s() must be a list of at least one value", field.name,
                        arguments.function),

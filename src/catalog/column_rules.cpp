@@ -20,7 +20,7 @@ bool fits(FieldKind kind, Oid type, Oid base)
     switch (kind) {
     case FieldKind::word:
         // The server compares no domain over an enum: it finds no operator.
-        return is_integer(base) || is_text(base) || type_is_enum(type);
+        return is_integer(base) || is_text(base) || base == BOOLOID || type_is_enum(type);
     case FieldKind::counter:
         return is_integer(base);
     default:
@@ -31,7 +31,8 @@ bool fits(FieldKind kind, Oid type, Oid base)
 const char *fitting_types(FieldKind kind)
 {
     return kind == FieldKind::counter ? "smallint, integer, bigint or a domain over one of them"
-                                      : "an enum, or text, varchar, an integer type or a domain over one of them";
+                                      : "an enum, or text, varchar, boolean, an integer type or a domain over one of"
+                                        " them";
 }
 
 Oid table_of(const Pair &pair, const Field &field)
@@ -60,7 +61,7 @@ void check_type(Oid table, const char *name, const Field &field)
                 errmsg("\"%s\" is a system column", name),
                 errdetail("The server writes it, and nobody else can."),
                 errhint("Name another column in the argument \"%s\" of attach().", field.name));
-    if (column->generated)
+    if (column->generated && !(has(field, computed) && column->stored))
         ereport(ERROR, errcode(ERRCODE_GENERATED_ALWAYS),
                 errmsg("column \"%s\" of table \"%s\" is generated", name, get_rel_name(table)),
                 errdetail("The argument \"%s\" of attach() needs a plain column.", field.name),
@@ -71,6 +72,44 @@ void check_type(Oid table, const char *name, const Field &field)
                        format_type_be(column->type)),
                 errdetail("The argument \"%s\" of attach() needs %s.", field.name, fitting_types(field.kind)),
                 errhint("Name another column in that argument, or change its type."));
+}
+
+// True where a generated column is computed from the other one.
+bool is_computed_from(Oid table, AttrNumber generated, AttrNumber other)
+{
+    Relation relation = table_open(table, AccessShareLock);
+    const TupleConstr *constraints = RelationGetDescr(relation)->constr;
+    Bitmapset *columns = nullptr;
+    for (int i = 0; constraints != nullptr && i < constraints->num_defval; i++)
+        if (constraints->defval[i].adnum == generated)
+            pull_varattnos(static_cast<Node *>(stringToNode(constraints->defval[i].adbin)), 1, &columns);
+    table_close(relation, NoLock);
+    return bms_is_member(other - FirstLowInvalidHeapAttributeNumber, columns);
+}
+
+// A generated total follows neither the counter nor, since it is computed after the triggers that would need it, can a
+// plain remaining follow it.
+void check_generated_total(const Pair &pair, const Mapping &mapping)
+{
+    if (mapping.total_column == nullptr)
+        return;
+    const Column total = *find_column(pair.subscriptions, mapping.total_column);
+    if (!total.generated)
+        return;
+    const std::optional<Column> used = find_column(pair.subscriptions, mapping.used_column);
+    if (used && is_computed_from(pair.subscriptions, total.number, used->number))
+        ereport(ERROR, errcode(ERRCODE_GENERATED_ALWAYS),
+                errmsg("column \"%s\" of table \"%s\" is computed from column \"%s\"", mapping.total_column,
+                       get_rel_name(pair.subscriptions), mapping.used_column),
+                errdetail("A total that changes with what is used of it is none."),
+                errhint("Name another column in the argument \"total_column\" of attach()."));
+    if (mapping.remaining_column == nullptr)
+        return;
+    ereport(ERROR, errcode(ERRCODE_GENERATED_ALWAYS),
+            errmsg("column \"%s\" of table \"%s\" is generated, and column \"%s\" is not", mapping.total_column,
+                   get_rel_name(pair.subscriptions), mapping.remaining_column),
+            errdetail("The remaining of a new total would be written before that total is computed."),
+            errhint("Generate the remaining, too, or leave it alone with remaining_column => NULL."));
 }
 
 // Each column that the mapping names is named by one field.
@@ -96,6 +135,7 @@ struct ValueInput {
     const char *argument;
     const char *column;
     const char *type;
+    bool boolean;
 };
 
 // An error context: what the input function refuses is reported as a wrong argument.
@@ -108,14 +148,18 @@ void report_refused_value(void *argument)
     errcode(ERRCODE_INVALID_PARAMETER_VALUE);
     errmsg("column \"%s\" cannot hold the value \"%s\" of \"%s\"", input->column, input->value, input->argument);
     errdetail("The column has type %s.", input->type);
-    errhint("List only values that the column accepts.");
+    if (input->boolean)
+        errhint("A boolean column holds t or f: list them as '{t}', '{f}' or '{t,f}'.");
+    else
+        errhint("List only values that the column accepts.");
 }
 
 // The value as its column writes it: ' 1' of an integer column is '1'.
 const char *accept_value(const char *value, const char *argument, Oid table, const char *column_name)
 {
     const Column column = *find_column(table, column_name);
-    ValueInput input{value, argument, column_name, format_type_with_typemod(column.type, column.typmod)};
+    ValueInput input{value, argument, column_name, format_type_with_typemod(column.type, column.typmod),
+                     column.base == BOOLOID};
     ErrorContextCallback context{error_context_stack, report_refused_value, &input};
     error_context_stack = &context;
     Oid function;
@@ -161,10 +205,22 @@ void check_listed_once(const Mapping &mapping, const Field &list)
     }
 }
 
+void check_something_counts(const Mapping &mapping)
+{
+    if (mapping.status_column == nullptr || !mapping.scheduled_statuses.empty() || !mapping.completed_statuses.empty())
+        return;
+    ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+            errmsg("\"scheduled_statuses\" and \"completed_statuses\" are both empty"),
+            errdetail("No session would ever hold a credit."),
+            errhint("List a status in one of them; status_column => NULL counts every session."));
+}
+
 }  // namespace
 
 void settle_remaining_column(const Pair &pair, Mapping &mapping)
 {
+    if (mapping.total_column == nullptr)
+        mapping.remaining_column = nullptr;
     if (mapping.remaining_column == nullptr)
         return;
     const Field &field = *find_field("remaining_column");
@@ -188,6 +244,7 @@ void check_columns(const Pair &pair, const Mapping &mapping)
     for (const Field &field : mapping_fields)
         if (is_column(field))
             check_column(pair, mapping, field);
+    check_generated_total(pair, mapping);
 }
 
 void check_words(const Pair &pair, Mapping &mapping, const Field &field)
@@ -202,6 +259,7 @@ void check_values(const Pair &pair, Mapping &mapping)
     for (const Field &field : mapping_fields)
         if (field.words_of != nullptr)
             check_words(pair, mapping, field);
+    check_something_counts(mapping);
 }
 
 void check_joined(Oid first, const char *first_column, Oid second, const char *second_column)

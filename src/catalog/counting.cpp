@@ -78,16 +78,22 @@ const char *consuming_condition(const Mapping &mapping, const char *alias)
 
 const char *scheduled_condition(const Mapping &mapping, const char *alias)
 {
+    if (mapping.status_column == nullptr)
+        return "true";
     return one_of(quoted_column(alias, mapping.status_column), std::array{mapping.scheduled_statuses});
 }
 
 const char *completed_condition(const Mapping &mapping, const char *alias)
 {
+    if (mapping.status_column == nullptr)
+        return "false";
     return one_of(quoted_column(alias, mapping.status_column), std::array{mapping.completed_statuses});
 }
 
 const char *counted_condition(const Mapping &mapping, const char *alias)
 {
+    if (mapping.status_column == nullptr)
+        return consuming_condition(mapping, alias);
     const char *held = one_of(quoted_column(alias, mapping.status_column),
                               std::array{mapping.scheduled_statuses, mapping.completed_statuses});
     if (mapping.type_column == nullptr)
@@ -97,12 +103,29 @@ const char *counted_condition(const Mapping &mapping, const char *alias)
 
 const char *active_condition(const Mapping &mapping, const char *alias)
 {
+    if (mapping.subscription_status_column == nullptr)
+        return "true";
     return one_of(quoted_column(alias, mapping.subscription_status_column), std::array{mapping.active_statuses});
+}
+
+const char *total_expression(const Mapping &mapping, const char *alias)
+{
+    return mapping.total_column == nullptr ? "NULL::bigint" : quoted_column(alias, mapping.total_column);
+}
+
+const char *active_key(const Mapping &mapping)
+{
+    const char *member = quote_identifier(mapping.subscription_member_column);
+    return mapping.subscription_status_column == nullptr
+               ? psprintf("(%s)", member)
+               : psprintf("(%s) WHERE %s", member, active_condition(mapping, nullptr));
 }
 
 const char *counter_condition(const Mapping &mapping)
 {
     const char *used = quote_identifier(mapping.used_column);
+    if (mapping.total_column == nullptr)
+        return psprintf("%s >= 0", used);
     return psprintf("%s >= 0 AND %s <= %s", used, used, quote_identifier(mapping.total_column));
 }
 
@@ -147,11 +170,12 @@ const char *gone_expression(const Mapping &mapping)
 const char *consistent_condition(const Mapping &mapping, const char *subscription_alias, const char *recount)
 {
     const char *used = quoted_column(subscription_alias, mapping.used_column);
-    const char *total = quoted_column(subscription_alias, mapping.total_column);
+    const char *total = total_expression(mapping, subscription_alias);
     StringInfoData text;
     initStringInfo(&text);
-    appendStringInfo(&text, "%s IS NOT DISTINCT FROM %s AND (%s IS NULL OR %s <= %s)", used, recount, total, used,
-                     total);
+    appendStringInfo(&text, "%s IS NOT DISTINCT FROM %s", used, recount);
+    if (mapping.total_column != nullptr)
+        appendStringInfo(&text, " AND (%s IS NULL OR %s <= %s)", total, used, total);
     if (mapping.remaining_column != nullptr)
         appendStringInfo(&text, " AND %s IS NOT DISTINCT FROM %s - %s",
                          quoted_column(subscription_alias, mapping.remaining_column), total, used);
@@ -172,16 +196,18 @@ const char *counts_of_subscription(const Counting &counting)
 const char *counts_view_query(const Counting &counting)
 {
     const Mapping &mapping = counting.mapping;
-    const char *total = quoted_column("s", mapping.total_column);
+    const char *total = total_expression(mapping, "s");
     const char *used = quoted_column("s", mapping.used_column);
     StringInfoData text;
     initStringInfo(&text);
     appendStringInfo(&text, "SELECT %s AS subscription_id, %s AS member_id, %s AS status,",
                      quoted_column("s", counting.subscription_id),
                      quoted_column("s", mapping.subscription_member_column),
-                     quoted_column("s", mapping.subscription_status_column));
-    appendStringInfo(&text, " %s AS total, c.completed, c.scheduled, %s - %s AS remaining, %s AS used,", total, total,
-                     used, used);
+                     mapping.subscription_status_column == nullptr
+                         ? "NULL::text"
+                         : quoted_column("s", mapping.subscription_status_column));
+    appendStringInfo(&text, " %s AS total, c.completed, c.scheduled, %s AS remaining, %s AS used,", total,
+                     mapping.total_column == nullptr ? total : psprintf("%s - %s", total, used), used);
     // A reader who may not see every session gets NULL: a partial view accuses nobody.
     appendStringInfo(&text, " CASE WHEN NOT row_security_active(%s::regclass) THEN %s END AS is_consistent",
                      quote_literal_cstr(qualified_name(counting.sessions)),

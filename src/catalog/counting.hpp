@@ -31,8 +31,14 @@ const char *counted_condition(const Mapping &mapping, const char *alias);     //
 // The subscription may be booked on.
 const char *active_condition(const Mapping &mapping, const char *alias);
 
+// The total of a subscription called by that alias; a NULL where there is no such column.
+const char *total_expression(const Mapping &mapping, const char *alias);
+
+// What of the subscriptions is unique: one active subscription for each member. It follows the table in CREATE INDEX.
+const char *active_key(const Mapping &mapping);
+
 // The conditions that attach() enforces, as text.
-const char *counter_condition(const Mapping &mapping);       // 0 <= used <= total
+const char *counter_condition(const Mapping &mapping);       // 0 <= used <= total, where there is one
 const char *linked_condition(const Mapping &mapping);        // link IS NOT NULL
 const char *link_check_condition(const Mapping &mapping);    // counted => linked
 

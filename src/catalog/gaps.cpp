@@ -143,6 +143,8 @@ bool is_word_of(Oid relation, const char *column_name, const char *word)
         return SearchSysCacheExists2(ENUMTYPOIDNAME, ObjectIdGetDatum(column.base), CStringGetDatum(word));
     if (column.base == TEXTOID || column.base == VARCHAROID)
         return true;
+    if (column.base == BOOLOID)
+        return strcmp(word, "t") == 0 || strcmp(word, "f") == 0;
     return (column.base == INT2OID || column.base == INT4OID || column.base == INT8OID) && word[0] != '\0' &&
            strspn(word + (word[0] == '-' ? 1 : 0), "0123456789") == strlen(word + (word[0] == '-' ? 1 : 0));
 }
@@ -185,9 +187,7 @@ void look_at_subscriptions(Inspection &inspection)
         !OidIsValid(find_active_index(inspection.subscriptions,
                                       get_attnum(table, mapping.subscription_member_column),
                                       active_condition(mapping, nullptr))))
-        add_gap(inspection, psprintf("table %s has no valid unique index on (%s) WHERE %s", name,
-                                     quote_identifier(mapping.subscription_member_column),
-                                     active_condition(mapping, nullptr)));
+        add_gap(inspection, psprintf("table %s has no valid unique index on %s", name, active_key(mapping)));
 }
 
 // One that was dropped is no gap: nothing rests on it. One that says something else is taken for what it was.

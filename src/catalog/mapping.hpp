@@ -26,14 +26,14 @@ struct Mapping {
     const char *member_column;
     const char *subscription_column;   // the link
     const char *type_column;           // nullptr: every session is consuming
-    const char *status_column;
+    const char *status_column;         // nullptr: every session counts, as scheduled
     Names consuming_types;
     Names scheduled_statuses;
     Names completed_statuses;
     const char *subscription_member_column;
-    const char *subscription_status_column;
+    const char *subscription_status_column;    // nullptr: every subscription is active
     Names active_statuses;
-    const char *total_column;
+    const char *total_column;          // nullptr: counted, never refused
     const char *used_column;
     const char *remaining_column;      // nullptr: absent or generated; else maintained beside used
     bool make_view;
@@ -63,6 +63,8 @@ constexpr uint8_t nullable = 1;        // the argument may be NULL
 constexpr uint8_t added = 2;           // attach() adds the column where it is missing
 constexpr uint8_t charge_alone = 4;    // only the charge trigger carries it: no other one needs it to do its work
 constexpr uint8_t counts = 8;          // another value counts other sessions
+constexpr uint8_t may_be_empty = 16;   // a list of no word
+constexpr uint8_t computed = 32;       // the column may be generated
 
 struct Field {
     const char *name;                  // of the argument and of the column of attachments
@@ -113,21 +115,21 @@ inline constexpr std::array mapping_fields{
     column_field("subscription_column", FieldKind::key, Side::sessions, &Mapping::subscription_column,
                  "subscription_id", added),
     column_field("type_column", FieldKind::word, Side::sessions, &Mapping::type_column, "session_type", nullable),
-    column_field("status_column", FieldKind::word, Side::sessions, &Mapping::status_column, "status"),
+    column_field("status_column", FieldKind::word, Side::sessions, &Mapping::status_column, "status", nullable),
     list_field("consuming_types", Side::sessions, &Mapping::consuming_types, &Mapping::type_column,
                "{member,makeup,contractual}", counts),
     list_field("scheduled_statuses", Side::sessions, &Mapping::scheduled_statuses, &Mapping::status_column,
-               "{scheduled,in_progress}", counts),
+               "{scheduled,in_progress}", counts | may_be_empty),
     list_field("completed_statuses", Side::sessions, &Mapping::completed_statuses, &Mapping::status_column,
-               "{completed}", counts),
+               "{completed}", counts | may_be_empty),
     column_field("subscription_member_column", FieldKind::key, Side::subscriptions,
                  &Mapping::subscription_member_column, "member_id"),
     column_field("subscription_status_column", FieldKind::word, Side::subscriptions,
-                 &Mapping::subscription_status_column, "status"),
+                 &Mapping::subscription_status_column, "status", nullable),
     list_field("active_statuses", Side::subscriptions, &Mapping::active_statuses,
                &Mapping::subscription_status_column, "{active}"),
     column_field("total_column", FieldKind::counter, Side::subscriptions, &Mapping::total_column,
-                 "total_sessions_snapshot"),
+                 "total_sessions_snapshot", nullable | computed),
     column_field("used_column", FieldKind::counter, Side::subscriptions, &Mapping::used_column, "used_sessions", added),
     column_field("remaining_column", FieldKind::counter, Side::subscriptions, &Mapping::remaining_column,
                  "remaining_sessions", nullable),

@@ -39,15 +39,17 @@ Expr *compare_columns(Oid comparison, const SubscriptionShape &shape, Relation r
     return clause;
 }
 
-// What the rules have made sure of before a counter is written: 0 <= used and used <= total.
+// What the rules have made sure of before a counter is written: 0 <= used and, where there is a total, used <= total.
 List *written_facts(const SubscriptionShape &shape, Relation relation)
 {
     const Oid family = lookup_type_cache(INT4OID, TYPECACHE_BTREE_OPFAMILY)->btree_opf;
     const Oid not_below = get_opfamily_member(family, shape.used_type, INT4OID, BTGreaterEqualStrategyNumber);
+    Expr *positive = compare_columns(not_below, shape, relation, false);
+    if (shape.total == 0)
+        return list_make1(positive);
     const Oid not_above =
         get_opfamily_member(family, shape.used_type, shape.total_type, BTLessEqualStrategyNumber);
-    return list_make2(compare_columns(not_below, shape, relation, false),
-                      compare_columns(not_above, shape, relation, true));
+    return list_make2(positive, compare_columns(not_above, shape, relation, true));
 }
 
 }  // namespace
@@ -65,7 +67,7 @@ bool writes_plainly(const SubscriptionShape &shape, Relation relation)
     const bool domains = column_of(relation, shape.used)->atttypid != shape.used_type ||
                          (shape.remaining != 0 &&
                           column_of(relation, shape.remaining)->atttypid != shape.remaining_type) ||
-                         column_of(relation, shape.total)->atttypid != shape.total_type;
+                         (shape.total != 0 && column_of(relation, shape.total)->atttypid != shape.total_type);
     if (domains)
         return false;
     List *facts = written_facts(shape, relation);

@@ -49,17 +49,21 @@ SubscriptionShape make_subscription_shape(Relation relation, const Mapping &mapp
     SubscriptionShape shape{};
     shape.relation = RelationGetRelid(relation);
     shape.member = bound_column(relation, mapping.subscription_member_column);
-    shape.status = bound_column(relation, mapping.subscription_status_column);
-    shape.total = bound_column(relation, mapping.total_column);
     shape.used = bound_column(relation, mapping.used_column);
-    shape.total_type = counter_type(relation, shape.total);
     shape.used_type = counter_type(relation, shape.used);
+    if (mapping.total_column != nullptr) {
+        shape.total = bound_column(relation, mapping.total_column);
+        shape.total_type = counter_type(relation, shape.total);
+    }
     if (mapping.remaining_column != nullptr) {
         shape.remaining = bound_column(relation, mapping.remaining_column);
         shape.remaining_type = counter_type(relation, shape.remaining);
     }
     shape.member_key = make_key_type(relation, shape.member);
-    shape.active = make_words(relation, shape.status, mapping.active_statuses);
+    if (mapping.subscription_status_column != nullptr) {
+        shape.status = bound_column(relation, mapping.subscription_status_column);
+        shape.active = make_words(relation, shape.status, mapping.active_statuses);
+    }
     return shape;
 }
 
@@ -69,7 +73,6 @@ SessionShape make_session_shape(Relation relation, const Mapping &mapping)
     shape.relation = RelationGetRelid(relation);
     shape.member = bound_column(relation, mapping.member_column);
     shape.link = bound_column(relation, mapping.subscription_column);
-    shape.status = bound_column(relation, mapping.status_column);
     shape.member_type = base_type(relation, shape.member);
     shape.link_type = base_type(relation, shape.link);
     get_typlenbyval(shape.member_type, &shape.member_length, &shape.member_by_value);
@@ -78,8 +81,12 @@ SessionShape make_session_shape(Relation relation, const Mapping &mapping)
         shape.type = bound_column(relation, mapping.type_column);
         shape.consuming = make_words(relation, shape.type, mapping.consuming_types);
     }
-    shape.scheduled = make_words(relation, shape.status, mapping.scheduled_statuses);
-    shape.completed = make_words(relation, shape.status, mapping.completed_statuses);
+    if (mapping.status_column != nullptr) {
+        shape.status = bound_column(relation, mapping.status_column);
+        shape.scheduled = make_words(relation, shape.status, mapping.scheduled_statuses);
+        shape.completed = make_words(relation, shape.status, mapping.completed_statuses);
+        shape.completed_needs_active = mapping.scheduled_statuses.empty();
+    }
     return shape;
 }
 
@@ -125,9 +132,9 @@ bool finds_active(Relation relation, Relation index, AttrNumber member, AttrNumb
         index->rd_index->indkey.values[0] != member)
         return false;
     List *predicate = index_predicate(index);
-    return predicate == NIL || std::all_of(active.values.begin(), active.values.end(), [=](Datum word) {
-        return predicate_implied_by(predicate, list_make1(make_equality(relation, status, word)), false);
-    });
+    return predicate == NIL || (status != 0 && std::all_of(active.values.begin(), active.values.end(), [=](Datum word) {
+        return predicate_implied_by(predicate, prepare_clauses(make_equality(relation, status, word), false), false);
+    }));
 }
 
 }  // namespace

@@ -13,8 +13,8 @@ struct SubscriptionShape {
     Oid relation;
     AttrNumber id;             // what the link refers to; 0 in the subscriptions' own triggers
     AttrNumber member;
-    AttrNumber status;
-    AttrNumber total;
+    AttrNumber status;         // 0: every one is active
+    AttrNumber total;          // 0: every one is unlimited
     AttrNumber used;
     AttrNumber remaining;      // 0: not maintained
     Oid total_type;            // int2, int4 or int8
@@ -47,7 +47,7 @@ struct SessionShape {
     AttrNumber member;
     AttrNumber link;
     AttrNumber type;           // 0: every session is consuming
-    AttrNumber status;
+    AttrNumber status;         // 0: every session counts, as scheduled
     Oid member_type;           // base types
     Oid link_type;
     int16 member_length;
@@ -57,6 +57,7 @@ struct SessionShape {
     Words consuming;
     Words scheduled;
     Words completed;
+    bool completed_needs_active;         // nothing is ever scheduled: R3 holds for what is completed
     std::span<const NameColumn> name;    // only where there is a ledger
 };
 static_assert(Pod<SessionShape>);

@@ -270,7 +270,7 @@ void append_packs(StringInfo text, const AuditScope &scope)
     const Counting &counting = scope.counting;
     const Mapping &mapping = counting.mapping;
     const char *member = quoted_column("s", mapping.subscription_member_column);
-    const char *total = psprintf("%s::numeric", quoted_column("s", mapping.total_column));
+    const char *total = psprintf("%s::numeric", total_expression(mapping, "s"));
     const char *remaining =
         scope.has_remaining ? psprintf("%s::numeric", quoted_column("s", mapping.remaining_column)) : "NULL::numeric";
     const char *used = scope.has_used       ? psprintf("%s::numeric", quoted_column("s", mapping.used_column))

@@ -202,7 +202,7 @@ void find_columns(AuditScope &scope)
         scope.can_clear_link = is_nullable(counting.sessions, link->number);
     }
     scope.has_used = find_column(counting.subscriptions, mapping.used_column).has_value();
-    if (mapping.remaining_column == nullptr)
+    if (mapping.remaining_column == nullptr || mapping.total_column == nullptr)
         return;
     if (const std::optional<Column> remaining = find_column(counting.subscriptions, mapping.remaining_column)) {
         scope.has_remaining = true;

@@ -153,8 +153,9 @@ bool tally_heap(const Counting &counting, const Subscriptions &subscriptions, Oi
         fits &= words_of(key_parts[i].type) == words_of(subscriptions.key[i].type);
     TallyKey<words> key{};
     while (fits && table_scan_getnextslot(scan, ForwardScanDirection, row)) {
-        const Credits credits = held(read_session(shape, row).session);
-        if (credits.used != 0 && read_key<words>(key_parts, row, &key) && tally->add(key, credits.scheduled != 0)) {
+        const Session session = read_session(shape, row).session;
+        if (held(session).used != 0 && read_key<words>(key_parts, row, &key) &&
+            tally->add(key, session.status == Status::scheduled)) {
             tally->settle();
             fits = make_room(tally);
         }

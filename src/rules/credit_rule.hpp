@@ -16,6 +16,7 @@ struct Session {
     bool linked;
     Status status;
     int64_t cost = 1;          // in credits; 0: it holds nothing
+    bool completed_needs_active = false;    // no status stands for scheduled: R3 holds for completed ones
 };
 
 // Counted: consuming, with a status that holds a credit and a cost. Only a linked one really holds it.
@@ -24,7 +25,8 @@ constexpr bool counted(Session session)
     return session.consuming && session.status != Status::none && session.cost > 0;
 }
 
-// Credits of one subscription. used covers scheduled and completed ones.
+// Credits of one subscription. used covers scheduled and completed ones; scheduled are those that only an active
+// subscription may begin to give.
 struct Credits {
     int64_t used;
     int64_t scheduled;
@@ -47,7 +49,8 @@ constexpr Credits held(Session session)
 {
     if (!counted(session) || !session.linked)
         return {0, 0};
-    return {session.cost, session.status == Status::scheduled ? session.cost : 0};
+    const bool needs_active = session.status == Status::scheduled || session.completed_needs_active;
+    return {session.cost, needs_active ? session.cost : 0};
 }
 
 // One row event. before is absent for INSERT, after for DELETE; the same_ flags matter only if both are there.

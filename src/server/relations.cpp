@@ -20,6 +20,7 @@ std::optional<Column> find_column(Oid relation, const char *name)
     column.typmod = form->atttypmod;
     column.collation = form->attcollation;
     column.generated = form->attgenerated != '\0' || form->attidentity != '\0';
+    column.stored = is_stored(form);
     ReleaseSysCache(tuple);
     return column;
 }

@@ -16,6 +16,7 @@ struct Column {
     int32 typmod;
     Oid collation;
     bool generated;      // GENERATED ALWAYS AS, or an identity column
+    bool stored;         // there is a value of it in each row
 };
 static_assert(Pod<Column>);
 

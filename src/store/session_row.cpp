@@ -7,6 +7,8 @@ namespace {
 
 Status status_of(const SessionShape &shape, TupleTableSlot *row)
 {
+    if (shape.status == 0)
+        return Status::scheduled;
     bool is_null;
     const Datum status = slot_getattr(row, shape.status, &is_null);
     if (is_null)
@@ -41,6 +43,7 @@ SessionRow read_session(const SessionShape &shape, TupleTableSlot *row)
         result.session.consuming = !is_null && contains(shape.consuming, type);
     }
     result.session.status = status_of(shape, row);
+    result.session.completed_needs_active = shape.completed_needs_active;
     result.link = slot_getattr(row, shape.link, &is_null);
     result.session.linked = !is_null;
     result.member = slot_getattr(row, shape.member, &result.member_is_null);
@@ -67,8 +70,8 @@ Change change_between(const SessionShape &shape, const SessionRow *before, const
 
 bool touches_rules(const SessionShape &shape, TupleTableSlot *before, TupleTableSlot *after)
 {
-    return !same_value(before, after, shape.status) || !same_value(before, after, shape.link) ||
-           !same_value(before, after, shape.member) ||
+    return !same_value(before, after, shape.link) || !same_value(before, after, shape.member) ||
+           (shape.status != 0 && !same_value(before, after, shape.status)) ||
            (shape.type != 0 && !same_value(before, after, shape.type));
 }
 

@@ -3,17 +3,31 @@
 
 namespace sc {
 
+namespace {
+
+bool is_active(const SubscriptionShape &shape, TupleTableSlot *row)
+{
+    if (shape.status == 0)
+        return true;
+    bool is_null;
+    const Datum status = slot_getattr(row, shape.status, &is_null);
+    return !is_null && contains(shape.active, status);
+}
+
+}  // namespace
+
 Subscription read_subscription(const SubscriptionShape &shape, TupleTableSlot *row)
 {
     Subscription subscription{};
     subscription.member = slot_getattr(row, shape.member, &subscription.member_is_null);
+    subscription.active = is_active(shape, row);
     bool is_null;
-    Datum value = slot_getattr(row, shape.status, &is_null);
-    subscription.active = !is_null && contains(shape.active, value);
-    value = slot_getattr(row, shape.total, &is_null);
-    if (!is_null)
-        subscription.total = counter_value(value, shape.total_type);
-    value = slot_getattr(row, shape.used, &is_null);
+    if (shape.total != 0) {
+        const Datum total = slot_getattr(row, shape.total, &is_null);
+        if (!is_null)
+            subscription.total = counter_value(total, shape.total_type);
+    }
+    Datum value = slot_getattr(row, shape.used, &is_null);
     if (!is_null)
         subscription.used = counter_value(value, shape.used_type);
     if (shape.remaining != 0) {
@@ -49,12 +63,9 @@ ActiveSubscription find_active_subscription(Relation subscriptions, const Subscr
     const Search search = begin_search(subscriptions, shape.member_index, conditions, row);
     const int enough = shape.one_active ? 1 : 2;
     while (active.count < enough && next_row(search)) {
+        if (!is_active(shape, row) || active.count++ > 0)
+            continue;
         bool is_null;
-        const Datum status = slot_getattr(row, shape.status, &is_null);
-        if (is_null || !contains(shape.active, status))
-            continue;
-        if (active.count++ > 0)
-            continue;
         active.id = datumCopy(slot_getattr(row, shape.id, &is_null), shape.id_key.by_value, shape.id_key.length);
         active.place = row->tts_tid;
     }

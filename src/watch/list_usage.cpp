@@ -25,7 +25,7 @@ bool may_see(Oid subscriptions)
 // As the owner of the sessions, whom no policy hides a row from.
 void sum_up(const Attachment &attachment, std::span<Datum, sums> values)
 {
-    const char *total = quoted_column("s", attachment.mapping.total_column);
+    const char *total = total_expression(attachment.mapping, "s");
     const char *used = quoted_column("s", attachment.mapping.used_column);
     MemoryContext context = CurrentMemoryContext;
     connect_spi();

@@ -136,7 +136,7 @@ void judge_excess(const Guarded &guarded, const Counters *before, const Counters
                 ? errdetail("Its total is %s, and %s are used.", counter_text(after.total), counter_text(after.used))
                 : 0,
             errhint("Cancel or delete sessions before the total is lowered."),
-            errtablecol(guarded.relation, guarded.shape->total));
+            errtablecol(guarded.relation, guarded.shape->total != 0 ? guarded.shape->total : guarded.shape->used));
 }
 
 // R11 -----------------------------------------------------------------------------------------------------------------

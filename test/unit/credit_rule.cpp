@@ -26,6 +26,9 @@ void test_holding()
 {
     ok(holds(booked, 1, 1), "a scheduled session holds one credit, as scheduled");
     ok(holds(done, 1, 0), "a completed session holds one credit, not as scheduled");
+    Session paid_when_done = done;
+    paid_when_done.completed_needs_active = true;
+    ok(holds(paid_when_done, 1, 1), "R3 where nothing is scheduled, a completed one needs an active subscription");
     ok(holds(cancelled, 0, 0), "R6 a cancelled session holds none");
     ok(holds(linked_trial, 0, 0), "R8 a session of another type holds none");
     ok(holds(unlinked, 0, 0), "a session without a link holds none");
