@@ -48,8 +48,10 @@ BEGIN; ALTER TABLE sessions_2030 ADD CONSTRAINT second FOREIGN KEY (subscription
 -- Made again as none can be counted by.
 \set again 'BEGIN; ALTER TABLE training_sessions DROP CONSTRAINT sc_training_sessions_subscription_id_fkey; ALTER TABLE training_sessions ADD CONSTRAINT again FOREIGN KEY (subscription_id) REFERENCES member_subscriptions'
 :again ON DELETE SET DEFAULT; :look
+:again ON UPDATE SET NULL; :look
+-- Made again as some ORMs do, which is judged as it is then.
 :again ON DELETE CASCADE; :look
-:again DEFERRABLE; :look
+:again ON DELETE SET NULL DEFERRABLE; :look
 SET ROLE NONE;
 BEGIN; ALTER TABLE sessions_2030 DISABLE TRIGGER ALL; :look
 BEGIN; ALTER TABLE member_subscriptions DISABLE TRIGGER ALL; :look

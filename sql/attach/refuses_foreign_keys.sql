@@ -14,17 +14,11 @@ SELECT remember();
 -- Adds the key, tries to attach, takes it away.
 \set try 'BEGIN; ALTER TABLE training_sessions ADD CONSTRAINT k :key; SELECT count(*) FROM session_consistency.attach(''training_sessions'', ''member_subscriptions''); ROLLBACK;'
 
-\set key 'FOREIGN KEY (subscription_id) REFERENCES member_subscriptions ON DELETE CASCADE'
-:try
-\set key 'FOREIGN KEY (subscription_id) REFERENCES member_subscriptions ON DELETE SET NULL'
-:try
 \set key 'FOREIGN KEY (subscription_id) REFERENCES member_subscriptions ON DELETE SET DEFAULT'
 :try
-\set key 'FOREIGN KEY (subscription_id) REFERENCES member_subscriptions ON UPDATE CASCADE'
+\set key 'FOREIGN KEY (subscription_id) REFERENCES member_subscriptions ON UPDATE SET NULL'
 :try
-\set key 'FOREIGN KEY (subscription_id) REFERENCES member_subscriptions DEFERRABLE'
-:try
-\set key 'FOREIGN KEY (subscription_id) REFERENCES member_subscriptions DEFERRABLE INITIALLY DEFERRED'
+\set key 'FOREIGN KEY (subscription_id) REFERENCES member_subscriptions MATCH FULL'
 :try
 \set key 'FOREIGN KEY (subscription_id) REFERENCES members'
 :try
@@ -40,7 +34,18 @@ SELECT remember();
 :try
 SELECT * FROM changed();
 
--- These will do: the key of another column, a composite one in either order.
+-- These will do: the key of another column, a composite one in either order, one that cascades, takes the link away or
+-- may be broken for a while.
+\set key 'FOREIGN KEY (subscription_id) REFERENCES member_subscriptions ON DELETE CASCADE'
+:try
+\set key 'FOREIGN KEY (subscription_id) REFERENCES member_subscriptions ON DELETE SET NULL'
+:try
+\set key 'FOREIGN KEY (subscription_id) REFERENCES member_subscriptions ON UPDATE CASCADE'
+:try
+\set key 'FOREIGN KEY (subscription_id) REFERENCES member_subscriptions DEFERRABLE'
+:try
+\set key 'FOREIGN KEY (subscription_id) REFERENCES member_subscriptions DEFERRABLE INITIALLY DEFERRED'
+:try
 \set key 'FOREIGN KEY (pack_total) REFERENCES member_subscriptions ON DELETE CASCADE'
 :try
 \set key 'FOREIGN KEY (member_id, subscription_id) REFERENCES member_subscriptions (member_id, id)'

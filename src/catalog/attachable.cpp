@@ -149,14 +149,14 @@ void check_writable(Relation subscriptions, const Mapping &mapping)
 }
 
 // An existing key on the link must do what attach()'s own would.
-void judge_foreign_key(const Tables &tables, const ForeignKey &key, Oid relation)
+void judge_foreign_key(const Tables &tables, const ForeignKey &key, Oid relation, AttrNumber link)
 {
-    const char *again = "Drop it and let attach() add its own, or add one with NO ACTION, not deferrable, that refers "
-                        "to the subscriptions.";
+    const char *again = "Drop it and let attach() add its own, or make it NO ACTION, CASCADE or, when a subscription "
+                        "is deleted, SET NULL of the link alone.";
     if (key.references != RelationGetRelid(tables.subscriptions))
         refuse_key(key, relation, psprintf("It refers to table \"%s\".", get_rel_name(key.references)),
                    "Name the column that leads to the subscriptions in subscription_column.");
-    if (const char *fault = key_fault(key))
+    if (const char *fault = key_fault(key, link))
         refuse_key(key, relation, psprintf("It %s.", fault), again);
 }
 
@@ -231,7 +231,7 @@ bool is_adopted(const JoinKey &join, const Tables &tables, const Mapping &mappin
     return key.columns.size() == width && key.columns[link_at] == link && key.referenced[link_at] == id &&
            (width == 1 || (key.columns[1 - link_at] == member && key.referenced[1 - link_at] == member_key)) &&
            key.on_delete == FKCONSTR_ACTION_NOACTION && key.on_update == FKCONSTR_ACTION_NOACTION &&
-           key.match == FKCONSTR_MATCH_SIMPLE && key.validated;
+           key.match == FKCONSTR_MATCH_SIMPLE && key.validated && !key.deferrable;
 }
 
 // Foreign keys that a partition has of its own; the one that the root's key will take over is returned by name.
@@ -242,14 +242,14 @@ const char *judge_partition_keys(const JoinKey &join, const Tables &tables, cons
     for (const ForeignKey &key : foreign_keys_on(partition, link)) {
         if (key.inherited)
             continue;
-        judge_foreign_key(tables, key, partition);
+        judge_foreign_key(tables, key, partition, link);
         if (join.has_key || adopted != nullptr)
             refuse_key(key, partition, "The partition would have two foreign keys on the link.",
                        "Drop the partition's own.");
         if (!is_adopted(join, tables, mapping, partition, key))
             refuse_key(key, partition,
                        "It differs from the one that the partitioned table gets, and would stand beside it.",
-                       "Validate it and give it NO ACTION and the same columns, or drop it.");
+                       "Validate it and give it NO ACTION and the same columns, not deferrable, or drop it.");
         adopted = psprintf("%s.%s", qualified_name(partition), quote_identifier(key.name));
     }
     return adopted;
@@ -268,7 +268,7 @@ std::optional<ForeignKey> judge_link_keys(Obstacles &obstacles, JoinKey &join, c
             if (only)
                 refuse_key(key, sessions, psprintf("Foreign key \"%s\" holds the same column.", only->name),
                            "Leave one foreign key on the link.");
-            judge_foreign_key(tables, key, sessions);
+            judge_foreign_key(tables, key, sessions, link);
         });
         only = only ? only : key;
     }

@@ -237,6 +237,8 @@ void check_column(const Pair &pair, const Mapping &mapping, const Field &field)
         return;
     check_type(table_of(pair, field), mapping.*field.text, field);
     check_named_once(pair, mapping, field);
+    if (field.text == &Mapping::total_column)
+        check_generated_total(pair, mapping);
 }
 
 void check_columns(const Pair &pair, const Mapping &mapping)
@@ -244,7 +246,6 @@ void check_columns(const Pair &pair, const Mapping &mapping)
     for (const Field &field : mapping_fields)
         if (is_column(field))
             check_column(pair, mapping, field);
-    check_generated_total(pair, mapping);
 }
 
 void check_words(const Pair &pair, Mapping &mapping, const Field &field)
@@ -252,6 +253,8 @@ void check_words(const Pair &pair, Mapping &mapping, const Field &field)
     if (const char *column = mapping.*field.words_of)
         mapping.*field.list = accept_values(mapping.*field.list, field.name, table_of(pair, field), column);
     check_listed_once(mapping, field);
+    if (field.list == &Mapping::completed_statuses)
+        check_something_counts(mapping);
 }
 
 void check_values(const Pair &pair, Mapping &mapping)
@@ -259,7 +262,6 @@ void check_values(const Pair &pair, Mapping &mapping)
     for (const Field &field : mapping_fields)
         if (field.words_of != nullptr)
             check_words(pair, mapping, field);
-    check_something_counts(mapping);
 }
 
 void check_joined(Oid first, const char *first_column, Oid second, const char *second_column)

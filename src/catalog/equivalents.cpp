@@ -48,19 +48,22 @@ std::optional<ForeignKey> find_counter_key(Oid subscriptions, const Mapping &map
     return std::nullopt;
 }
 
-const char *key_fault(const ForeignKey &key)
+const char *key_fault(const ForeignKey &key, AttrNumber link)
 {
-    const auto stays = [](char action) {
-        return action == FKCONSTR_ACTION_NOACTION || action == FKCONSTR_ACTION_RESTRICT;
+    const auto sets = [](char action) {
+        return action == FKCONSTR_ACTION_SETNULL || action == FKCONSTR_ACTION_SETDEFAULT;
     };
     if (!key.enforced)
         return "is not enforced";
-    if (!stays(key.on_delete) || !stays(key.on_update))
-        return "changes or deletes sessions when their subscription changes";
-    if (key.deferrable)
-        return "is deferrable, so that a link could lead nowhere for a while";
-    if (key.columns.size() > 1 && key.match == FKCONSTR_MATCH_FULL)
+    if (key.on_delete == FKCONSTR_ACTION_SETDEFAULT)
+        return "gives sessions another link when their subscription is deleted";
+    if (sets(key.on_update))
+        return "takes the link from sessions when the key of their subscription changes";
+    if (key.match == FKCONSTR_MATCH_FULL)
         return "is MATCH FULL, which refuses a session without a link";
+    const bool link_alone = key.set_on_delete.size() == 1 && key.set_on_delete.front() == link;
+    if (key.on_delete == FKCONSTR_ACTION_SETNULL && key.columns.size() > 1 && !link_alone)
+        return "takes the member from sessions, too, when their subscription is deleted";
     return nullptr;
 }
 

@@ -22,7 +22,8 @@ Oid find_link_index(Relation sessions, AttrNumber link, AttrNumber member, const
 std::optional<ForeignKey> find_counter_key(Oid subscriptions, const Mapping &mapping);
 
 // What is wrong with a foreign key that joins the link, as the end of a sentence; nullptr where it can be counted by.
-const char *key_fault(const ForeignKey &key);
+// It may cascade, be deferrable, and set the link NULL when a subscription is deleted: R11 holds whatever it says.
+const char *key_fault(const ForeignKey &key, AttrNumber link);
 
 // The name of an index of the subscriptions that makes writing a counter conflict with the foreign keys' locks, since a
 // key that others may refer to holds it; nullptr where there is none.

@@ -109,9 +109,10 @@ bool key_triggers_fire(Oid constraint)
 void look_at_key(Inspection &inspection, Oid relation, const ForeignKey &key)
 {
     const char *what = psprintf("foreign key \"%s\" of table %s", key.name, qualified_name(relation));
+    const AttrNumber link = get_attnum(relation, inspection.attachment->mapping.subscription_column);
     if (inspection.subscriptions != nullptr && key.references != RelationGetRelid(inspection.subscriptions))
         add_gap(inspection, psprintf("%s does not refer to the subscriptions", what));
-    else if (const char *fault = key_fault(key))
+    else if (const char *fault = key_fault(key, link))
         add_gap(inspection, psprintf("%s %s", what, fault));
     else if (!key.validated)
         add_gap(inspection, psprintf("%s is not validated", what));

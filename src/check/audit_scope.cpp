@@ -152,16 +152,6 @@ void find_valid_from(const Arguments &arguments, AuditScope &scope)
     scope.valid_from_column = name;
 }
 
-bool is_nullable(Oid table, AttrNumber number)
-{
-    HeapTuple tuple = SearchSysCache2(ATTNUM, ObjectIdGetDatum(table), Int16GetDatum(number));
-    if (!HeapTupleIsValid(tuple))
-        return false;
-    const bool nullable = !reinterpret_cast<Form_pg_attribute>(GETSTRUCT(tuple))->attnotnull;
-    ReleaseSysCache(tuple);
-    return nullable;
-}
-
 // Everything that the queries of an audit name.
 void require_rights(const AuditScope &scope)
 {
@@ -199,7 +189,7 @@ void find_columns(AuditScope &scope)
     if (const std::optional<Column> link = find_column(counting.sessions, mapping.subscription_column)) {
         check_joined(counting.sessions, mapping.subscription_column, counting.subscriptions, counting.subscription_id);
         scope.has_link = true;
-        scope.can_clear_link = is_nullable(counting.sessions, link->number);
+        scope.can_clear_link = link->nullable;
     }
     scope.has_used = find_column(counting.subscriptions, mapping.used_column).has_value();
     if (mapping.remaining_column == nullptr || mapping.total_column == nullptr)

@@ -21,6 +21,7 @@ std::optional<Column> find_column(Oid relation, const char *name)
     column.collation = form->attcollation;
     column.generated = form->attgenerated != '\0' || form->attidentity != '\0';
     column.stored = is_stored(form);
+    column.nullable = !form->attnotnull;
     ReleaseSysCache(tuple);
     return column;
 }
@@ -98,6 +99,7 @@ ForeignKey read_foreign_key(HeapTuple tuple)
     key.references = form->confrelid;
     key.columns = column_numbers(tuple, Anum_pg_constraint_conkey);
     key.referenced = column_numbers(tuple, Anum_pg_constraint_confkey);
+    key.set_on_delete = column_numbers(tuple, Anum_pg_constraint_confdelsetcols);
     key.on_update = form->confupdtype;
     key.on_delete = form->confdeltype;
     key.match = form->confmatchtype;

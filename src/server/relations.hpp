@@ -17,6 +17,7 @@ struct Column {
     Oid collation;
     bool generated;      // GENERATED ALWAYS AS, or an identity column
     bool stored;         // there is a value of it in each row
+    bool nullable;
 };
 static_assert(Pod<Column>);
 
@@ -47,6 +48,7 @@ struct ForeignKey {
     Oid references;
     Columns columns;
     Columns referenced;
+    Columns set_on_delete;    // of a key that sets columns when a referenced row is deleted; none: all of them
     char on_update;
     char on_delete;
     char match;
