@@ -26,7 +26,7 @@ SELECT refused(', consuming_types => ''{member,bonus}'', scheduled_statuses => '
 
 -- Tables, keys, indexes and rows.
 ALTER TABLE training_sessions ADD COLUMN subscription_id integer,
-    ADD CONSTRAINT link FOREIGN KEY (subscription_id) REFERENCES member_subscriptions ON DELETE CASCADE,
+    ADD CONSTRAINT link FOREIGN KEY (subscription_id) REFERENCES member_subscriptions ON UPDATE SET NULL,
     ADD CONSTRAINT link_again FOREIGN KEY (subscription_id) REFERENCES member_subscriptions DEFERRABLE;
 CREATE UNIQUE INDEX counted ON member_subscriptions (id, used_sessions);
 CREATE TABLE counts (n integer PRIMARY KEY);

@@ -189,6 +189,12 @@ void settle_by_foreign_key(JoinKey &join, const Tables &tables, const Mapping &m
         settle_composite_key(join, key.referenced, member);
     const auto at = std::find(key.columns.begin(), key.columns.end(), link) - key.columns.begin();
     join.column = get_attname(subscriptions, key.referenced[at], false);
+    if (find_column(subscriptions, join.column)->nullable)
+        ereport(ERROR, errcode(ERRCODE_INVALID_TABLE_DEFINITION),
+                errmsg("column \"%s\" of table \"%s\" may be NULL, and links refer to it", join.column,
+                       get_rel_name(subscriptions)),
+                errdetail("No session could be linked to a subscription without that key."),
+                errhint("Make the column NOT NULL."));
 }
 
 void settle_by_primary_key(JoinKey &join, const Tables &tables, const Mapping &mapping, Columns key)
