@@ -374,6 +374,7 @@ JoinKey judge_key(Obstacles &obstacles, const Tables &tables, const Mapping &map
                 settle_by_foreign_key(join, tables, mapping, *key, link);
             else
                 settle_by_primary_key(join, tables, mapping, primary_key);
+            check_key_type(subscriptions, join.column, "The key of the subscriptions");
         });
     if (fits && join.has_link)
         fits = passes(obstacles, [&] {

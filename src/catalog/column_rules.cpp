@@ -49,6 +49,23 @@ Oid table_of(const Pair &pair, const Field &field)
     pg_unreachable();
 }
 
+}  // namespace
+
+void check_key_type(Oid table, const char *name, const char *needed)
+{
+    const Column column = *find_column(table, name);
+    const TypeCacheEntry *entry =
+        lookup_type_cache(column.base, TYPECACHE_EQ_OPR | TYPECACHE_CMP_PROC | TYPECACHE_HASH_PROC);
+    if (!OidIsValid(entry->eq_opr) || !OidIsValid(entry->cmp_proc) || !OidIsValid(entry->hash_proc))
+        ereport(ERROR, errcode(ERRCODE_DATATYPE_MISMATCH),
+                errmsg("column \"%s\" of table \"%s\" has type %s", name, get_rel_name(table),
+                       format_type_be(column.type)),
+                errdetail("%s needs a type with default operator classes for btree and hash.", needed),
+                errhint("Give it a type whose values can be compared, sorted and hashed."));
+}
+
+namespace {
+
 void check_type(Oid table, const char *name, const Field &field)
 {
     const std::optional<Column> column = find_column(table, name);
@@ -72,6 +89,8 @@ void check_type(Oid table, const char *name, const Field &field)
                        format_type_be(column->type)),
                 errdetail("The argument \"%s\" of attach() needs %s.", field.name, fitting_types(field.kind)),
                 errhint("Name another column in that argument, or change its type."));
+    if (field.kind == FieldKind::key)
+        check_key_type(table, name, psprintf("The argument \"%s\" of attach()", field.name));
 }
 
 // True where a generated column is computed from the other one.

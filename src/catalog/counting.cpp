@@ -1,6 +1,8 @@
 // The SQL text of every count: conditions, joins and the counts view. Reads catalogs for names, runs no query.
 #include "catalog/counting.hpp"
 
+#include "server/operators.hpp"
+
 #include "catalog/shapes.hpp"
 
 namespace sc {
@@ -139,15 +141,21 @@ const char *link_check_condition(const Mapping &mapping)
     return psprintf("%s OR NOT (%s)", linked_condition(mapping), counted_condition(mapping, nullptr));
 }
 
+const char *same_member(const Counting &counting, const char *session_alias, const char *subscription_alias)
+{
+    const Mapping &mapping = counting.mapping;
+    return equals(column_operand(session_alias, counting.sessions, mapping.member_column),
+                  column_operand(subscription_alias, counting.subscriptions, mapping.subscription_member_column));
+}
+
 const char *join_condition(const Counting &counting, const char *session_alias, const char *subscription_alias)
 {
     const Mapping &mapping = counting.mapping;
-    const char *by_link = psprintf("%s = %s", quoted_column(session_alias, mapping.subscription_column),
-                                   quoted_column(subscription_alias, counting.subscription_id));
-    if (!counting.by_member)
-        return by_link;
-    return psprintf("%s AND %s = %s", by_link, quoted_column(session_alias, mapping.member_column),
-                    quoted_column(subscription_alias, mapping.subscription_member_column));
+    const char *by_link =
+        equals(column_operand(session_alias, counting.sessions, mapping.subscription_column),
+               column_operand(subscription_alias, counting.subscriptions, counting.subscription_id));
+    return counting.by_member ? psprintf("%s AND %s", by_link, same_member(counting, session_alias, subscription_alias))
+                              : by_link;
 }
 
 const char *session_name(Names key, const char *member_column, Names expressions)

@@ -42,6 +42,9 @@ const char *counter_condition(const Mapping &mapping);       // 0 <= used <= tot
 const char *linked_condition(const Mapping &mapping);        // link IS NOT NULL
 const char *link_check_condition(const Mapping &mapping);    // counted => linked
 
+// "t.member = s.member".
+const char *same_member(const Counting &counting, const char *session_alias, const char *subscription_alias);
+
 // "t.link = s.id", with the members where the key is composite.
 const char *join_condition(const Counting &counting, const char *session_alias, const char *subscription_alias);
 

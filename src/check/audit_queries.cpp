@@ -2,6 +2,7 @@
 #include "check/audit_queries.hpp"
 
 #include "catalog/gaps.hpp"
+#include "server/operators.hpp"
 
 namespace sc {
 
@@ -61,7 +62,30 @@ const char *call_of_repair(const AuditScope &scope)
                                        quote_literal_cstr(qualified_name(scope.attachment->sessions))));
 }
 
-// Without a link column every session has none.
+// The key and the member of a subscription, under whatever name.
+Operand id_operand(const AuditScope &scope, const char *text)
+{
+    return operand_of_type(text, scope.counting.subscriptions, scope.counting.subscription_id);
+}
+
+Operand owner_operand(const AuditScope &scope, const char *text)
+{
+    return operand_of_type(text, scope.counting.subscriptions, scope.counting.mapping.subscription_member_column);
+}
+
+// The same of a session. Without a link column every session has none.
+Operand link_operand(const AuditScope &scope, const char *text)
+{
+    const Counting &counting = scope.counting;
+    return scope.has_link ? operand_of_type(text, counting.sessions, counting.mapping.subscription_column)
+                          : id_operand(scope, text);
+}
+
+Operand member_operand(const AuditScope &scope, const char *text)
+{
+    return operand_of_type(text, scope.counting.sessions, scope.counting.mapping.member_column);
+}
+
 const char *link_of(const AuditScope &scope)
 {
     return scope.has_link ? quoted_column("t", scope.counting.mapping.subscription_column)
@@ -162,8 +186,10 @@ void append_link_flags(StringInfo text, const AuditScope &scope)
                      link_of(scope),
                      scope.counting.by_member
                          ? psprintf("%s IS NOT NULL", quoted_column("e", scope.counting.subscription_id))
-                         : psprintf("(s.owner = %s) IS TRUE",
-                                    quoted_column("t", scope.counting.mapping.member_column)));
+                         : psprintf("(%s) IS TRUE",
+                                    equals(owner_operand(scope, "s.owner"),
+                                           member_operand(scope, quoted_column(
+                                                                     "t", scope.counting.mapping.member_column)))));
 }
 
 void append_link_joins(StringInfo text, const AuditScope &scope)
@@ -171,7 +197,8 @@ void append_link_joins(StringInfo text, const AuditScope &scope)
     const Counting &counting = scope.counting;
     if (!scope.has_link)
         return;
-    appendStringInfo(text, " LEFT JOIN %s AS s ON s.id = %s", subscriptions_by_id(scope), link_of(scope));
+    appendStringInfo(text, " LEFT JOIN %s AS s ON %s", subscriptions_by_id(scope),
+                     equals(id_operand(scope, "s.id"), link_operand(scope, link_of(scope))));
     if (counting.by_member)
         appendStringInfo(text, " LEFT JOIN %s AS e ON %s", qualified_name(counting.subscriptions),
                          join_condition(counting, "t", "e"));
@@ -201,12 +228,16 @@ const char *session_rows(const AuditScope &scope)
     append_link_joins(&text, scope);
     appendStringInfo(&text,
                      " LEFT JOIN (SELECT DISTINCT %s AS owner FROM %s AS p) AS h"
-                     " ON h.owner = CASE WHEN %s IS NULL THEN %s END",
+                     " ON %s",
                      quoted_column("p", counting.mapping.subscription_member_column),
-                     qualified_name(counting.subscriptions), link_of(scope), member);
+                     qualified_name(counting.subscriptions),
+                     equals(owner_operand(scope, "h.owner"),
+                            member_operand(scope, psprintf("CASE WHEN %s IS NULL THEN %s END", link_of(scope),
+                                                           member))));
     if (OidIsValid(scope.members))
-        appendStringInfo(&text, " LEFT JOIN %s AS g ON %s = %s", scope.members_name,
-                         quoted_column("g", scope.members_key), member);
+        appendStringInfo(&text, " LEFT JOIN %s AS g ON %s", scope.members_name,
+                         equals(column_operand("g", scope.members, scope.members_key),
+                                member_operand(scope, member)));
     return text.data;
 }
 
@@ -285,10 +316,14 @@ void append_packs(StringInfo text, const AuditScope &scope)
                      active_condition(scope.counting.mapping, "s"),
                      scope.valid_from_column == nullptr ? "NULL::date" : quoted_column("s", scope.valid_from_column),
                      qualified_name(counting.subscriptions));
-    appendStringInfo(text, " LEFT JOIN linked ON linked.link = %s", quoted_column("s", counting.subscription_id));
+    appendStringInfo(text, " LEFT JOIN linked ON %s",
+                     equals(link_operand(scope, "linked.link"),
+                            id_operand(scope, quoted_column("s", counting.subscription_id))));
     if (counting.by_member)
-        appendStringInfo(text, " AND linked.member = %s", member);
-    appendStringInfo(text, " LEFT JOIN loose ON loose.member = %s),", member);
+        appendStringInfo(text, " AND %s",
+                         equals(member_operand(scope, "linked.member"), owner_operand(scope, member)));
+    appendStringInfo(text, " LEFT JOIN loose ON %s),",
+                     equals(member_operand(scope, "loose.member"), owner_operand(scope, member)));
 }
 
 // What is judged: each subscription, and the sums of the members that are compared in sum. An unlimited subscription

@@ -7,6 +7,7 @@
 #include "catalog/attachable.hpp"
 #include "catalog/column_rules.hpp"
 #include "check/read_counts.hpp"
+#include "server/operators.hpp"
 
 namespace sc {
 
@@ -184,7 +185,7 @@ void find_columns(AuditScope &scope)
     Counting &counting = scope.counting;
     const Mapping &mapping = counting.mapping;
     find_subscription_key(counting);
-    scope.id_type = format_type_be_qualified(find_column(counting.subscriptions, counting.subscription_id)->type);
+    scope.id_type = cast_name(find_column(counting.subscriptions, counting.subscription_id)->type);
     scope.session_key = primary_key(counting.sessions);
     if (const std::optional<Column> link = find_column(counting.sessions, mapping.subscription_column)) {
         check_joined(counting.sessions, mapping.subscription_column, counting.subscriptions, counting.subscription_id);

@@ -1,6 +1,7 @@
 // check_counts: recounts every subscription and returns the ones that are wrong. Finds faults by sets, not by row.
 #include "catalog/arguments.hpp"
 #include "check/scan_counts.hpp"
+#include "server/operators.hpp"
 
 namespace sc {
 
@@ -90,9 +91,13 @@ const char *wrong_counts_query(const Counting &counting)
     appendStringInfo(&query, " WHERE %s IS NOT NULL AND %s GROUP BY %s%s%s) AS c(link, member, counted, completed)",
                      link, counted_condition(mapping, "t"), link, counting.by_member ? ", " : "",
                      counting.by_member ? member : "");
-    appendStringInfo(&query, " ON c.link = %s", id);
+    appendStringInfo(&query, " ON %s",
+                     equals(operand_of_type("c.link", counting.sessions, mapping.subscription_column),
+                            operand_of_type(id, counting.subscriptions, counting.subscription_id)));
     if (counting.by_member)
-        appendStringInfo(&query, " AND c.member = %s", quoted_column("s", mapping.subscription_member_column));
+        appendStringInfo(&query, " AND %s",
+                         equals(operand_of_type("c.member", counting.sessions, mapping.member_column),
+                                column_operand("s", counting.subscriptions, mapping.subscription_member_column)));
     appendStringInfo(&query, " WHERE NOT (%s) ORDER BY %s, %s",
                      consistent_condition(mapping, "s", "coalesce(c.counted, 0)"), id,
                      quoted_column("s", mapping.subscription_member_column));

@@ -1,6 +1,7 @@
 // check_session_integrity: one member's active subscription against its sessions, as a JSON object.
 #include "catalog/arguments.hpp"
 #include "check/read_counts.hpp"
+#include "server/operators.hpp"
 #include "server/values.hpp"
 
 namespace sc {
@@ -51,10 +52,13 @@ void check_member(const Counting &counting, const char *member)
 const char *active_subscriptions_query(const Counting &counting, const char *member)
 {
     const Mapping &mapping = counting.mapping;
-    return psprintf("SELECT %s FROM %s AS s CROSS JOIN %s WHERE %s = %s AND %s ORDER BY %s",
+    const Operand of_subscription =
+        column_operand("s", counting.subscriptions, mapping.subscription_member_column);
+    return psprintf("SELECT %s FROM %s AS s CROSS JOIN %s WHERE %s AND %s ORDER BY %s",
                     figures_list(counting, "c.completed", "c.scheduled"), qualified_name(counting.subscriptions),
-                    counts_of_subscription(counting), quoted_column("s", mapping.subscription_member_column),
-                    quote_literal_cstr(member), active_condition(mapping, "s"),
+                    counts_of_subscription(counting),
+                    equals(of_subscription, literal_operand(member, of_subscription.type)),
+                    active_condition(mapping, "s"),
                     quoted_column("s", counting.subscription_id));
 }
 

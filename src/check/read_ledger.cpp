@@ -36,11 +36,17 @@ const char *settle_key(const Counting &counting, const char *key)
     return key_text(OidInputFunctionCall(input, const_cast<char *>(key), parameter, -1), type);
 }
 
+// A key of the subscriptions as the ledger has it, which a cast to text is not for every type.
+const char *text_of_key(const char *column)
+{
+    return psprintf("session_consistency._key_text(%s) COLLATE \"C\"", quoted_column("s", column));
+}
+
 const char *gaps_query(const Counting &counting)
 {
     const Mapping &mapping = counting.mapping;
-    const char *member = quoted_column("s", mapping.subscription_member_column);
-    const char *id = quoted_column("s", counting.subscription_id);
+    const char *member = text_of_key(mapping.subscription_member_column);
+    const char *id = text_of_key(counting.subscription_id);
     const char *used = quoted_column("s", mapping.used_column);
     const int32 pair = find_pair(counting.sessions, counting.subscriptions);
     // From the newest line to the oldest, so that one pass in one order tells all: age 1 is the last line, restated
@@ -66,16 +72,16 @@ const char *gaps_query(const Counting &counting)
         " FROM lines AS l, opened AS o WHERE line <> following AND l.id > coalesce(o.id, 0)"
         " OR balance <> expected AND restated = 0"
         " UNION ALL"
-        " SELECT %s::text, %s, NULL, coalesce(l.balance, 0), %s,"
+        " SELECT %s, %s, NULL, coalesce(l.balance, 0), %s,"
         " format('its counter is %%s, and the ledger leads to %%s.', coalesce(%s::text, 'NULL'),"
         " coalesce(l.balance, 0))"
-        " FROM %s AS s LEFT JOIN lines AS l ON l.age = 1 AND l.subscription_id = %s::text%s"
+        " FROM %s AS s LEFT JOIN lines AS l ON l.age = 1 AND l.subscription_id = %s%s"
         " WHERE coalesce(%s, 0) <> coalesce(l.balance, 0)) AS gaps"
         " ORDER BY subscription_id COLLATE \"C\", member_id COLLATE \"C\", ledger_id NULLS LAST",
         pair, pair, counting.sessions, counting.subscriptions, id,
-        counting.by_member ? psprintf("%s::text", member) : "NULL", used, used,
+        counting.by_member ? member : "NULL", used, used,
         qualified_name(counting.subscriptions), id,
-        counting.by_member ? psprintf(" AND l.member_id = %s::text", member) : "", used);
+        counting.by_member ? psprintf(" AND l.member_id = %s", member) : "", used);
 }
 
 void explain_subscription(const Counting &counting, const char *wanted, Tuplestorestate *rows)
@@ -89,9 +95,8 @@ void explain_subscription(const Counting &counting, const char *wanted, Tuplesto
                  " ORDER BY id",
                  counting.sessions, quote_literal_cstr(key)),
         rows);
-    if (!found && !finds_row(psprintf("SELECT FROM %s AS s WHERE %s::text = %s",
-                                      qualified_name(counting.subscriptions),
-                                      quoted_column("s", counting.subscription_id), quote_literal_cstr(key))))
+    if (!found && !finds_row(psprintf("SELECT FROM %s AS s WHERE %s = %s", qualified_name(counting.subscriptions),
+                                      text_of_key(counting.subscription_id), quote_literal_cstr(key))))
         ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                 errmsg("subscription %s of table \"%s\" does not exist", key, get_rel_name(counting.subscriptions)),
                 errdetail("The ledger has no line of it either."));

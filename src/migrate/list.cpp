@@ -2,6 +2,7 @@
 #include "migrate/list.hpp"
 
 #include "catalog/binding.hpp"
+#include "server/operators.hpp"
 #include "server/settings.hpp"
 
 namespace sc {
@@ -43,7 +44,7 @@ MemberType make_member_type(const Counting &counting)
     MemberType member{};
     member.type = common_type(column_base(counting.subscriptions, mapping.subscription_member_column),
                               column_base(counting.sessions, mapping.member_column));
-    get_typlenbyvalalign(member.type, &member.length, &member.by_value, &member.align);
+    get_typlenbyval(member.type, &member.length, &member.by_value);
     Oid type;
     int32 typmod;
     get_atttypetypmodcoll(counting.subscriptions,
@@ -59,10 +60,11 @@ MemberType make_member_type(const Counting &counting)
 }
 
 // "WHERE ..." for the members of one of the tables; condition may be nullptr.
-const char *where(const MemberFilter &filter, const char *member, bool orphans, const char *condition)
+const char *where(const MemberFilter &filter, const MemberType &type, const Operand &member, bool orphans,
+                  const char *condition)
 {
-    const char *listed = psprintf("%s = ANY ($1)%s", member,
-                                  orphans && filter.orphans ? psprintf(" OR %s IS NULL", member) : "");
+    const char *listed = psprintf("%s%s", equals_any(member, "$1", type.type),
+                                  orphans && filter.orphans ? psprintf(" OR %s IS NULL", member.text) : "");
     if (filter.all)
         return condition == nullptr ? "" : psprintf(" WHERE %s", condition);
     return condition == nullptr ? psprintf(" WHERE %s", listed) : psprintf(" WHERE %s AND (%s)", condition, listed);
@@ -72,29 +74,24 @@ const char *where(const MemberFilter &filter, const char *member, bool orphans, 
 const char *list_query(const Counting &counting, const MemberFilter &filter, const MemberType &member)
 {
     const Mapping &mapping = counting.mapping;
-    const char *type = format_type_be_qualified(member.type);
+    const char *type = cast_name(member.type);
     const char *collate =
         OidIsValid(member.collation) ? psprintf(" COLLATE %s", generate_collation_name(member.collation)) : "";
-    const char *of_subscription = quoted_column("s", mapping.subscription_member_column);
-    const char *of_session = quoted_column("t", mapping.member_column);
+    const Operand of_subscription =
+        column_operand("s", counting.subscriptions, mapping.subscription_member_column);
+    const Operand of_session = column_operand("t", counting.sessions, mapping.member_column);
     // No session can refer to one whose composite key has a NULL.
-    const char *referable = counting.by_member ? psprintf("%s IS NOT NULL", of_subscription) : nullptr;
+    const char *referable = counting.by_member ? psprintf("%s IS NOT NULL", of_subscription.text) : nullptr;
     const char *unlinked = psprintf("%s IS NULL", quoted_column("t", mapping.subscription_column));
     if (mapping.type_column != nullptr)
         unlinked = psprintf("%s AND %s", unlinked, consuming_condition(mapping, "t"));
     return psprintf("SELECT * FROM (SELECT %s::%s%s AS member, %s AS id, NULL::oid AS relation, NULL::tid AS place"
                     " FROM %s AS s%s UNION ALL SELECT %s::%s%s, NULL, t.tableoid, t.ctid FROM %s AS t%s) AS e"
                     " ORDER BY member, id NULLS LAST, relation, place",
-                    of_subscription, type, collate, quoted_column("s", counting.subscription_id),
-                    qualified_name(counting.subscriptions), where(filter, of_subscription, true, referable), of_session,
-                    type, collate, qualified_name(counting.sessions), where(filter, of_session, false, unlinked));
-}
-
-Datum element_array(const MemberFilter &filter, const MemberType &member)
-{
-    return PointerGetDatum(construct_array(const_cast<Datum *>(filter.members.data()),
-                                           static_cast<int>(filter.members.size()), member.type, member.length,
-                                           member.by_value, member.align));
+                    of_subscription.text, type, collate, quoted_column("s", counting.subscription_id),
+                    qualified_name(counting.subscriptions), where(filter, member, of_subscription, true, referable),
+                    of_session.text, type, collate, qualified_name(counting.sessions),
+                    where(filter, member, of_session, false, unlinked));
 }
 
 // The entry at hand, or false at the end of the list.
@@ -162,8 +159,8 @@ MigrateList *open_list(const Counting &counting, const MemberFilter &filter)
     set_locally("work_mem", list_memory);
     set_locally("cursor_tuple_fraction", "1");
     set_locally("jit", "off");             // its library alone is as large as all else
-    Oid types[] = {get_array_type(list->member.type)};
-    Datum values[] = {filter.all ? Datum{0} : element_array(filter, list->member)};
+    Oid types[] = {list_type(list->member.type)};
+    Datum values[] = {filter.all ? Datum{0} : list_parameter(filter.members, nullptr, list->member.type).value};
     list->portal = SPI_cursor_open_with_args(nullptr, list_query(counting, filter, list->member), filter.all ? 0 : 1,
                                              types, values, nullptr, false, CURSOR_OPT_NO_SCROLL);
     // A pinned portal outlives the transaction, and goes when the call fails. The commit would write it down, but as

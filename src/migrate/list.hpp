@@ -34,7 +34,6 @@ struct MemberType {
     Oid type;
     int16 length;
     bool by_value;
-    char align;
     Oid collation;
     FmgrInfo equal;
 };

@@ -1,6 +1,7 @@
 // Reads the counters that are not right after a migration.
 #include "migrate/rest.hpp"
 
+#include "server/operators.hpp"
 #include "server/settings.hpp"
 #include "server/spi.hpp"
 
@@ -95,7 +96,7 @@ Rest look_at_counters(const MigrateRequest &request, const MemberType &member, b
     Datum values[] = {ObjectIdGetDatum(request.sessions), ObjectIdGetDatum(request.subscriptions)};
     const char *query = psprintf("SELECT c.member_id::%s, c.subscription_id, c.total, c.used, c.expected_used"
                                  " FROM session_consistency.check_counts($1, $2) AS c",
-                                 format_type_be_qualified(member.type));
+                                 cast_name(member.type));
     Portal portal = SPI_cursor_open_with_args(nullptr, query, 2, types, values, nullptr, false, CURSOR_OPT_NO_SCROLL);
     Rest rest{};
     for (;;) {

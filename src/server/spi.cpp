@@ -14,15 +14,6 @@ const char *cell_text(uint64 row, int column)
     return SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column);
 }
 
-const char *equality(const char *column, Oid type, const char *parameter)
-{
-    StringInfoData clause;
-    initStringInfo(&clause);
-    generate_operator_clause(&clause, column, type, lookup_type_cache(type, TYPECACHE_EQ_OPR)->eq_opr, parameter,
-                             type);
-    return clause.data;
-}
-
 uint64 ask(const char *query, const Asking &asking)
 {
     if (!InSecurityRestrictedOperation())

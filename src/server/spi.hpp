@@ -11,9 +11,6 @@ void connect_spi(int options = 0);
 // A cell of the last SPI result, as text.
 const char *cell_text(uint64 row, int column);
 
-// "column = $n" with the default equality of the column's type, whatever the search path.
-const char *equality(const char *column, Oid type, const char *parameter);
-
 // How a query is put: its parameters $1, $2 and so on; whether it sees and makes changes, or reads the active snapshot;
 // who gets its rows, nullptr for SPI's own table.
 struct Asking {

@@ -1,6 +1,10 @@
 // Writes keys as the ledger does.
 #include "store/ledger_names.hpp"
 
+extern "C" {
+PG_FUNCTION_INFO_V1(sc_key_text);
+}
+
 namespace sc {
 
 namespace {
@@ -108,3 +112,10 @@ const char *name_session(const SessionShape &shape, const Datum *key)
 }
 
 }  // namespace sc
+
+// _key_text(): the same for whoever reads keys by SQL.
+extern "C" Datum sc_key_text(PG_FUNCTION_ARGS)
+{
+    const Oid type = getBaseType(get_fn_expr_argtype(fcinfo->flinfo, 0));
+    PG_RETURN_TEXT_P(cstring_to_text(sc::key_text(PG_GETARG_DATUM(0), type)));
+}

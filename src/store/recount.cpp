@@ -3,6 +3,7 @@
 
 #include "catalog/counting.hpp"
 #include "catalog/equivalents.hpp"
+#include "server/operators.hpp"
 #include "server/settings.hpp"
 #include "server/spi.hpp"
 
@@ -22,36 +23,25 @@ bool has_link_index(Relation sessions, const Mapping &mapping, bool by_member)
 const char *recount_query(Relation table, const Mapping &mapping, const Binding &binding, bool by_index)
 {
     const SessionShape &shape = binding.sessions;
+    const Oid sessions_table = RelationGetRelid(table);
     const bool by_member = binding.subscriptions.by_member;
-    const char *keys =
-        by_member ? psprintf("unnest($1::%s[], $2::%s[]) WITH ORDINALITY AS u (id, member, number)",
-                             format_type_be_qualified(shape.link_type), format_type_be_qualified(shape.member_type))
-                  : psprintf("unnest($1::%s[]) WITH ORDINALITY AS u (id, number)",
-                             format_type_be_qualified(shape.link_type));
+    const char *keys = by_member ? "unnest($1, $2) WITH ORDINALITY AS u (id, member, number)"
+                                 : "unnest($1) WITH ORDINALITY AS u (id, number)";
+    const char *same_link = equals(column_operand("t", sessions_table, mapping.subscription_column),
+                                   list_element("u.id", shape.link_type));
     const char *same_member =
-        by_member ? psprintf(" AND %s = u.member", quoted_column("t", mapping.member_column)) : "";
-    const char *sessions =
-        psprintf("%s AS t WHERE %s = u.id%s AND %s", qualified_name(RelationGetRelid(table)),
-                 quoted_column("t", mapping.subscription_column), same_member, counted_condition(mapping, "t"));
+        by_member ? psprintf(" AND %s", equals(column_operand("t", sessions_table, mapping.member_column),
+                                               list_element("u.member", shape.member_type)))
+                  : "";
+    const char *sessions = psprintf("%s AS t WHERE %s%s AND %s", qualified_name(sessions_table), same_link,
+                                    same_member, counted_condition(mapping, "t"));
     return by_index ? psprintf("SELECT u.number, c.counted FROM %s, LATERAL (SELECT count(*) AS counted FROM %s) AS c",
                                keys, sessions)
                     : psprintf("SELECT u.number, count(*) FROM %s, %s GROUP BY u.number", keys, sessions);
 }
 
-Datum array_of(std::span<Datum> values, const bool *nulls, Oid type)
-{
-    int16 length;
-    bool by_value;
-    char align;
-    get_typlenbyvalalign(type, &length, &by_value, &align);
-    int dimensions[] = {static_cast<int>(values.size())};
-    int bounds[] = {1};
-    return PointerGetDatum(construct_md_array(values.data(), const_cast<bool *>(nulls), 1, dimensions, bounds, type,
-                                              length, by_value, align));
-}
-
 // The keys as the sessions have them; NULL where they can have none such.
-Datum keys_of(std::span<const Recounted> subscriptions, bool members, Oid from, Oid to)
+ListParameter keys_of(std::span<const Recounted> subscriptions, bool members, Oid from, Oid to)
 {
     auto *values = static_cast<Datum *>(palloc(sizeof(Datum) * subscriptions.size()));
     auto *nulls = static_cast<bool *>(palloc(sizeof(bool) * subscriptions.size()));
@@ -63,7 +53,7 @@ Datum keys_of(std::span<const Recounted> subscriptions, bool members, Oid from, 
         values[i] = value.value_or(Datum{0});
         nulls[i] = !value;
     }
-    return array_of(std::span(values, subscriptions.size()), nulls, to);
+    return list_parameter(std::span<const Datum>(values, subscriptions.size()), nulls, to);
 }
 
 }  // namespace
@@ -81,10 +71,11 @@ void recount(Relation sessions, const Mapping &mapping, const Binding &binding, 
     set_locally("enable_seqscan", by_index ? "off" : "on");
     set_locally("jit", "off");
     set_locally("max_parallel_workers_per_gather", "0");
-    Oid types[] = {get_array_type(shape.link_type), get_array_type(shape.member_type)};
-    Datum values[] = {keys_of(subscriptions, false, keys.id_key.type, shape.link_type),
-                      keys.by_member ? keys_of(subscriptions, true, keys.member_key.type, shape.member_type)
-                                     : Datum{0}};
+    const ListParameter links = keys_of(subscriptions, false, keys.id_key.type, shape.link_type);
+    const ListParameter members =
+        keys.by_member ? keys_of(subscriptions, true, keys.member_key.type, shape.member_type) : ListParameter{};
+    Oid types[] = {links.type, members.type};
+    Datum values[] = {links.value, members.value};
     const size_t parameters = keys.by_member ? 2 : 1;
     ask(recount_query(sessions, mapping, binding, by_index),
         {.types = std::span(types).first(parameters), .values = std::span(values).first(parameters)});

@@ -18,6 +18,7 @@
 #include "server/growing.hpp"
 #include "server/owner.hpp"
 #include "server/settings.hpp"
+#include "server/operators.hpp"
 #include "server/spi.hpp"
 
 namespace sc {
@@ -123,12 +124,11 @@ void leave_unlinked(Job &job)
 {
     const Counting &counting = job.tables.counting;
     const char *member = quoted_column("s", counting.mapping.subscription_member_column);
-    ask(psprintf("SELECT %s::text, %s::text FROM %s AS s WHERE EXISTS (SELECT FROM %s AS t WHERE %s = %s"
+    ask(psprintf("SELECT %s::text, %s::text FROM %s AS s WHERE EXISTS (SELECT FROM %s AS t WHERE %s"
                  " AND %s IS NULL AND %s)",
                  quoted_column("s", counting.subscription_id), counting.by_member ? member : "NULL",
                  qualified_name(counting.subscriptions), qualified_name(counting.sessions),
-                 quoted_column("t", counting.mapping.member_column), member,
-                 quoted_column("t", counting.mapping.subscription_column), counted_condition(counting.mapping, "t")));
+                 same_member(counting, "t", "s"), quoted_column("t", counting.mapping.subscription_column), counted_condition(counting.mapping, "t")));
     Growing<Named> left{};
     for (uint64 i = 0; i < SPI_processed; i++)
         left.add(CurrentMemoryContext, {cell_text(i, 1), cell_text(i, 2)});
@@ -210,15 +210,17 @@ const char *name_of_session(const Job &job)
 // "t.key = 'value' AND …" for one session, made by the server from its row.
 const char *key_condition(const Job &job)
 {
-    StringInfoData pattern;
-    StringInfoData values;
-    initStringInfo(&pattern);
-    initStringInfo(&values);
+    StringInfoData text;
+    initStringInfo(&text);
     for (const char *column : session_key_columns(job.tables)) {
-        appendStringInfo(&pattern, "%st.%%I = %%L", pattern.len == 0 ? "" : " AND ");
-        appendStringInfo(&values, ", %s, %s::text", quote_literal_cstr(column), quoted_column("t", column));
+        const Operand operand = column_operand("t", job.tables.counting.sessions, column);
+        const Brackets value = around_value(operand);
+        appendStringInfo(&text, "%s || pg_catalog.quote_literal(%s::text) || %s",
+                         quote_literal_cstr(psprintf("%s%s", text.len == 0 ? "" : " AND ", value.before)),
+                         operand.text, quote_literal_cstr(value.after));
+        appendStringInfoString(&text, " || ");
     }
-    return psprintf("pg_catalog.format('%s'%s)", pattern.data, values.data);
+    return psprintf("%s''", text.data);
 }
 
 const char *links_query(const Job &job)
@@ -238,9 +240,10 @@ const char *clear_link(const Job &job, const char *condition, const char *link)
 {
     const Counting &counting = job.tables.counting;
     const char *column = counting.mapping.subscription_column;
-    const char *command = psprintf("UPDATE %s AS t SET %s = NULL WHERE %s AND %s = %s AND %s RETURNING %s",
+    const Operand operand = column_operand("t", counting.sessions, column);
+    const char *command = psprintf("UPDATE %s AS t SET %s = NULL WHERE %s AND %s AND %s RETURNING %s",
                                    qualified_name(counting.sessions), quote_identifier(column), condition,
-                                   quoted_column("t", column), quote_literal_cstr(link), still_linked(job),
+                                   equals(operand, literal_operand(link, operand.type)), still_linked(job),
                                    session_state(job.tables));
     return ask(command, {.writes = true}) == 1 ? cell_text(0, 1) : nullptr;
 }

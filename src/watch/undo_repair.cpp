@@ -5,6 +5,7 @@
 
 #include "server/own_table.hpp"
 #include "store/link_writer.hpp"
+#include "server/operators.hpp"
 #include "server/spi.hpp"
 
 namespace sc {
@@ -77,17 +78,30 @@ void restore_subscription(const Undo &undo)
 
 // Sessions -----------------------------------------------------------------------------------------------------------
 
+Datum text_array(Names names)
+{
+    return OidInputFunctionCall(F_ARRAY_IN, const_cast<char *>(format_names(names)), TEXTOID, -1);
+}
+
 // "t.key = 'value' AND …" of the logged key, which must have the columns that it had.
 const char *key_condition(const Undo &undo)
 {
     const Names columns = session_key_columns(undo.tables);
-    Oid types[] = {TEXTOID, TEXTARRAYOID};
-    Datum values[] = {CStringGetTextDatum(undo.repair.key),
-                      OidInputFunctionCall(F_ARRAY_IN, const_cast<char *>(format_names(columns)), TEXTOID, -1)};
-    SPI_execute_with_args("SELECT string_agg(format('t.%I = %L', key, value), ' AND '),"
-                          " array_agg(key ORDER BY key) = (SELECT array_agg(c ORDER BY c) FROM unnest($2) AS c)"
-                          " FROM jsonb_each_text($1::jsonb)",
-                          2, types, values, nullptr, true, 1);
+    auto **before = static_cast<const char **>(palloc(sizeof(char *) * columns.size()));
+    auto **after = static_cast<const char **>(palloc(sizeof(char *) * columns.size()));
+    for (size_t i = 0; i < columns.size(); i++) {
+        const Brackets value = around_value(column_operand("t", undo.tables.counting.sessions, columns[i]));
+        before[i] = value.before;
+        after[i] = value.after;
+    }
+    Oid types[] = {TEXTOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID};
+    Datum values[] = {CStringGetTextDatum(undo.repair.key), text_array(columns),
+                      text_array(Names(before, columns.size())), text_array(Names(after, columns.size()))};
+    SPI_execute_with_args("SELECT string_agg(c.before || quote_literal(k.value) || c.after, ' AND '),"
+                          " count(*) FILTER (WHERE k.key IS NULL OR c.key IS NULL) = 0"
+                          " FROM jsonb_each_text($1::jsonb) AS k"
+                          " FULL JOIN unnest($2, $3, $4) AS c (key, before, after) ON c.key = k.key",
+                          4, types, values, nullptr, true, 1);
     if (strcmp(cell_text(0, 2), "t") != 0)
         refuse(undo, psprintf("The primary key of table \"%s\" has other columns now.",
                               RelationGetRelationName(undo.tables.sessions)),

@@ -2,6 +2,7 @@
 #include "write/recount.hpp"
 
 #include "catalog/counting.hpp"
+#include "server/operators.hpp"
 #include "server/owner.hpp"
 #include "server/search.hpp"
 #include "server/spi.hpp"
@@ -16,11 +17,12 @@ bool recounts = false;
 const char *recount_query(const Counting &counting, const SubscriptionShape &shape)
 {
     const Mapping &mapping = counting.mapping;
-    const char *key = equality(psprintf("s.%s", quote_identifier(counting.subscription_id)), shape.id_key.type, "$1");
+    const char *key = equals(column_operand("s", counting.subscriptions, counting.subscription_id),
+                             {"$1", shape.id_key.type});
     if (shape.by_member)
         key = psprintf("%s AND %s", key,
-                       equality(psprintf("s.%s", quote_identifier(mapping.subscription_member_column)),
-                                shape.member_key.type, "$2"));
+                       equals(column_operand("s", counting.subscriptions, mapping.subscription_member_column),
+                              {"$2", shape.member_key.type}));
     return psprintf("SELECT coalesce(s.%s, 0)::bigint, (c.completed + c.scheduled)::bigint FROM %s AS s CROSS JOIN %s"
                     " WHERE %s",
                     quote_identifier(mapping.used_column), qualified_name(counting.subscriptions),

@@ -3,6 +3,7 @@
 
 #include "catalog/counting.hpp"
 #include "server/owner.hpp"
+#include "server/operators.hpp"
 #include "server/spi.hpp"
 #include "store/subscription_row.hpp"
 #include "write/session_errors.hpp"
@@ -189,8 +190,8 @@ bool add_equality(Question *question, const char *column, Oid type, Datum value,
         return false;
     question->types[question->count] = type;
     question->values[question->count++] = *converted;
-    appendStringInfo(&question->condition, "%s", equality(psprintf("s.%s", quote_identifier(column)), type,
-                                                          psprintf("$%d", question->count)));
+    appendStringInfo(&question->condition, "%s", equals({quoted_column("s", column), type},
+                                                        {psprintf("$%d", question->count), type}));
     return true;
 }
 
