@@ -44,12 +44,13 @@ list_missing() {
 
 # Prints the packages that the tests of this suite can do without, and use where the distribution has them.
 list_useful() {
-    local version extension
+    local version extension known
     [[ ${suite:-} =~ ^(all|tap)$ ]] && command -v apt-get >/dev/null || return 0
     version=${major:-$("$PG_CONFIG" --version | grep -oE '[0-9]+' | head -1)}
+    known=/usr/share/postgresql/$version/extension
     for extension in cron partman repack; do
-        [[ $bindir != "/usr/lib/postgresql/$version/bin" ||
-            -f /usr/share/postgresql/$version/extension/pg_$extension.control ]] || echo "postgresql-$version-$extension"
+        [[ $bindir != "/usr/lib/postgresql/$version/bin" || -f $known/pg_$extension.control ]] ||
+            echo "postgresql-$version-$extension"
     done
     command -v prometheus-postgres-exporter >/dev/null || echo prometheus-postgres-exporter
     command -v promtool >/dev/null || echo prometheus

@@ -41,8 +41,11 @@ SELECT session_id, delta, balance, reason FROM session_consistency.explain_subsc
 SELECT * FROM session_consistency.check_counts('training_sessions');
 ROLLBACK;
 
--- Without triggers: links, counters and the ledger stay as they are.
+-- Without triggers: links, counters and the ledger stay as they are. Who may switch them off need not be a superuser.
+SET session_replication_role = replica;
 RESET ROLE;
+GRANT SET ON PARAMETER session_replication_role TO :owner;
+SET ROLE :owner;
 BEGIN;
 SET LOCAL session_replication_role = replica;
 CREATE TEMPORARY TABLE moved ON COMMIT DROP AS TABLE rest;
@@ -57,6 +60,8 @@ SELECT session_id, delta, balance, reason FROM session_consistency.explain_subsc
 SELECT * FROM session_consistency.check_counts('training_sessions');
 SELECT * FROM session_consistency.ledger_gaps('training_sessions');
 -- The rules are on from there.
+RESET ROLE;
+REVOKE SET ON PARAMETER session_replication_role FROM :owner;
 SET ROLE :owner;
 SELECT enforced, gaps FROM session_consistency.attachments WHERE sessions = 'training_sessions'::regclass;
 DELETE FROM training_sessions WHERE id = 3;

@@ -65,6 +65,10 @@ is($node->safe_psql('own', 'SELECT string_agg(id || $$: $$ || used_sessions, $$,
 	'10: 2, 20: 1, 30: 0', 'his tables are restored');
 is($node->safe_psql('own', 'SELECT enforced FROM session_consistency.attachments'), 't', 'and enforced');
 
+is($node->safe_psql('own', "SELECT session_consistency.open_ledger('visits')", extra_params => [ '-U', 'keeper' ]), '3',
+	'he opens the books anew');
+is($node->safe_psql('own', 'SELECT * FROM session_consistency.ledger_gaps()'), '', 'which have no gap then');
+
 # What the owner may read, others may not.
 my $tables = $node->safe_psql('gym', <<'SQL');
 SELECT c.oid::regclass FROM pg_class c WHERE relkind IN ('r', 'S') AND relnamespace = 'session_consistency'::regnamespace
@@ -73,5 +77,11 @@ for my $table (split /\n/, $tables)
 {
 	is($node->psql('gym', "SELECT * FROM $table", extra_params => [ '-U', 'stranger' ]), 3, "a stranger may not read $table");
 }
+# Nor he, if that is not wanted; his dumps go without it.
+$node->safe_psql('gym', 'REVOKE SELECT ON ALL TABLES IN SCHEMA session_consistency FROM pg_database_owner');
+is($node->psql('gym', 'TABLE session_consistency.ledger', extra_params => [ '-U', 'keeper' ]), 3, 'nor may the owner any more');
+command_fails([ 'pg_dump', @connection, '-U', 'keeper', '-f', "$dumps/refused", 'gym' ], 'who cannot dump it all then');
+command_ok([ 'pg_dump', @connection, '-U', 'keeper', '-T', 'session_consistency.*', '-f', "$dumps/without", 'gym' ],
+	'but what is his own');
 $node->stop;
 done_testing();
