@@ -686,6 +686,7 @@ CREATE TABLE session_consistency._check_runs (
     finished timestamptz NOT NULL,
     run_by name NOT NULL,
     sessions session_consistency.table_ref,
+    subscriptions session_consistency.table_ref,
     checked integer[] NOT NULL,
     subscription_rows bigint NOT NULL,
     session_rows bigint NOT NULL,
@@ -729,6 +730,7 @@ SELECT pg_catalog.pg_extension_config_dump('session_consistency._ledger_seen', '
 
 CREATE VIEW session_consistency.check_runs WITH (security_barrier = true) AS
     SELECT run_id, started, finished, finished - started AS duration, run_by, sessions::regclass AS sessions,
+           subscriptions::regclass AS subscriptions,
            ARRAY(SELECT p.sessions::regclass FROM pg_catalog.unnest(checked) WITH ORDINALITY AS c (pair, place)
                  JOIN session_consistency._pairs AS p ON p.pair = c.pair ORDER BY c.place) AS checked,
            subscription_rows, session_rows, new_findings, ended_findings, open_findings
@@ -745,6 +747,7 @@ COMMENT ON COLUMN session_consistency.check_runs.finished IS 'When it ended.';
 COMMENT ON COLUMN session_consistency.check_runs.duration IS 'How long it took.';
 COMMENT ON COLUMN session_consistency.check_runs.run_by IS 'The role that called run_check().';
 COMMENT ON COLUMN session_consistency.check_runs.sessions IS 'The argument of run_check(); NULL: every attachment.';
+COMMENT ON COLUMN session_consistency.check_runs.subscriptions IS 'Its second argument.';
 COMMENT ON COLUMN session_consistency.check_runs.checked IS 'The tables of sessions that it looked at; NULL for one that is gone.';
 COMMENT ON COLUMN session_consistency.check_runs.subscription_rows IS 'How many subscriptions it looked at.';
 COMMENT ON COLUMN session_consistency.check_runs.session_rows IS 'How many sessions it looked at.';

@@ -21,7 +21,8 @@ constexpr const char *kept_pairs =
 
 // True of what the run was asked to look at.
 constexpr const char *asked_for =
-    "($2 IS NULL OR pair IN (SELECT p.pair FROM session_consistency._pairs AS p WHERE p.sessions_oid = $2))";
+    "pair IN (SELECT p.pair FROM session_consistency._pairs AS p WHERE ($2 IS NULL OR p.sessions_oid = $2)"
+    " AND ($12 IS NULL OR p.subscriptions IS NULL OR p.subscriptions_oid = $12))";
 
 // A finding is known again by what it is about, not by its figures: a drift that grows is the same finding.
 constexpr const char *known_again =
@@ -40,11 +41,12 @@ Datum int_array(List *numbers)
 }
 
 // What the statements share: $1 the run, $2 the sessions that were asked for or NULL, $3 checked, $4 unread,
-// $5 started, $6 the role, $7 and $8 rows looked at, $9 new findings, $10 ended ones, $11 the next number of a finding.
+// $5 started, $6 the role, $7 and $8 rows looked at, $9 new findings, $10 ended ones, $11 the next number of a finding,
+// $12 the subscriptions that were asked for or NULL.
 struct Parameters {
-    std::array<Oid, 11> types;
-    std::array<Datum, 11> values;
-    std::array<char, 12> nulls;
+    std::array<Oid, 12> types;
+    std::array<Datum, 12> values;
+    std::array<char, 13> nulls;
 };
 static_assert(Pod<Parameters>);
 
@@ -53,14 +55,16 @@ Parameters make_parameters(const CheckRun &run)
     const char *role = GetUserNameFromId(GetUserId(), false);
     Parameters parameters{
         {INT8OID, OIDOID, INT4ARRAYOID, INT4ARRAYOID, TIMESTAMPTZOID, TEXTOID, INT8OID, INT8OID, INT8OID, INT8OID,
-         INT8OID},
-        {Int64GetDatum(next_number(history_table)), ObjectIdGetDatum(run.sessions.value_or(InvalidOid)),
+         INT8OID, OIDOID},
+        {Int64GetDatum(next_number(history_table)), ObjectIdGetDatum(run.asked.sessions),
          int_array(run.checked), int_array(run.unread), TimestampTzGetDatum(run.started), CStringGetTextDatum(role),
          Int64GetDatum(run.subscriptions), Int64GetDatum(run.session_rows), Int64GetDatum(0), Int64GetDatum(0),
-         Int64GetDatum(next_number("_check_findings"))},
-        {"           "}};
-    if (!run.sessions)
+         Int64GetDatum(next_number("_check_findings")), ObjectIdGetDatum(run.asked.subscriptions)},
+        {"            "}};
+    if (!OidIsValid(run.asked.sessions))
         parameters.nulls[1] = 'n';
+    if (!OidIsValid(run.asked.subscriptions))
+        parameters.nulls[11] = 'n';
     return parameters;
 }
 
@@ -177,9 +181,11 @@ void insert_run(Parameters &parameters)
 {
     run_command(parameters,
                 psprintf("INSERT INTO session_consistency._check_runs (run_id, started, finished, run_by, sessions,"
-                         " checked, subscription_rows, session_rows, new_findings, ended_findings, open_findings)"
+                         " subscriptions, checked, subscription_rows, session_rows, new_findings, ended_findings,"
+                         " open_findings)"
                          " SELECT $1, $5, pg_catalog.clock_timestamp(), $6,"
-                         " $2::regclass::session_consistency.table_ref, $3, $7, $8, $9, $10,"
+                         " $2::regclass::session_consistency.table_ref,"
+                         " $12::regclass::session_consistency.table_ref, $3, $7, $8, $9, $10,"
                          " (SELECT pg_catalog.count(*) FROM session_consistency._check_findings"
                          " WHERE ended IS NULL AND %s)",
                          asked_for));

@@ -2,7 +2,7 @@
 // no other.
 #pragma once
 
-#include "server/postgres_api.hpp"
+#include "catalog/mapping.hpp"
 
 namespace sc {
 
@@ -17,7 +17,7 @@ static_assert(Pod<SeenPartitions>);
 // found_shape() describes.
 struct CheckRun {
     TimestampTz started;
-    std::optional<Oid> sessions;   // the one table that was asked for
+    Pair asked;                    // what the call named
     List *checked;                 // the pairs of tables that were looked at
     List *partitions;              // what was seen of those whose sessions are partitioned, of SeenPartitions *
     List *unread;                  // those of them whose rows could not be read: what was found there before stays open

@@ -19,7 +19,6 @@ namespace {
 
 struct Checking {
     CheckRun run;
-    Pair named;                // the arguments
     TupleDesc shape;
 };
 static_assert(Pod<Checking>);
@@ -244,11 +243,11 @@ Oids find_remnants(bool sessions)
 
 // An attachment is found by its charge trigger: where that one is dropped, the others tell. True where sessions are
 // left so.
-bool check_remnants(Checking &checking, std::optional<Oid> only)
+bool check_remnants(Checking &checking)
 {
     bool any = false;
     for (const Oid table : find_remnants(true)) {
-        if (only && table != *only)
+        if (OidIsValid(checking.run.asked.sessions) && table != checking.run.asked.sessions)
             continue;
         any = true;
         const int32 pair = require_pair(table, InvalidOid);
@@ -278,17 +277,16 @@ void check_orphaned_guards(Checking &checking, std::span<const Attachment> attac
 
 void check_everything(Checking &checking)
 {
-    const std::optional<Oid> only = checking.run.sessions;
-    const bool all = names_none(checking.named);
+    const bool all = names_none(checking.run.asked);
     const std::span<const Attachment> attachments =
-        find_attachments(checking.named.sessions, checking.named.subscriptions);
+        find_attachments(checking.run.asked.sessions, checking.run.asked.subscriptions);
     for (const Attachment &attachment : attachments)
         require_rights(attachment);
     for (const Attachment &attachment : attachments)
         check_attachment(checking, attachment);
-    const bool remnants = check_remnants(checking, only);
+    const bool remnants = check_remnants(checking);
     if (!all && attachments.empty() && !remnants)
-        require_attachment(checking.named);
+        require_attachment(checking.run.asked);
     if (all && !remnants)
         check_orphaned_guards(checking, attachments);
     const Names switched_off = find_switched_off();
@@ -310,9 +308,7 @@ extern "C" PGDLLEXPORT Datum sc_run_check(PG_FUNCTION_ARGS)
     using namespace sc;
     Checking checking{};
     checking.run.started = GetCurrentTimestamp();
-    checking.named = pair_arguments(arguments_of(fcinfo));
-    if (OidIsValid(checking.named.sessions))
-        checking.run.sessions = checking.named.sessions;
+    checking.run.asked = pair_arguments(arguments_of(fcinfo));
     require_writable("run_check");
     lock_history();
     checking.shape = found_shape();
