@@ -58,7 +58,7 @@ DROP TRIGGER sessions ON training_sessions;
 -- Other errors have no such hint, nor has one that the caller's own statement meets.
 ALTER FUNCTION log_change RESET search_path;
 SELECT * FROM told('INSERT INTO nowhere VALUES (1)');
-SELECT * FROM told('SELECT no_such_function(1)');
+SELECT * FROM told('SELECT no_such_function(1)') WHERE value ~ 'search_path';
 
 -- What an audit says of the triggers: those that a counter's write fires, by functions that take any path.
 CREATE TRIGGER with_path AFTER UPDATE ON member_subscriptions FOR EACH ROW EXECUTE FUNCTION do_nothing();

@@ -86,9 +86,9 @@ void read_members(const AuditScope &scope)
     const Column key = *find_column(scope.members, scope.members_key);
     auto *relation = static_cast<EphemeralNamedRelation>(palloc0(sizeof(EphemeralNamedRelationData)));
     relation->md.name = pstrdup(member_keys);
-    relation->md.tupdesc = CreateTemplateTupleDesc(1);
-    TupleDescInitEntry(relation->md.tupdesc, 1, scope.members_key, key.type, key.typmod, 0);
-    TupleDescInitEntryCollation(relation->md.tupdesc, 1, key.collation);
+    relation->md.tupdesc =
+        BuildDescFromLists(list_make1(makeString(pstrdup(scope.members_key))), list_make1_oid(key.type),
+                           list_make1_int(key.typmod), list_make1_oid(key.collation));
     relation->md.enrtype = ENR_NAMED_TUPLESTORE;
     Tuplestorestate *keys = tuplestore_begin_heap(true, false, work_mem);
     run_restricted(owner_of(scope.members), [&] {
