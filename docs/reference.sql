@@ -79,7 +79,8 @@ SELECT CASE WHEN c.relkind = 'v' THEN '## View ' ELSE '## Table ' END || c.relna
        || E'\n\n' || pg_temp.prose(obj_description(c.oid, 'pg_class'))
        || E'\n\n| column | type | meaning |\n|---|---|---|\n'
        || string_agg(format('| `%s` | `%s` | %s |', a.attname, format_type(a.atttypid, a.atttypmod),
-                            pg_temp.prose(col_description(c.oid, a.attnum))), E'\n' ORDER BY a.attnum)
+                            pg_temp.prose(replace(col_description(c.oid, a.attnum), E'\n', ' '))),
+                     E'\n' ORDER BY a.attnum)
 FROM pg_class c
      JOIN members m ON m.classid = 'pg_class'::regclass AND m.objid = c.oid
      JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped

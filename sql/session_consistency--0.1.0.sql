@@ -9,12 +9,29 @@ GRANT USAGE ON SCHEMA session_consistency TO PUBLIC;
 CREATE FUNCTION session_consistency.link_session() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'sc_link_session';
 COMMENT ON FUNCTION session_consistency.link_session() IS
-'Trigger of the sessions, BEFORE INSERT OR UPDATE FOR EACH ROW: fills in the link of a consuming session that has none with its member''s one active subscription, and clears the link of a session of any other type. Never refuses a row; charge_sessions() judges it as stored.';
+'Trigger of the sessions, BEFORE INSERT OR UPDATE FOR EACH ROW: fills in the link of a session.
+
+A counted session that has none gets its member''s one active subscription. A session of a type that is not consuming
+loses its link. Never refuses a row: charge_sessions() judges it as it was stored.';
 
 CREATE FUNCTION session_consistency.charge_sessions() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'sc_charge_sessions';
 COMMENT ON FUNCTION session_consistency.charge_sessions() IS
-'Trigger of the sessions, AFTER INSERT OR UPDATE OR DELETE FOR EACH ROW: adds up what the statement changes for each subscription, then judges and writes each counter once. Errors: 23SC1 no_active_subscription, 23SC2 no_credit_left, 23SC3 foreign_subscription, 23SC4 inactive_subscription, 23SC6 ambiguous_subscription; 40001 where the subscription changed since the snapshot of a REPEATABLE READ or SERIALIZABLE transaction; 22003 where a counter is full; 42703, 42804 where a column of the attachment was renamed or dropped, or has another type since.';
+'Trigger of the sessions, AFTER INSERT OR UPDATE OR DELETE FOR EACH ROW: charges the subscriptions.
+
+Adds up what the statement changes for each subscription; at its end each counter is judged and written once.
+
+Errors:
+- 23SC1: no_active_subscription
+- 23SC2: no_credit_left
+- 23SC3: foreign_subscription
+- 23SC4: inactive_subscription
+- 23SC6: ambiguous_subscription
+- 23503: a subscription that is gone, or is deleted while sessions hold credits of it
+- 40001: the subscription changed since the snapshot of a REPEATABLE READ or SERIALIZABLE transaction
+- 22003: a counter is full
+- 27000: another trigger keeps the link from being set
+- 42703, 42804: a column of the attachment was renamed or dropped, or has another type since';
 
 CREATE FUNCTION session_consistency.reset_counters() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'sc_reset_counters';
@@ -24,12 +41,22 @@ COMMENT ON FUNCTION session_consistency.reset_counters() IS
 CREATE FUNCTION session_consistency.keep_counter() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'sc_keep_counter';
 COMMENT ON FUNCTION session_consistency.keep_counter() IS
-'Trigger of the subscriptions, BEFORE INSERT OR UPDATE FOR EACH ROW: starts a new counter at 0, keeps a plain remaining column equal to total minus used, and under guard => ''ignore'' puts the maintained value back over a written one.';
+'Trigger of the subscriptions, BEFORE INSERT OR UPDATE FOR EACH ROW: keeps the counter of the row.
+
+Starts a new counter at 0, keeps a plain remaining column equal to total minus used, and under guard => ''ignore''
+puts the maintained value back over a written one.';
 
 CREATE FUNCTION session_consistency.guard_counter() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'sc_guard_counter';
 COMMENT ON FUNCTION session_consistency.guard_counter() IS
-'Trigger of the subscriptions, AFTER INSERT OR UPDATE FOR EACH ROW: refuses a counter that anyone but the extension changed (23SC5 guarded_counter), a total below what is used (23514), and a changed member while sessions refer to the subscription (23503). 42703, 42804 where a column of the attachment was renamed or dropped, or has another type since.';
+'Trigger of the subscriptions, AFTER INSERT OR UPDATE OR DELETE FOR EACH ROW: refuses what breaks the counts.
+
+Errors:
+- 23SC5: guarded_counter, a counter that anyone but the extension has changed
+- 23514: a total below what is used
+- 23503: a subscription that is deleted while sessions hold credits of it, or whose member changes while sessions
+  refer to it
+- 42703, 42804: a column of the attachment was renamed or dropped, or has another type since';
 
 -- Attaching ---------------------------------------------------------------------------------------------------------
 
@@ -57,18 +84,83 @@ CREATE FUNCTION session_consistency.attach(
     dry_run boolean DEFAULT false)
     RETURNS TABLE (step integer, action text, command text)
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'sc_attach';
-COMMENT ON FUNCTION session_consistency.attach(regclass, regclass, name, name, name, name, text[], text[], text[], name, name, text[], name, name, name, boolean, name, text, boolean, boolean, boolean) IS
-'Attaches a table of sessions to the table of their subscriptions: makes what is missing (the link column and the counter, which starts at what a plain remaining column says is gone, the foreign key, CHECK (0 <= used <= total), a unique index on active subscriptions and, where it makes that one and none begins with the member, a plain index on the member for the counts view, an index on the link, the counts view, the triggers), reuses what does the same already, and returns one row for each step with the exact command that ran.
+COMMENT ON FUNCTION session_consistency.attach(
+    regclass, regclass, name, name, name, name, text[], text[], text[], name, name, text[], name, name, name,
+    boolean, name, text, boolean, boolean, boolean) IS
+'Attaches a table of sessions to the table of their subscriptions.
 
-Arguments. Of the sessions: member_column; subscription_column, the link, added when missing; type_column, NULL where every session consumes a credit; status_column, NULL where every session counts, as scheduled; consuming_types, scheduled_statuses, completed_statuses. One of the last two may be empty; where nothing is ever scheduled, a credit that is first held as completed needs an active subscription. Of the subscriptions: subscription_member_column; subscription_status_column, NULL where every subscription is active, and active_statuses; total_column, which may be generated, NULL in a row means unlimited, NULL as the column that sessions are counted and never refused, and that a remaining column is left alone; used_column, the counter, added when missing; remaining_column, maintained where it is a plain column, left alone where it is generated, NULL or absent where there is none. make_view: whether there is a counts view; counts_view: its name, in the schema of the subscriptions; NULL: <subscriptions>_session_counts. guard: what happens to a counter that anyone else writes: reject (an error), ignore (the maintained value stays), off. ledger: every credit that is taken or given back is written to session_consistency.ledger, which opens with a line for each subscription. link_check: also a CHECK that a counted session is linked. dry_run: only return the steps; running them by hand in their order has the same effect. Types and statuses are enums, texts, integers or booleans, whose values are t and f. A foreign key of the link that is there already may refer to any unique column that is NOT NULL, cascade, be deferrable, and set the link NULL when a subscription is deleted: a subscription that sessions hold credits of stays all the same. Where something is in the way, a dry run returns no step, but everything of it at once: a row each, whose step is NULL, whose action is `refused: ` and the SQLSTATE, and whose command is a remark of the message, the detail and the hint.
+Makes what is missing: the link column; the counter, which starts at what a plain remaining column says is gone; the
+foreign key; CHECK (0 <= used <= total); a unique index on active subscriptions and, if it makes that one and no index
+begins with the member, a plain index on the member for the counts view; an index on the link; the counts view; the
+triggers. Reuses what does the same already. Returns one row for each step with the exact command that ran.
 
-The arguments are the whole attachment. The same again is no step, and takes no lock beyond a reader''s. Other lists, guard, ledger, link_check, make_view and counts_view change in place what differs, an argument that is not named to its default; where other sessions are counted than before, migrate() has to count history again. What was dropped by hand is made again; what was altered stays, and is a gap.
+Columns and values of the sessions:
+- member_column: the member
+- subscription_column: the link, added if it is missing
+- type_column, consuming_types: the type, and those that consume a credit; type_column NULL: every session does
+- status_column, scheduled_statuses, completed_statuses: the status, and those that hold a credit. status_column NULL:
+  every session counts, as scheduled. One of the lists may be empty; if nothing is ever scheduled, a credit that is
+  first held as completed needs an active subscription
+
+Columns and values of the subscriptions:
+- subscription_member_column: the member
+- subscription_status_column, active_statuses: the status, and those that are active; the column NULL: all are
+- total_column: how many credits it has, may be generated; NULL in a row means unlimited. The argument NULL: sessions
+  are counted and never refused, and a remaining column is left alone
+- used_column: the counter, added if it is missing
+- remaining_column: maintained if it is a plain column, left alone if it is generated; NULL, or no such column: there
+  is none
+
+Other arguments:
+- make_view, counts_view: whether there is a counts view, and its name, in the schema of the subscriptions; NULL:
+  <subscriptions>_session_counts
+- guard: what happens to a counter that anyone else writes: reject (an error), ignore (the maintained value stays), off
+- ledger: every credit that is taken or given back is written to session_consistency.ledger, which opens with a line
+  for each subscription
+- link_check: also a CHECK that a counted session is linked
+- dry_run: only return the steps; to run them by hand in their order has the same effect. If something is in the way,
+  it returns everything of it at once and no step: a row each, whose step is NULL, whose action is `refused: ` and the
+  SQLSTATE, and whose command is a remark of the message, the detail and the hint
+
+Types and statuses are enums, texts, integers or booleans, whose values are t and f. A foreign key of the link that is
+there already may refer to any unique column that is NOT NULL, cascade, be deferrable, and set the link NULL when a
+subscription is deleted: a subscription that sessions hold credits of stays all the same.
+
+The arguments are the whole attachment. The same again is no step, and takes no lock beyond a reader''s. Other lists,
+guard, ledger, link_check, make_view and counts_view change in place what differs, an argument that is not named to
+its default; where other sessions are counted than before, migrate() has to count history again. What was dropped by
+hand is made again; what was altered stays, and is a gap.
 
 Constraints and indexes that it makes begin with sc_, and have a comment that says whose they are, as the view has.
 
-The caller must own both tables. One transaction; locks the sessions before the subscriptions, ACCESS EXCLUSIVE only where a column or a CHECK is added or something is dropped, else SHARE ROW EXCLUSIVE. On tables with rows, constraints are NOT VALID for migrate() to validate (before PostgreSQL 18 not the foreign key of a partitioned table), and a CHECK that rows violate is left out with a NOTICE.
+The caller must own both tables. One transaction; locks the sessions before the subscriptions, ACCESS EXCLUSIVE only
+if a column or a CHECK is added or something is dropped, else SHARE ROW EXCLUSIVE. On tables with rows, constraints
+are NOT VALID for migrate() to validate (before PostgreSQL 18 not the foreign key of a partitioned table), and a CHECK
+that rows violate is left out with a NOTICE.
 
-Errors: 22004 a NULL argument; 22023 an unknown guard, an empty list or two empty lists of statuses, a value listed twice or that its column refuses, a column named twice, one table for both; 42501 not the owner, or sessions whose owner has no rights of the subscriptions'' owner; 42703 no such column; 42P10 a system column; 428C9 a generated column, or a plain remaining column beside a generated total; 42804, 42P21 a column of the wrong type or collation, or a key whose type has no default operator classes for btree and hash; 42809 not a table, a partition, part of an inheritance tree, partitioned subscriptions; 42P16 a temporary or unlogged table, no primary key, or one that a link cannot refer to, a key of the link that may be NULL in the subscriptions, or a unique index whose key holds a counter; 23514 a remaining column that shows more than the total or less than 0, where used_column is added; 42830 a foreign key on the link that sets a default, sets NULL when a key is updated or more than the link when a subscription is deleted, is MATCH FULL, not enforced, or leads elsewhere, or one of the subscriptions that holds a counter; 42710 attached to other tables or with other columns; 42P07 a relation with the name of the view; 23505 several active subscriptions of one member; 23503 a link that leads nowhere, where it must be validated at once; 40001 the tables changed while it waited for its locks; 0A000, 55000 tables that Citus distributes in another way, or whose triggers it does not allow.';
+Errors:
+- 22004: a NULL argument
+- 22023: an unknown guard, an empty list or two empty lists of statuses, a value listed twice or that its column
+  refuses, a column named twice, one table for both
+- 42501: not the owner, or the owner of the sessions does not have the privileges of the owner of the subscriptions
+- 42703: no such column
+- 42P10: a system column
+- 428C9: a generated column, or a plain remaining column beside a generated total
+- 42804, 42P21: a column of the wrong type or collation, or a key whose type has no default operator classes for btree
+  and hash
+- 42809: not a table, a partition, part of an inheritance tree, partitioned subscriptions
+- 42P16: a temporary or unlogged table, no primary key, or one that a link cannot refer to, a key of the link that may
+  be NULL in the subscriptions, or a unique index whose key holds a counter
+- 23514: a remaining column that shows more than the total or less than 0, if used_column is added
+- 42830: a foreign key on the link that sets a default, sets NULL when a key is updated or more than the link when a
+  subscription is deleted, is MATCH FULL, not enforced, or leads elsewhere, or one of the subscriptions that holds a
+  counter
+- 42710: attached to other tables or with other columns
+- 42P07: a relation with the name of the view
+- 23505: several active subscriptions of one member
+- 23503: a link that leads nowhere, if the key must be validated at once
+- 40001: the tables changed while it waited for its locks
+- 0A000, 55000: tables that Citus distributes in another way, or whose triggers it does not allow';
 
 CREATE FUNCTION session_consistency.detach(
     sessions regclass,
@@ -78,11 +170,28 @@ CREATE FUNCTION session_consistency.detach(
     RETURNS TABLE (step integer, action text, command text)
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'sc_detach';
 COMMENT ON FUNCTION session_consistency.detach(regclass, regclass, boolean, boolean) IS
-'Takes back what attach() made for these sessions and nothing that was there before: the triggers, the view, the constraints and indexes; with drop_added_columns also the columns that attach() added, and with them their data. Returns one row for each step with the exact command that ran; with dry_run only returns them. What somebody has dropped or renamed since is left alone. Works where the foreign key or a trigger is gone, and where a trigger''s argument cannot be read.
+'Takes back what attach() made for these sessions, and nothing that was there before.
+
+That is the triggers, the view, the constraints and the indexes. Returns one row for each step with the exact command
+that ran. What somebody has dropped or renamed since is left alone. It also works if the foreign key or a trigger is
+gone, and if a trigger''s argument cannot be read.
+
+Arguments:
+- sessions: the attached table
+- subscriptions: needed if the sessions are attached to several tables
+- drop_added_columns: also drop the columns that attach() added, with their data
+- dry_run: only return the steps
 
 The caller must own both tables. One transaction; locks both tables in ACCESS EXCLUSIVE mode, the sessions first.
 
-Errors: 22004 a NULL argument; 42P01 no such table; 55000 not attached, or nothing tells without the foreign key which of several guarded tables holds the subscriptions: name it as subscriptions; 42P08 sessions that are attached to several tables, where subscriptions is NULL; 42501 not the owner; 2BP01 something else depends on the view or a column, nothing is changed then.';
+Errors:
+- 22004: a NULL argument
+- 42P01: no such table
+- 55000: not attached, or the foreign key is gone and several guarded tables may hold the subscriptions: name the
+  right one as subscriptions
+- 42P08: the sessions are attached to several tables, and subscriptions is NULL
+- 42501: not the owner
+- 2BP01: something else depends on the view or a column, nothing is changed then';
 
 CREATE FUNCTION session_consistency.list_attachments()
     RETURNS TABLE (
@@ -120,19 +229,21 @@ CREATE VIEW session_consistency.attachments AS
     FROM session_consistency.list_attachments();
 GRANT SELECT ON session_consistency.attachments TO PUBLIC;
 COMMENT ON VIEW session_consistency.attachments IS
-'One row for each attachment of this database, read from the triggers and foreign keys themselves. Where the argument of its charge trigger cannot be read, all but the tables and the gap is NULL.';
+'One row for each attachment of this database, read from the triggers and foreign keys themselves.
+
+If the argument of its charge trigger cannot be read, all but the tables and the gap is NULL.';
 COMMENT ON COLUMN session_consistency.attachments.sessions IS
 'The attached table of sessions.';
 COMMENT ON COLUMN session_consistency.attachments.subscriptions IS
-'The table that the foreign key on the link refers to; NULL where the key is gone.';
+'The table that the foreign key on the link refers to; NULL if the key is gone.';
 COMMENT ON COLUMN session_consistency.attachments.member_column IS
 'Column of the sessions: whose session it is.';
 COMMENT ON COLUMN session_consistency.attachments.subscription_column IS
 'Column of the sessions: the link to the subscription.';
 COMMENT ON COLUMN session_consistency.attachments.type_column IS
-'Column of the sessions: the type; NULL where every session consumes a credit.';
+'Column of the sessions: the type; NULL if every session consumes a credit.';
 COMMENT ON COLUMN session_consistency.attachments.status_column IS
-'Column of the sessions: the status; NULL where every session counts, as scheduled.';
+'Column of the sessions: the status; NULL if every session counts, as scheduled.';
 COMMENT ON COLUMN session_consistency.attachments.consuming_types IS
 'The types that consume a credit.';
 COMMENT ON COLUMN session_consistency.attachments.scheduled_statuses IS
@@ -142,19 +253,20 @@ COMMENT ON COLUMN session_consistency.attachments.completed_statuses IS
 COMMENT ON COLUMN session_consistency.attachments.subscription_member_column IS
 'Column of the subscriptions: whose subscription it is.';
 COMMENT ON COLUMN session_consistency.attachments.subscription_status_column IS
-'Column of the subscriptions: the status; NULL where every subscription is active.';
+'Column of the subscriptions: the status; NULL if every subscription is active.';
 COMMENT ON COLUMN session_consistency.attachments.active_statuses IS
 'The statuses of a subscription that may be booked on.';
 COMMENT ON COLUMN session_consistency.attachments.total_column IS
-'Column of the subscriptions: how many credits it has; NULL in a row means unlimited. NULL where sessions are counted and never refused.';
+'Column of the subscriptions: how many credits it has; NULL in a row means unlimited. NULL if sessions are counted and
+never refused.';
 COMMENT ON COLUMN session_consistency.attachments.used_column IS
 'Column of the subscriptions: how many of them its sessions hold.';
 COMMENT ON COLUMN session_consistency.attachments.remaining_column IS
-'Column of the subscriptions that is kept at total minus used; NULL where there is none to keep.';
+'Column of the subscriptions that is kept at total minus used; NULL if there is none to keep.';
 COMMENT ON COLUMN session_consistency.attachments.make_view IS
 'Whether a counts view was asked for.';
 COMMENT ON COLUMN session_consistency.attachments.counts_view IS
-'The counts view that attach() made; NULL where it is gone.';
+'The counts view that attach() made; NULL if it is gone.';
 COMMENT ON COLUMN session_consistency.attachments.guard IS
 'What happens to a counter that anyone else writes: reject, ignore or off.';
 COMMENT ON COLUMN session_consistency.attachments.ledger IS
@@ -162,9 +274,11 @@ COMMENT ON COLUMN session_consistency.attachments.ledger IS
 COMMENT ON COLUMN session_consistency.attachments.link_check IS
 'Whether a CHECK that a counted session is linked was asked for.';
 COMMENT ON COLUMN session_consistency.attachments.enforced IS
-'True where nothing is missing that the promise rests on: every trigger enabled on every partition, every constraint there and validated, the key as it was accepted, every index valid, the tables logged, no subscription with more used than its total, and history treated by migrate() with nothing left for a person to resolve.';
+'True if everything is there on which the promise rests: every trigger enabled on every partition, every constraint
+there and validated, the key as it was accepted, every index valid, the tables logged, no subscription with more used
+than its total, and history treated by migrate() with nothing left for a person to resolve.';
 COMMENT ON COLUMN session_consistency.attachments.gaps IS
-'What is missing, one sentence each; empty where enforced.';
+'What is missing, one sentence each; empty if it is enforced.';
 
 -- Reading -----------------------------------------------------------------------------------------------------------
 
@@ -186,15 +300,31 @@ CREATE FUNCTION session_consistency.check_counts(
     RETURNS SETOF record
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'sc_check_counts';
 COMMENT ON FUNCTION session_consistency.check_counts(regclass, regclass) IS
-'Recounts every subscription and returns a row for each one that is wrong, none when all is well; ordered by attachment and subscription. Wrong: used is not the number of counted sessions linked to it, is NULL, below 0 or above the total, or a plain remaining column is not total minus used.
+'Recounts every subscription and returns a row for each one that is wrong, none if all is well.
 
-Arguments: sessions, the attached table of the sessions; subscriptions, which may be NULL where they are attached to one table alone; both NULL: every attachment.
+The rows are ordered by attachment and subscription. A subscription is wrong if used is not the number of counted
+sessions linked to it, is NULL, below 0 or above the total, or a plain remaining column is not total minus used.
 
-Columns, counts in sessions: attachment (the table of the sessions), subscriptions (theirs), subscription_id and member_id (as text), total (NULL: unlimited), completed and scheduled (the recount), remaining (total - used), used (as stored), expected_used (completed + scheduled), drift (used - expected_used), message (what is wrong, with the figures). An attachment that cannot be read has one row with nothing but its tables and the message.
+Arguments:
+- sessions: the attached table of the sessions
+- subscriptions: needed if they are attached to several tables
 
-For whoever may read every row; read as the owner of the sessions, restricted (docs/rights.md), all attachments in one snapshot, locks like a SELECT, and works on a standby and in a READ ONLY transaction. Of all attachments, one that cannot be read has a row of its own: its message says why, and its figures are NULL.
+Both NULL: every attachment.
 
-Errors: 42501 where the caller may not read every row (a privilege is missing, or row-level security applies to the caller), never a partial answer; 55000 where the table is not attached, is a partition, or has lost its foreign key; 42703, 42804 where a column of the attachment was renamed or dropped, or has another type since.';
+Columns, counts in sessions: attachment (the table of the sessions), subscriptions (theirs), subscription_id and
+member_id (as text), total (NULL: unlimited), completed and scheduled (the recount), remaining (total - used), used
+(as stored), expected_used (completed + scheduled), drift (used - expected_used), message (what is wrong, with the
+figures). An attachment that cannot be read has one row with nothing but its tables and the message.
+
+The caller must be allowed to read every row. The tables are read as the owner of the sessions, restricted
+(docs/rights.md), all attachments in one snapshot. Locks like a SELECT; works on a standby and in a READ ONLY
+transaction.
+
+Errors:
+- 42501: the caller may not read every row (a privilege is missing, or row-level security applies to the caller),
+  never a partial answer
+- 55000: the table is not attached, is a partition, or has lost its foreign key
+- 42703, 42804: a column of the attachment was renamed or dropped, or has another type since';
 
 CREATE FUNCTION session_consistency.check_session_integrity(
     p_member_id text,
@@ -217,13 +347,25 @@ CREATE FUNCTION session_consistency.check_session_integrity(
 COMMENT ON FUNCTION session_consistency.check_session_integrity(text, regclass, regclass) IS
 'Recounts the active subscription of one member and compares it with what is stored, by the rules of check_counts().
 
-Arguments: p_member_id, the member, as text, uuid or bigint, whatever type the column has; sessions, the attached table of the sessions, which may be NULL where only one is attached; subscriptions, which may be NULL where they are attached to one table alone.
+Arguments:
+- p_member_id: the member, as text, uuid or bigint, whatever type the column has
+- sessions: the attached table of the sessions, needed if several are attached
+- subscriptions: needed if the sessions are attached to several tables
 
-Returns an object, counts in sessions: valid (boolean), subscription_id (text), expected (the recount), actual (used as stored), breakdown (completed and scheduled of the recount, remaining = total - used, null where the total is unlimited), message (one sentence), issues (an array of sentences, empty where all is well). A member without an active subscription is valid; one with several, possible only where the unique index is gone, is not. Both have null for subscription_id and every count; issues then names the subscriptions and what is wrong with each.
+Returns an object, counts in sessions: valid (boolean), subscription_id (text), expected (the recount), actual (used
+as stored), breakdown (completed and scheduled of the recount, remaining = total - used, null if the total is
+unlimited), message (one sentence), issues (an array of sentences, empty if all is well). A member without an active
+subscription is valid; one with several, possible only if the unique index is gone, is not. Both have null for
+subscription_id and every count; issues then names the subscriptions and what is wrong with each.
 
-For whoever may read every row; read as the owner of the sessions, restricted (docs/rights.md), in one snapshot, locks like a SELECT, and works on a standby and in a READ ONLY transaction.
+The caller must be allowed to read every row. The tables are read as the owner of the sessions, restricted
+(docs/rights.md), in one snapshot. Locks like a SELECT; works on a standby and in a READ ONLY transaction.
 
-Errors: 42P08 where several attachments are meant, naming them; 22004 where the member is NULL; the type''s own error (22P02, 22003) for a member that the type of the column refuses; 42501, 55000 and 42703 as check_counts().';
+Errors:
+- 42P08: several attachments are meant: the error names them
+- 22004: the member is NULL
+- 22P02, 22003: the type of the column refuses the member
+- 42501, 55000, 42703: as check_counts()';
 COMMENT ON FUNCTION session_consistency.check_session_integrity(uuid, regclass, regclass) IS
 'As check_session_integrity(text, regclass, regclass), for a member of type uuid.';
 COMMENT ON FUNCTION session_consistency.check_session_integrity(bigint, regclass, regclass) IS
@@ -231,10 +373,11 @@ COMMENT ON FUNCTION session_consistency.check_session_integrity(bigint, regclass
 
 -- What history is kept of -------------------------------------------------------------------------------------------
 
--- A table as history names it: by its OID, and by its name where that leads nowhere. Unlike a regclass it is written with
--- its present name, and read whether there is such a table or not: a dump that leaves a table out, or was made after a
--- table was dropped, can be restored. What was "gone: public.visits" once stays so: who makes a table of that name later
--- does not get to read the history of another's. Not so a number, which any table may have in another database.
+-- A table as history names it: by its OID, and by its name where that leads nowhere. Unlike a regclass it is written
+-- with its present name, and read whether there is such a table or not: a dump that leaves a table out, or was made
+-- after a table was dropped, can be restored. What was "gone: public.visits" once stays so: who makes a table of that
+-- name later does not get to read the history of another's. Not so a number, which any table may have in another
+-- database.
 CREATE TYPE session_consistency.table_ref;
 CREATE FUNCTION session_consistency._table_ref_in(cstring) RETURNS session_consistency.table_ref
     LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'sc_table_ref_in';
@@ -249,13 +392,16 @@ CREATE TYPE session_consistency.table_ref (
     RECEIVE = session_consistency._table_ref_recv, SEND = session_consistency._table_ref_send,
     INTERNALLENGTH = VARIABLE, ALIGNMENT = int4, STORAGE = plain);
 COMMENT ON TYPE session_consistency.table_ref IS
-'A table that history is kept of. Cast to regclass it is NULL where the table is gone.';
+'A table that history is kept of.
+
+Cast to regclass it is NULL if the table is gone.';
 CREATE FUNCTION session_consistency._table_ref(regclass) RETURNS session_consistency.table_ref
     LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'sc_table_ref';
 CREATE CAST (regclass AS session_consistency.table_ref) WITH FUNCTION session_consistency._table_ref(regclass);
 CREATE FUNCTION session_consistency._regclass(session_consistency.table_ref) RETURNS regclass
     LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'sc_table_ref_regclass';
-CREATE CAST (session_consistency.table_ref AS regclass) WITH FUNCTION session_consistency._regclass(session_consistency.table_ref);
+CREATE CAST (session_consistency.table_ref AS regclass)
+    WITH FUNCTION session_consistency._regclass(session_consistency.table_ref);
 -- As it was stored, whether there is such a table or not; NULL where a name led nowhere.
 CREATE FUNCTION session_consistency._oid(session_consistency.table_ref) RETURNS oid
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'sc_table_ref_oid';
@@ -274,8 +420,8 @@ CREATE TABLE session_consistency._pairs (
 CREATE UNIQUE INDEX _pairs_tables ON session_consistency._pairs (sessions_oid, subscriptions_oid);
 SELECT pg_catalog.pg_extension_config_dump('session_consistency._pairs', '');
 
--- History names members and subscriptions: it is shown to whoever may read both tables, and where one of them is gone to
--- whoever may read everything.
+-- History names members and subscriptions: it is shown to whoever may read both tables, and where one of them is gone
+-- to whoever may read everything.
 CREATE FUNCTION session_consistency._may_read(
     sessions session_consistency.table_ref, subscriptions session_consistency.table_ref) RETURNS boolean
     LANGUAGE sql STABLE AS $$
@@ -309,20 +455,38 @@ CREATE UNIQUE INDEX ledger_subscription
 ALTER TABLE session_consistency.ledger REPLICA IDENTITY FULL;
 SELECT pg_catalog.pg_extension_config_dump('session_consistency.ledger', '');
 COMMENT ON TABLE session_consistency.ledger IS
-'One line for each session that took a credit, gave one back, or holds it in another way; of attachments with ledger => true. Written in the statement that changes the session, by the extension alone; nobody but the table''s owner can change it. Whoever may read the sessions reads their lines with ledger_lines or explain_subscription(); ledger_gaps() finds a line that is missing or was changed.';
-COMMENT ON COLUMN session_consistency.ledger.id IS 'Orders lines by the time at which they were written: microseconds, by the clock of the machine, and later ones of a session of the server have higher ones. What orders the lines of a subscription without fail is line.';
+'One line for each session that took a credit, gave one back, or holds it in another way; of attachments with ledger =>
+true.
+
+Written in the statement that changes the session, by the extension alone; nobody but the table''s owner can change
+it. Whoever may read the sessions reads their lines with ledger_lines or explain_subscription(); ledger_gaps() finds a
+line that is missing or was changed.';
+COMMENT ON COLUMN session_consistency.ledger.id IS
+'Orders lines by the time at which they were written: microseconds, by the clock of the machine, and later ones of a
+session of the server have higher ones. What orders the lines of a subscription without fail is line.';
 COMMENT ON COLUMN session_consistency.ledger.at IS 'When the line was written.';
 COMMENT ON COLUMN session_consistency.ledger.transaction_id IS 'The transaction, as pg_current_xact_id() shows it.';
-COMMENT ON COLUMN session_consistency.ledger.role IS 'The role that the client acted as: that of its login or of SET ROLE, also where a function or a cascade ran as somebody else.';
-COMMENT ON COLUMN session_consistency.ledger.actor IS 'The setting session_consistency.actor; NULL where it was empty.';
-COMMENT ON COLUMN session_consistency.ledger.pair IS 'The attached tables: session_consistency._pairs has their names.';
+COMMENT ON COLUMN session_consistency.ledger.role IS
+'The role that the client acted as: that of its login or of SET ROLE, also if a function or a cascade ran as somebody
+else.';
+COMMENT ON COLUMN session_consistency.ledger.actor IS 'The setting session_consistency.actor; NULL if it was empty.';
+COMMENT ON COLUMN session_consistency.ledger.pair IS
+'The attached tables: session_consistency._pairs has their names.';
 COMMENT ON COLUMN session_consistency.ledger.subscription_id IS 'The subscription, as text.';
-COMMENT ON COLUMN session_consistency.ledger.member_id IS 'The subscription''s member, as text, where the subscriptions'' key holds it; else NULL.';
-COMMENT ON COLUMN session_consistency.ledger.line IS 'Numbers the lines of the subscription from 1, in their order and without a gap: where a number is missing, a line is.';
-COMMENT ON COLUMN session_consistency.ledger.session_id IS 'The session''s primary key as text, as in audit_findings(); NULL in a line of no single session.';
-COMMENT ON COLUMN session_consistency.ledger.delta IS 'How many credits it took; below 0: gave back; 0: the session holds its credit in another way.';
+COMMENT ON COLUMN session_consistency.ledger.member_id IS
+'The subscription''s member, as text, if the subscriptions'' key holds it, else NULL.';
+COMMENT ON COLUMN session_consistency.ledger.line IS
+'Numbers the lines of the subscription from 1, in their order and without a gap: if a number is missing, a line is.';
+COMMENT ON COLUMN session_consistency.ledger.session_id IS
+'The session''s primary key as text, as in audit_findings(); NULL in a line of no single session.';
+COMMENT ON COLUMN session_consistency.ledger.delta IS
+'How many credits it took; below 0: gave back; 0: the session holds its credit in another way.';
 COMMENT ON COLUMN session_consistency.ledger.balance IS 'How many credits of the subscription were used after it.';
-COMMENT ON COLUMN session_consistency.ledger.reason IS 'Of a session: booked; completed; reopened, back to scheduled, or counted again; cancelled; deleted; type changed; moved, to another subscription; member changed; linked, history that had no link; unlinked. Of the subscription: opened, the balance that the ledger begins with; recounted, by migrate(); repaired; repair undone; truncated; key changed, the subscription goes on under another key, which opens its own lines.';
+COMMENT ON COLUMN session_consistency.ledger.reason IS
+'Of a session: booked; completed; reopened, back to scheduled, or counted again; cancelled; deleted; type changed;
+moved, to another subscription; member changed; linked, history that had no link; unlinked. Of the subscription:
+opened, the balance that the ledger begins with; recounted, by migrate(); repaired; repair undone; truncated; key
+changed, the subscription goes on under another key, which opens its own lines.';
 
 -- A key as the ledger has it, whatever the settings of dates and times are.
 CREATE FUNCTION session_consistency._key_text("any") RETURNS text
@@ -331,7 +495,10 @@ CREATE FUNCTION session_consistency._key_text("any") RETURNS text
 CREATE FUNCTION session_consistency.keep_ledger() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'sc_keep_ledger';
 COMMENT ON FUNCTION session_consistency.keep_ledger() IS
-'Trigger of session_consistency.ledger, BEFORE every kind of statement: refuses it (42501) to anyone but the owner of the table, whatever was granted. The extension''s own lines pass.';
+'Trigger of session_consistency.ledger, BEFORE every kind of statement: keeps the ledger append-only.
+
+Refuses the statement (42501) to anyone but the owner of the table, whatever was granted. The extension''s own lines
+pass.';
 CREATE TRIGGER keep_ledger BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON session_consistency.ledger
     FOR EACH STATEMENT EXECUTE FUNCTION session_consistency.keep_ledger();
 ALTER TABLE session_consistency.ledger ENABLE ALWAYS TRIGGER keep_ledger;
@@ -344,14 +511,17 @@ CREATE VIEW session_consistency.ledger_lines WITH (security_barrier = true) AS
     WHERE session_consistency._may_read(p.sessions, NULL);
 GRANT SELECT ON session_consistency.ledger_lines TO PUBLIC;
 COMMENT ON VIEW session_consistency.ledger_lines IS
-'The lines of session_consistency.ledger that the reader may see: those of tables whose every row the reader may read; of tables that are gone, for members of pg_read_all_data.';
+'The lines of session_consistency.ledger that the reader may see: those of tables whose every row the reader may read;
+of tables that are gone, for members of pg_read_all_data.';
 COMMENT ON COLUMN session_consistency.ledger_lines.id IS 'As in ledger.';
 COMMENT ON COLUMN session_consistency.ledger_lines.at IS 'As in ledger.';
 COMMENT ON COLUMN session_consistency.ledger_lines.transaction_id IS 'As in ledger.';
 COMMENT ON COLUMN session_consistency.ledger_lines.role IS 'As in ledger.';
 COMMENT ON COLUMN session_consistency.ledger_lines.actor IS 'As in ledger.';
-COMMENT ON COLUMN session_consistency.ledger_lines.attachment IS 'The attached table of the sessions; NULL where it is gone.';
-COMMENT ON COLUMN session_consistency.ledger_lines.subscriptions IS 'The table of their subscriptions; NULL where it is gone.';
+COMMENT ON COLUMN session_consistency.ledger_lines.attachment IS
+'The attached table of the sessions; NULL if it is gone.';
+COMMENT ON COLUMN session_consistency.ledger_lines.subscriptions IS
+'The table of their subscriptions; NULL if it is gone.';
 COMMENT ON COLUMN session_consistency.ledger_lines.subscription_id IS 'As in ledger.';
 COMMENT ON COLUMN session_consistency.ledger_lines.member_id IS 'As in ledger.';
 COMMENT ON COLUMN session_consistency.ledger_lines.line IS 'As in ledger.';
@@ -364,7 +534,20 @@ COMMENT ON COLUMN session_consistency.ledger_lines.pair IS 'As in ledger.';
 CREATE FUNCTION session_consistency.open_ledger(sessions regclass, subscriptions regclass DEFAULT NULL) RETURNS bigint
     LANGUAGE c AS 'MODULE_PATHNAME', 'sc_open_ledger';
 COMMENT ON FUNCTION session_consistency.open_ledger(regclass, regclass) IS
-'Opens the books of an attachment: writes a line with the present balance for each of its subscriptions, and returns how many. attach() does it; done again, the replay begins at the new lines, and the table''s owner may put older ones elsewhere. Bookings wait meanwhile. subscriptions may be NULL where the sessions are attached to one table alone. Errors: 22004 where sessions is NULL; 42501 for who does not own both tables; 55000 where the table is not attached, or has no ledger; 25006 on a standby and in a READ ONLY transaction.';
+'Opens the books of an attachment: writes a line with the present balance for each of its subscriptions.
+
+Returns how many lines it has written. attach() opens the books for the first time. If they are opened again, the
+replay begins at the new lines, and the owner of the ledger may put older ones elsewhere. Bookings wait meanwhile.
+
+Arguments:
+- sessions: the attached table
+- subscriptions: needed if the sessions are attached to several tables
+
+Errors:
+- 22004: sessions is NULL
+- 42501: the caller does not own both tables
+- 55000: the table is not attached, or has no ledger
+- 25006: on a standby and in a READ ONLY transaction';
 
 CREATE FUNCTION session_consistency.explain_subscription(
     sessions regclass,
@@ -400,9 +583,22 @@ CREATE FUNCTION session_consistency.explain_subscription(
         reason text)
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'sc_explain_subscription';
 COMMENT ON FUNCTION session_consistency.explain_subscription(regclass, text) IS
-'The life of each credit of one subscription, in order, with the balance after each line: the columns are those of session_consistency.ledger. The last balance is the counter that is stored. Arguments: sessions, the attached table; subscriptions, where the sessions are attached to several tables; subscription_id, the key as text.
+'Shows the life of each credit of one subscription, in order, with the balance after each line.
 
-For whoever may read both tables; read as the owner of the sessions, restricted (docs/rights.md). Errors: 22004 a NULL argument; 22023 no such subscription, now or ever; the type''s own error (22P02) for a key that it refuses; 42501 where the caller may not read every row of both tables; 55000 where the table is not attached, or has no ledger.';
+The columns are those of session_consistency.ledger. The last balance is the counter that is stored. The caller must
+be allowed to read both tables, which are read as the owner of the sessions, restricted (docs/rights.md).
+
+Arguments:
+- sessions: the attached table
+- subscriptions: needed if the sessions are attached to several tables
+- subscription_id: the key as text
+
+Errors:
+- 22004: a NULL argument
+- 22023: no such subscription, now or ever
+- 22P02: the type of the key refuses the text
+- 42501: the caller may not read every row of both tables
+- 55000: the table is not attached, or has no ledger';
 COMMENT ON FUNCTION session_consistency.explain_subscription(regclass, regclass, text) IS
 'As explain_subscription(regclass, text), of sessions that are attached to several tables.';
 
@@ -420,11 +616,28 @@ CREATE FUNCTION session_consistency.ledger_gaps(
     RETURNS SETOF record
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'sc_ledger_gaps';
 COMMENT ON FUNCTION session_consistency.ledger_gaps(regclass, regclass) IS
-'Replays the ledger and returns a row for each place where it does not lead to what is stored, none when all is well: a line before which others are missing by their numbers, or whose balance is not that of the line before plus its delta (ledger_id names it; expected and actual are balances), or a subscription whose counter is not the last balance (ledger_id is NULL; expected is the balance, actual the counter). Lines before the last one that was opened are history and not judged; nor are balances before the last one that was recounted, repaired or truncated. That the last lines are missing, and their deltas add up to 0, only a check can tell that has seen them: run_check().
+'Replays the ledger and returns a row for each place that does not lead to what is stored, none if all is well.
 
-Arguments: sessions, the attached table; subscriptions, which may be NULL where they are attached to one table alone; both NULL: every attachment with a ledger. For whoever may read the sessions; read as their owner, restricted (docs/rights.md), in one snapshot, and works on a standby. Of all attachments, one that cannot be read has a row of its own: its message says why.
+Such a place is a line before which others are missing by their numbers, or whose balance is not that of the line
+before plus its delta (ledger_id names it; expected and actual are balances), or a subscription whose counter is not
+the last balance (ledger_id is NULL; expected is the balance, actual the counter). Lines before the last one with
+reason opened are history and not judged; nor are balances before the last one that was recounted, repaired or
+truncated. If the last lines are missing and their deltas add up to 0, only run_check() can find it, if an earlier run
+has seen them.
 
-Errors: those of check_counts(); 55000 also where the table has no ledger.';
+Arguments:
+- sessions: the attached table
+- subscriptions: needed if they are attached to several tables
+
+Both NULL: every attachment with a ledger.
+
+The caller must be allowed to read the sessions, which are read as their owner, restricted (docs/rights.md), in one
+snapshot. Works on a standby. An attachment that cannot be read has a row of its own if all are asked for: its message
+says why.
+
+Errors:
+- those of check_counts()
+- 55000: also if the table has no ledger';
 
 -- Before and after ---------------------------------------------------------------------------------------------------
 
@@ -455,18 +668,70 @@ CREATE FUNCTION session_consistency.audit(
     RETURNS SETOF record
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'sc_audit';
 COMMENT ON FUNCTION session_consistency.audit(
-    regclass, regclass, name, name, name, name, text[], text[], text[], name, name, text[], name, name, name, regclass, name) IS
-'Says what is wrong with two tables, before anything is attached and after: one row for each category, also where it has no finding. Reads only, in one snapshot, and works on a standby.
+    regclass, regclass, name, name, name, name, text[], text[], text[], name, name, text[], name, name, name,
+    regclass, name) IS
+'Says what is wrong with two tables, before anything is attached and after.
 
-affected is the number of findings, samples the first five as a JSON array of {member_id, subscription_id, session_id, expected, actual}; severity is critical, high, medium or low. The arguments are those of attach(), with the same defaults; the link, used and remaining columns may be missing. Where the sessions are attached, subscriptions may be left out, and an argument left at its default stands for the attachment''s own value. members is the members table, else found by a foreign key of the subscriptions'' member column, or of the sessions''; without one, an orphaned session cannot be told. valid_from_column is the column of the subscriptions, a date or a timestamp, that says when one begins; without it, a future subscription cannot be told.
+Returns one row for each category, also if it has no finding. Reads only, in one snapshot, and works on a standby.
+affected is the number of findings, samples the first five as a JSON array of {member_id, subscription_id, session_id,
+expected, actual}; severity is critical, high, medium or low. 
 
-Of a session, the first of these that applies: `orphaned_session` (medium), its member is gone; `dangling_subscription` (high), its link leads to no subscription; `foreign_subscription` (critical), its link leads to another member''s; `linked_non_consuming` (medium), its type consumes nothing and it has a link; `no_subscription` (medium), it consumes and its member has no subscription at all; `unlinked_session` (high), it counts and has no link.
+Arguments:
+- those of attach(), with the same defaults; the link, used and remaining columns may be missing. If the sessions are
+  attached, an argument that is left at its default stands for the value of the attachment
+- subscriptions: may be left out if the sessions are attached
+- members: the members table; if left out, it is found by a foreign key of the subscriptions'' member column, or of
+  the sessions''. Without one, orphaned sessions are not found
+- valid_from_column: the column of the subscriptions, a date or a timestamp, that says when one begins. Without it,
+  future subscriptions are not found
 
-Of a member: `multiple_active_subscriptions` (critical). Of a subscription, each that applies: `negative_remaining` (critical), total minus used or a stored remaining is below 0; `overdrawn` (critical), more sessions are counted than its total; `count_mismatch` (high), used is not the number of counted sessions that are linked to it, or a plain remaining column is not total minus used; `zero_total` (low); `future_subscription` (low), active before it begins. A NULL total is unlimited and never overdrawn, a NULL used is a mismatch; without a used column it is total minus remaining, and without either nothing can mismatch. For a member with a counted session whose link is NULL, `overdrawn` and `count_mismatch` compare the sums over all subscriptions of the member with all counted sessions of the member: one finding for the member, with no subscription named. `enforcement_gap` (critical): of an attachment, what is switched off or gone. `unpinned_trigger` (low): a trigger of the subscriptions that fires when a counter is written, and whose function has no search_path of its own: it finds names in the schema of the subscriptions alone. `key_refuses` and `attach_refuses` (high): of tables that are not attached, what attach() would refuse, a foreign key or something else; expected is what to do about it.
+Of a session, the first of these that applies:
+- `orphaned_session` (medium): its member is gone
+- `dangling_subscription` (high): its link leads to no subscription
+- `foreign_subscription` (critical): its link leads to another member''s
+- `linked_non_consuming` (medium): its type consumes nothing and it has a link
+- `no_subscription` (medium): it consumes and its member has no subscription at all
+- `unlinked_session` (high): it counts and has no link
 
-Some follow from others. A link to nothing or to another member''s subscription makes a count_mismatch of the subscription that lost the session and of the one that got it, unless their counters were changed with it; so does a counted session that became linked_non_consuming. used above the total is negative_remaining, and with it count_mismatch or overdrawn; a total lowered below what is counted is both overdrawn and negative_remaining, a zero_total with counted sessions too. orphaned_session and no_subscription bring none with them; nor does unlinked_session, as long as the member''s sums agree.
+Of a member:
+- `multiple_active_subscriptions` (critical): several could pay for a session
 
-Errors: 22004 for a NULL argument, 42703 for a column that does not exist, 42804 for one of a wrong type, 22P02 for a listed value that the column''s type lacks, 42809 for what is no table, 55000 for a table without a primary key, 42501 where the caller may not read every row.';
+Of a subscription, each that applies:
+- `negative_remaining` (critical): total minus used or a stored remaining is below 0
+- `overdrawn` (critical): more sessions are counted than its total
+- `count_mismatch` (high): used is not the number of counted sessions that are linked to it, or a plain remaining
+  column is not total minus used
+- `zero_total` (low): its total is 0
+- `future_subscription` (low): it is active before it begins
+
+Of an attachment:
+- `enforcement_gap` (critical): what is switched off or gone
+- `unpinned_trigger` (low): a trigger of the subscriptions that fires when a counter is written, and whose function
+  has no search_path of its own: it finds names in the schema of the subscriptions alone
+
+A NULL total is unlimited and never overdrawn, a NULL used is a mismatch; without a used column it is total minus
+remaining, and without either nothing can mismatch. For a member with a counted session whose link is NULL,
+`overdrawn` and `count_mismatch` compare the sums over all subscriptions of the member with all counted sessions of
+the member: one finding for the member, with no subscription named. `key_refuses` and `attach_refuses` (high): of
+tables that are not attached, what attach() would refuse, a foreign key or something else; expected is what to do
+about it.
+
+Some follow from others. A link to nothing or to another member''s subscription makes a count_mismatch of the
+subscription that lost the session and of the one that got it, unless their counters were changed with it; so does a
+counted session that became linked_non_consuming. used above the total is negative_remaining, and with it
+count_mismatch or overdrawn; a total lowered below what is counted is both overdrawn and negative_remaining, a
+zero_total with counted sessions too. orphaned_session and no_subscription bring none with them; nor does
+unlinked_session, as long as the member''s sums agree.
+
+Errors:
+- 22004: a NULL argument
+- 42703: no such column
+- 42804: a column of a wrong type
+- 22P02: a listed value that the type of the column does not have
+- 42809: not a table
+- 42P16: a table without a primary key
+- 55000: the foreign key of an attachment is gone: name the subscriptions
+- 42501: the caller may not read every row';
 
 CREATE FUNCTION session_consistency.audit_findings(
     sessions regclass,
@@ -497,10 +762,18 @@ CREATE FUNCTION session_consistency.audit_findings(
     RETURNS SETOF record
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'sc_audit_findings';
 COMMENT ON FUNCTION session_consistency.audit_findings(
-    regclass, regclass, name, name, name, name, text[], text[], text[], name, name, text[], name, name, name, regclass, name) IS
-'Names every finding of audit(), which describes the categories, the arguments and the errors: one row each, in the order of the categories, then of the keys. Reads only.
+    regclass, regclass, name, name, name, name, text[], text[], text[], name, name, text[], name, name, name,
+    regclass, name) IS
+'Names every finding of audit(), which describes the categories, the arguments and the errors.
 
-session_id is the session''s primary key as text: of a key that is the member and one more column that one alone, of any other key of several columns the row of them. repair_sql puts the finding right where there is one right answer, and is NULL where a person must decide: it clears the link of a session that consumes nothing, and sets a counter to the recount where that is within the total. Before anything is attached it is an UPDATE of that one row, which does nothing once the row is no longer as found; where the tables are attached it calls repair(), unless the arguments differ from the attachment.';
+Returns one row for each, in the order of the categories, then of the keys. Reads only.
+
+session_id is the session''s primary key as text: of a key that is the member and one more column that one alone, of
+any other key of several columns the row of them. repair_sql corrects the finding if there is one right answer, and is
+NULL if a person must decide: it clears the link of a session that consumes nothing, and sets a counter to the recount
+if that is within the total. Before anything is attached it is an UPDATE of that one row, which does nothing once the
+row is no longer as found; if the tables are attached, it calls repair(), unless the arguments differ from the
+attachment.';
 
 CREATE PROCEDURE session_consistency.migrate(
     sessions regclass,
@@ -514,17 +787,74 @@ CREATE PROCEDURE session_consistency.migrate(
     opening text DEFAULT 'report')
     LANGUAGE c AS 'MODULE_PATHNAME', 'sc_migrate';
 COMMENT ON PROCEDURE session_consistency.migrate(regclass, regclass, integer, name, name, name, name, text, text) IS
-'Links the history of an attached table and raises every counter to the recount, while the application runs. Until a member is treated, used keeps the value that it had, and live writes change it by one; from there on the rules hold for it. Gives nothing back unless it is told to. Can be called again at any time: it goes on where it was interrupted, and changes nothing that is right.
+'Links the history of an attached table and raises every counter to the recount, while the application runs.
 
-Arguments: sessions, the attached table; subscriptions, which may be NULL where they are attached to one table alone; batch_size, about how many sessions are treated in one transaction, always whole members; start_column, a date or timestamp of the sessions that says when one began; valid_from_column, valid_until_column, created_column, dates or timestamps of the subscriptions: the first and the last day or moment that a subscription covers, and when it was made; when_ambiguous, what becomes of sessions that no rule attributes: ''leave'', ''fill'' or ''active''; opening, what becomes of credits that were used beyond the sessions that are linked: ''report'' or ''give_back''. A date is compared by the day. A date or timestamp without time zone is in the caller''s TimeZone where the other side has a zone.
+Until a member is treated, used keeps the value that it had, and live writes change it by one; from there on the rules
+hold for it. Gives nothing back unless it is told to. Can be called again at any time: it goes on where it was
+interrupted, and changes nothing that is right.
 
-Of each member the consuming sessions without a link are attributed, the oldest first (by start, those without one last, then by primary key). A counted session takes one credit of what the total leaves beside the sessions that are linked already; one that is not counted needs no room; a NULL total always has room. A scheduled session goes to an active subscription only. The rules in their order, with the names that the summary and migration_progress have for them: `only_period`, one subscription covers the start, and has room; `first_period`, several cover it: the one that began first and has room, none where two began at once; `only_subscription`, none covers it, or no period is known: the member''s only subscription, if it has room. A subscription without either date has no period. What is left has one of these reasons: `no_subscription`, the member has none; `full`, no room; `inactive`, scheduled, and no active subscription; `no_start`, periods are known, but not when the session began; `ambiguous`. With ''fill'' such sessions go to the member''s subscriptions in the order of valid_from, created (NULL first) and key, as room allows; with ''active'' to the active one with room, else to the newest with room; both count as `when_ambiguous`.
+Arguments:
+- sessions: the attached table
+- subscriptions: needed if they are attached to several tables
+- batch_size: about how many sessions are treated in one transaction, always whole members
+- start_column: a date or timestamp of the sessions that says when one began
+- valid_from_column, valid_until_column, created_column: dates or timestamps of the subscriptions: the first and the
+  last day or moment that a subscription covers, and when it was made
+- when_ambiguous: what becomes of sessions that no rule attributes: ''leave'', ''fill'' or ''active''
+- opening: what becomes of credits that were used beyond the sessions that are linked: ''report'' or ''give_back''
 
-A session that is linked already keeps its link; one that consumes nothing is not touched. A counter below the recount is raised to it. One that is beyond it, or whose plain remaining column shows that more is gone, has an opening balance: credits that the table says are used and that no session holds. With ''report'' it stays (of the two columns the one that says more counts), is named in the summary, and the attachment is not enforced until a person has decided; with ''give_back'' the counter becomes the recount. What is linked beyond the total is shown by the counter, too: nothing more can be booked on such a subscription, cancelling works, and summary and attachments name it until it is resolved. The CHECK that attach() made is dropped meanwhile; where one of the table''s own forbids to show it, the counter is set to the total.
+A date is compared by the day. A date or timestamp without time zone is in the caller''s TimeZone if the other side
+has a zone.
 
-Each batch is a transaction. It waits for no row lock while it holds another: members whose rows are locked are treated later, alone, and only then is a lock waited for, as long as lock_timeout allows. statement_timeout covers the whole call. When everybody has been treated the counters are checked once, and a member with a wrong one, as after a subscription went to another member meanwhile, is treated again. Rows that it cannot lock as they were listed, in 50 passes that get nowhere, end the call. At the end the constraints that attach() left out or NOT VALID are added and validated as far as no row violates them; the summary names what stays. NOTICEs tell the progress, at most one a second, and at the end the summary; migration_progress shows both to other sessions.
+Of each member the consuming sessions without a link are attributed, the oldest first (by start, those without one
+last, then by primary key). A counted session takes one credit of what the total leaves beside the sessions that are
+linked already; one that is not counted needs no room; a NULL total always has room. A scheduled session goes to an
+active subscription only. The rules in their order, with the names that the summary and migration_progress have for
+them:
+- `only_period`: one subscription covers the start, and has room
+- `first_period`: several cover it: the one that began first and has room, none if two began at once
+- `only_subscription`: none covers it, or no period is known: the member''s only subscription, if it has room
+- `when_ambiguous`: what when_ambiguous says
 
-Errors: 25001 inside a transaction block or a function; 25006 in a read-only transaction; 22004 for a NULL argument; 22023 for a batch_size below 1 or an unknown when_ambiguous or opening; 55000 where the table is not attached, and where rows cannot be locked as they were listed; 42501 for who does not own both tables, or from whom row-level security may hide rows; 42703 and 42804 for a column that does not exist, or is no date or timestamp; 55006 while another call migrates the same table, naming its process and role; 55P03 where lock_timeout ended a wait; 09000 where a trigger of the user''s keeps a link from being written.';
+A subscription without either date has no period. What is left has one of these reasons:
+- `no_subscription`: the member has none
+- `full`: no room
+- `inactive`: scheduled, and no active subscription
+- `no_start`: periods are known, but not when the session began
+- `ambiguous`: any other
+
+With ''fill'' such sessions go to the member''s subscriptions in the order of valid_from, created (NULL first) and
+key, as room allows; with ''active'' to the active one with room, else to the newest with room; both count as
+`when_ambiguous`.
+
+A session that is linked already keeps its link; one that consumes nothing is not touched. A counter below the recount
+is raised to it. One that is beyond it, or whose plain remaining column shows that more is gone, has an opening
+balance: credits that the table says are used and that no session holds. With ''report'' it stays (of the two columns
+the one that says more counts), is named in the summary, and the attachment is not enforced until a person has
+decided; with ''give_back'' the counter becomes the recount. What is linked beyond the total is shown by the counter,
+too: nothing more can be booked on such a subscription, cancelling works, and summary and attachments name it until it
+is resolved. The CHECK that attach() made is dropped meanwhile; if a CHECK of the table''s own forbids to show it, the
+counter is set to the total.
+
+Each batch is a transaction. It waits for no row lock while it holds another: members whose rows are locked are
+treated later, alone, and only then is a lock waited for, as long as lock_timeout allows. statement_timeout covers the
+whole call. When everybody has been treated the counters are checked once, and a member with a wrong one, as after a
+subscription went to another member meanwhile, is treated again. Rows that it cannot lock as they were listed, in 50
+passes that get nowhere, end the call. At the end the constraints that attach() left out or NOT VALID are added and
+validated as far as no row violates them; the summary names what stays. NOTICEs report the progress, at most one a
+second, and at the end the summary; migration_progress shows both to other sessions.
+
+Errors:
+- 25001: called inside a transaction block or a function
+- 25006: called in a read-only transaction
+- 22004: a NULL argument
+- 22023: a batch_size below 1 or an unknown when_ambiguous or opening
+- 55000: the table is not attached, or rows cannot be locked as they were listed
+- 42501: the caller does not own both tables, or row-level security may hide rows
+- 42703, 42804: a column that does not exist, or is no date or timestamp
+- 55006: another call migrates the same table: the error names its process and role
+- 55P03: lock_timeout ended a wait
+- 09000: one of the user''s triggers keeps a link from being written';
 
 CREATE TABLE session_consistency.migration_runs (
     pair integer NOT NULL,
@@ -545,8 +875,11 @@ CREATE TABLE session_consistency.migration_runs (
     PRIMARY KEY (pair, started));
 SELECT pg_catalog.pg_extension_config_dump('session_consistency.migration_runs', '');
 COMMENT ON TABLE session_consistency.migration_runs IS
-'What migration_progress shows: a row for each call of migrate(), written in the transaction of each batch. Nobody but the extension''s owner may read it: use the view.';
-COMMENT ON COLUMN session_consistency.migration_runs.pair IS 'The attached tables: session_consistency._pairs has their names.';
+'What migration_progress shows: a row for each call of migrate(), written in the transaction of each batch.
+
+Nobody but the extension''s owner may read it: use the view.';
+COMMENT ON COLUMN session_consistency.migration_runs.pair IS
+'The attached tables: session_consistency._pairs has their names.';
 COMMENT ON COLUMN session_consistency.migration_runs.started IS 'As in migration_progress.';
 COMMENT ON COLUMN session_consistency.migration_runs.pid IS 'As in migration_progress.';
 COMMENT ON COLUMN session_consistency.migration_runs.updated IS 'As in migration_progress.';
@@ -580,24 +913,34 @@ CREATE VIEW session_consistency.migration_progress WITH (security_barrier = true
     WHERE coalesce(pg_catalog.has_table_privilege(p.sessions::regclass, 'SELECT'), false)
           OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
 COMMENT ON VIEW session_consistency.migration_progress IS
-'How far each call of migrate() is, or how it ended: as of the last batch, for whoever may read the sessions, and for members of pg_monitor.';
-COMMENT ON COLUMN session_consistency.migration_progress.sessions IS 'The table of the sessions; NULL where it is gone.';
+'How far each call of migrate() is, or how it ended: as of the last batch, for whoever may read the sessions, and for
+members of pg_monitor.';
+COMMENT ON COLUMN session_consistency.migration_progress.sessions IS 'The table of the sessions; NULL if it is gone.';
 COMMENT ON COLUMN session_consistency.migration_progress.pid IS 'The process that makes the call.';
 COMMENT ON COLUMN session_consistency.migration_progress.started IS 'When the call began.';
 COMMENT ON COLUMN session_consistency.migration_progress.updated IS 'When the last batch was done.';
-COMMENT ON COLUMN session_consistency.migration_progress.finished IS 'When the call ended; NULL: it has not, or was interrupted.';
-COMMENT ON COLUMN session_consistency.migration_progress.phase IS 'listing, linking, retrying (members that were locked), validating (constraints), finished or interrupted.';
-COMMENT ON COLUMN session_consistency.migration_progress.rows_done IS 'Rows that are done with: consuming sessions without a link, and subscriptions.';
+COMMENT ON COLUMN session_consistency.migration_progress.finished IS
+'When the call ended; NULL: it has not, or was interrupted.';
+COMMENT ON COLUMN session_consistency.migration_progress.phase IS
+'listing, linking, retrying (members that were locked), validating (constraints), finished or interrupted.';
+COMMENT ON COLUMN session_consistency.migration_progress.rows_done IS
+'Rows that are done with: consuming sessions without a link, and subscriptions.';
 COMMENT ON COLUMN session_consistency.migration_progress.rows_total IS 'Such rows in all; NULL until they are listed.';
 COMMENT ON COLUMN session_consistency.migration_progress.rate IS 'Rows per second, on average.';
-COMMENT ON COLUMN session_consistency.migration_progress.time_left IS 'How long the rest will take at that rate; NULL where nothing is going on.';
+COMMENT ON COLUMN session_consistency.migration_progress.time_left IS
+'How long the rest will take at that rate; NULL if nothing is going on.';
 COMMENT ON COLUMN session_consistency.migration_progress.members IS 'Members treated.';
 COMMENT ON COLUMN session_consistency.migration_progress.subscriptions IS 'Subscriptions counted again.';
 COMMENT ON COLUMN session_consistency.migration_progress.counters IS 'Counters that were set to another value.';
-COMMENT ON COLUMN session_consistency.migration_progress.linked IS 'Sessions linked, by rule: only_period, first_period, only_subscription, when_ambiguous.';
-COMMENT ON COLUMN session_consistency.migration_progress.unlinked IS 'Sessions left without a link, by reason: no_subscription, full, ambiguous, no_start, inactive.';
-COMMENT ON COLUMN session_consistency.migration_progress.remarks IS 'What stays for a person to resolve: opening balances, subscriptions with more than their total, and what is not enforced yet.';
-COMMENT ON COLUMN session_consistency.migration_progress.subscriptions_table IS 'The table of the subscriptions; NULL where it is gone.';
+COMMENT ON COLUMN session_consistency.migration_progress.linked IS
+'Sessions linked, by rule: only_period, first_period, only_subscription, when_ambiguous.';
+COMMENT ON COLUMN session_consistency.migration_progress.unlinked IS
+'Sessions left without a link, by reason: no_subscription, full, ambiguous, no_start, inactive.';
+COMMENT ON COLUMN session_consistency.migration_progress.remarks IS
+'What stays for a person to resolve: opening balances, subscriptions with more than their total, and what is not
+enforced yet.';
+COMMENT ON COLUMN session_consistency.migration_progress.subscriptions_table IS
+'The table of the subscriptions; NULL if it is gone.';
 GRANT SELECT ON session_consistency.migration_progress TO PUBLIC;
 
 -- Repairing ----------------------------------------------------------------------------------------------------------
@@ -627,20 +970,28 @@ CREATE VIEW session_consistency.repairs WITH (security_barrier = true) AS
     WHERE session_consistency._may_read(p.sessions, p.subscriptions);
 GRANT SELECT ON session_consistency.repairs TO PUBLIC;
 COMMENT ON VIEW session_consistency.repairs IS
-'What repair() changed, a row for each change, for whoever may read both tables; of a table that is gone, for members of pg_read_all_data. Goes along with pg_dump.';
+'What repair() changed, a row for each change, for whoever may read both tables; of a table that is gone, for members
+of pg_read_all_data.
+
+Goes along with pg_dump.';
 COMMENT ON COLUMN session_consistency.repairs.repair_id IS 'The argument of undo_repair().';
 COMMENT ON COLUMN session_consistency.repairs.repaired_at IS 'When.';
 COMMENT ON COLUMN session_consistency.repairs.repaired_by IS 'The role that called repair().';
-COMMENT ON COLUMN session_consistency.repairs.sessions IS 'The attached table of the sessions; NULL where it is gone.';
-COMMENT ON COLUMN session_consistency.repairs.subscriptions IS 'The table of their subscriptions; NULL where it is gone.';
+COMMENT ON COLUMN session_consistency.repairs.sessions IS 'The attached table of the sessions; NULL if it is gone.';
+COMMENT ON COLUMN session_consistency.repairs.subscriptions IS 'The table of their subscriptions; NULL if it is gone.';
 COMMENT ON COLUMN session_consistency.repairs.code IS 'The category of the finding, as in audit().';
 COMMENT ON COLUMN session_consistency.repairs.member_id IS 'Whose subscription or session it is.';
-COMMENT ON COLUMN session_consistency.repairs.subscription_id IS 'The subscription whose counter was set, or that the cleared link named.';
-COMMENT ON COLUMN session_consistency.repairs.session_id IS 'The session whose link was cleared; NULL where a counter was set.';
+COMMENT ON COLUMN session_consistency.repairs.subscription_id IS
+'The subscription whose counter was set, or that the cleared link named.';
+COMMENT ON COLUMN session_consistency.repairs.session_id IS
+'The session whose link was cleared; NULL if a counter was set.';
 COMMENT ON COLUMN session_consistency.repairs.action IS 'What was done.';
-COMMENT ON COLUMN session_consistency.repairs.before IS 'Of a counter: total, used and, where it is a plain column, remaining. Of a link: member_id, subscription_id, type and status of the session.';
+COMMENT ON COLUMN session_consistency.repairs.before IS
+'Of a counter: total, used and, if it is a plain column, remaining. Of a link: member_id, subscription_id, type and
+status of the session.';
 COMMENT ON COLUMN session_consistency.repairs.after IS 'The same afterwards.';
-COMMENT ON COLUMN session_consistency.repairs.undone_at IS 'When undo_repair() put the state before back; NULL where it stands.';
+COMMENT ON COLUMN session_consistency.repairs.undone_at IS
+'When undo_repair() put the state before back; NULL if it stands.';
 COMMENT ON COLUMN session_consistency.repairs.undone_by IS 'The role that called undo_repair().';
 
 CREATE FUNCTION session_consistency.repair(
@@ -657,26 +1008,58 @@ CREATE FUNCTION session_consistency.repair(
     RETURNS SETOF record
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'sc_repair';
 COMMENT ON FUNCTION session_consistency.repair(regclass, regclass, boolean) IS
-'Puts right what has one right answer, of an attached table (subscriptions may be NULL where it is attached to one table alone): what audit_findings() has a repair_sql for. Returns one row for each change, and by default only says what it would change; with dry_run => false it does, and logs each in the view repairs.
+'Repairs what has one right answer: wrong counters, and links of sessions that consume nothing.
 
-Where a partition that a check has seen was detached or dropped since, spent credits would come back: a WARNING and the action of each such row say how many.
+These are the findings for which audit_findings() has a repair_sql. Returns one row for each change. By default it
+only says what it would change; with dry_run => false it makes the changes, and logs each in the view repairs.
 
-It sets a counter to the recount of linked sessions, and a plain remaining column to total minus used, where the recount is within the total and every counted session of the member is linked; and it clears the link of a session that consumes nothing. It decides nothing else: a subscription with more sessions than its total, a session without a link, several active subscriptions stay findings, with their advice in audit().
+Arguments:
+- sessions: the attached table
+- subscriptions: needed if the sessions are attached to several tables
+- dry_run: only say what would change
 
-Columns: repair_id (NULL in a dry run), code (the category of the finding), subscription_id, session_id (NULL: a counter), action, before and after as in the view repairs.
+If a partition that a check has seen was detached or dropped since, spent credits would come back: a WARNING and the
+action of each such row say how many.
 
-The caller must own both tables. One transaction. Exact while the application books: each counter is counted again under the lock of its row, and what is written meanwhile waits for that row and is charged on top. Transactions that write several sessions one after the other may meet it in a deadlock: then one of both is given up whole, and can be run again. The user''s triggers fire.
+It sets a counter to the recount of linked sessions, and a plain remaining column to total minus used, if the recount
+is within the total and every counted session of the member is linked; and it clears the link of a session that
+consumes nothing. It decides nothing else: a subscription with more sessions than its total, a session without a link,
+several active subscriptions stay findings, with their advice in audit().
 
-Errors: 22004 a NULL argument; 42P01 no such table; 55000 not attached, or without its foreign key; 42501 not the owner, or row-level security hides rows; 40001 in REPEATABLE READ and SERIALIZABLE where a row changed since the snapshot; 25006 on a standby and in a READ ONLY transaction, where it can only say what it would change.';
+Columns: repair_id (NULL in a dry run), code (the category of the finding), subscription_id, session_id (NULL: a
+counter), action, before and after as in the view repairs.
+
+The caller must own both tables. One transaction. Exact while the application books: each counter is counted again
+under the lock of its row, and what is written meanwhile waits for that row and is charged on top. Transactions that
+write several sessions one after the other may meet it in a deadlock: then one of both is given up whole, and can be
+run again. The user''s triggers fire.
+
+Errors:
+- 22004: a NULL argument
+- 42P01: no such table
+- 55000: not attached, or without its foreign key
+- 42501: not the owner, or row-level security hides rows
+- 40001: a row changed since the snapshot of a REPEATABLE READ or SERIALIZABLE transaction
+- 25006: not a dry run, on a standby or in a READ ONLY transaction';
 
 CREATE FUNCTION session_consistency.undo_repair(repair_id bigint) RETURNS void
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'sc_undo_repair';
 COMMENT ON FUNCTION session_consistency.undo_repair(bigint) IS
-'Puts back the state before one change of repair(), which may bring the finding back. Only where the row is still as the repair left it: the figures of a subscription, or member, link, type and status of a session.
+'Puts back the state before one change of repair(), which may bring the finding back.
+
+Only if the row is still as the repair left it: the figures of a subscription, or member, link, type and status of a
+session.
 
 The caller must own both tables.
 
-Errors: 22004 NULL; 42704 no such repair; 55000 undone already, the row has changed since or is gone, or the table is not attached as it was; 23514, 23502, 23503 where a constraint forbids the old value; 42501 not the owner; 40001 as repair(); 25006 on a standby and in a READ ONLY transaction.';
+Errors:
+- 22004: a NULL argument
+- 42704: no such repair
+- 55000: undone already, the row has changed since or is gone, or the table is not attached as it was
+- 23514, 23502, 23503: a constraint forbids the old value
+- 42501: not the owner
+- 40001: as repair()
+- 25006: on a standby and in a READ ONLY transaction';
 
 -- Watching -----------------------------------------------------------------------------------------------------------
 
@@ -740,7 +1123,9 @@ CREATE VIEW session_consistency.check_runs WITH (security_barrier = true) AS
                          WHERE p.pair = ANY (checked) AND NOT session_consistency._may_read(p.sessions, NULL));
 GRANT SELECT ON session_consistency.check_runs TO PUBLIC;
 COMMENT ON VIEW session_consistency.check_runs IS
-'The runs of run_check(), for whoever may read all sessions that a run looked at, and for members of pg_monitor. Kept as long as the setting session_consistency.keep_history says; goes along with pg_dump.';
+'The runs of run_check(), for whoever may read all sessions that a run looked at, and for members of pg_monitor.
+
+Kept as long as the setting session_consistency.keep_history says; goes along with pg_dump.';
 COMMENT ON COLUMN session_consistency.check_runs.run_id IS 'What run_check() returned.';
 COMMENT ON COLUMN session_consistency.check_runs.started IS 'When the check began.';
 COMMENT ON COLUMN session_consistency.check_runs.finished IS 'When it ended.';
@@ -748,7 +1133,8 @@ COMMENT ON COLUMN session_consistency.check_runs.duration IS 'How long it took.'
 COMMENT ON COLUMN session_consistency.check_runs.run_by IS 'The role that called run_check().';
 COMMENT ON COLUMN session_consistency.check_runs.sessions IS 'The argument of run_check(); NULL: every attachment.';
 COMMENT ON COLUMN session_consistency.check_runs.subscriptions IS 'Its second argument.';
-COMMENT ON COLUMN session_consistency.check_runs.checked IS 'The tables of sessions that it looked at; NULL for one that is gone.';
+COMMENT ON COLUMN session_consistency.check_runs.checked IS
+'The tables of sessions that it looked at; NULL for one that is gone.';
 COMMENT ON COLUMN session_consistency.check_runs.subscription_rows IS 'How many subscriptions it looked at.';
 COMMENT ON COLUMN session_consistency.check_runs.session_rows IS 'How many sessions it looked at.';
 COMMENT ON COLUMN session_consistency.check_runs.new_findings IS 'Findings that were not open before.';
@@ -763,11 +1149,18 @@ CREATE VIEW session_consistency.check_findings WITH (security_barrier = true) AS
     WHERE session_consistency._may_read(p.sessions, p.subscriptions);
 GRANT SELECT ON session_consistency.check_findings TO PUBLIC;
 COMMENT ON VIEW session_consistency.check_findings IS
-'What the runs of run_check() found: one row for each finding from its first sight to its end, for whoever may read both tables; of a table that is gone, for members of pg_read_all_data. Open ones are always kept, others as long as the setting session_consistency.keep_history says; goes along with pg_dump.';
+'What the runs of run_check() found: one row for each finding from its first sight to its end, for whoever may read
+both tables; of a table that is gone, for members of pg_read_all_data.
+
+Open ones are always kept, others as long as the setting session_consistency.keep_history says; goes along with
+pg_dump.';
 COMMENT ON COLUMN session_consistency.check_findings.finding_id IS 'Its number.';
-COMMENT ON COLUMN session_consistency.check_findings.sessions IS 'The attached table of the sessions; NULL where it is gone.';
-COMMENT ON COLUMN session_consistency.check_findings.subscriptions IS 'The table of their subscriptions; NULL where it is gone, or nothing tells which that is.';
-COMMENT ON COLUMN session_consistency.check_findings.code IS 'The category, as in audit(); or ledger_gap, partition_left.';
+COMMENT ON COLUMN session_consistency.check_findings.sessions IS
+'The attached table of the sessions; NULL if it is gone.';
+COMMENT ON COLUMN session_consistency.check_findings.subscriptions IS
+'The table of their subscriptions; NULL if it is gone, or cannot be determined.';
+COMMENT ON COLUMN session_consistency.check_findings.code IS
+'The category, as in audit(); or ledger_gap, partition_left.';
 COMMENT ON COLUMN session_consistency.check_findings.severity IS 'critical, high, medium or low.';
 COMMENT ON COLUMN session_consistency.check_findings.member_id IS 'The member that it is about, as text.';
 COMMENT ON COLUMN session_consistency.check_findings.subscription_id IS 'The subscription that it is about, as text.';
@@ -784,21 +1177,48 @@ CREATE FUNCTION session_consistency.run_check(sessions regclass DEFAULT NULL, su
     RETURNS bigint
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'sc_run_check';
 COMMENT ON FUNCTION session_consistency.run_check(regclass, regclass) IS
-'Checks one attached table of sessions (subscriptions may be NULL where it is attached to one table alone), or with NULL for both every attachment, and keeps what it finds in the views check_runs and check_findings. Returns the run''s id.
+'Checks one attachment, or all of them, and keeps what it finds in the views check_runs and check_findings.
 
-It finds what audit_findings() finds, and what would switch the rules off: triggers disabled, changed or dropped, a partition without its own, constraints dropped or not validated, invalid indexes, a foreign key gone, columns renamed, and session_replication_role set to replica for a role, the database or the whole server. What has no row event shows as drift of the counters: writes without triggers, a truncated, dropped, detached or attached partition.
+Returns the id of the run.
 
-A partition that a check has seen, and that was detached or dropped since, took its sessions along: as `partition_left` (high) it is named as long as counters are above their recount, with the credits that repair() would give back.
+Arguments:
+- sessions: the attached table
+- subscriptions: needed if the sessions are attached to several tables
 
-With a ledger it also finds, as `ledger_gap` (high), what ledger_gaps() finds, and that the last line of a subscription that an earlier check has seen is gone. A counter that was changed past the triggers is both a count_mismatch and a ledger_gap; repair() ends both. A ledger that was tampered with stays one until open_ledger() opens the books again.
+Both NULL: every attachment.
 
-A finding that was there before is not told again: it is one row with the first and the last time it was seen, and its end. It is the same finding as long as its table, category, member, subscription and session are, whatever its figures. Where something is new, one NOTIFY on the channel session_consistency follows with the commit; its payload is a JSON object of less than 8,000 bytes that names no row: run_id, new_findings, open_findings, by_severity (new ones), findings (new ones by attachment, code and severity) and omitted (how many of them the list had no room for).
+It finds what audit_findings() finds, and what would switch the rules off: triggers disabled, changed or dropped, a
+partition without its own, constraints dropped or not validated, invalid indexes, a foreign key gone, columns renamed,
+and session_replication_role set to replica for a role, the database or the whole server. What has no row event shows
+as drift of the counters: writes without triggers, a truncated, dropped, detached or attached partition.
 
-The rows of an attachment that is too broken to be read, for example without one of its columns, are not judged: that is a finding itself, and what was found in them before stays open.
+A partition that a check has seen, and that was detached or dropped since, took its sessions along: it is named as
+`partition_left` (high) as long as counters are above their recount, with the credits that repair() would give back.
 
-For whoever may read every row; read as the owners of the tables, restricted (docs/rights.md). Locks like a SELECT: no booking waits for it. It writes nothing but its own history; two runs wait for each other. Runs and findings that have ended are deleted when they are older than the setting session_consistency.keep_history, 400 days unless a superuser sets it: ALTER DATABASE ... SET session_consistency.keep_history = ''90d'', -1 for ever.
+With a ledger it also finds, as `ledger_gap` (high), what ledger_gaps() finds, and that the last line of a
+subscription that an earlier check has seen is gone. A counter that was changed past the triggers is both a
+count_mismatch and a ledger_gap; repair() ends both. A ledger that was tampered with stays one until open_ledger()
+opens the books again.
 
-Errors: 42P01 no such table; 55000 not attached; 42501 where the caller may not read every row; 25006 in a READ ONLY transaction or on a standby.';
+A finding that was there before is not reported again: it is one row with the first and the last time it was seen, and
+its end. It is the same finding as long as its table, category, member, subscription and session are, whatever its
+figures. If something is new, one NOTIFY on the channel session_consistency follows with the commit; its payload is a
+JSON object of less than 8,000 bytes that names no row: run_id, new_findings, open_findings, by_severity (new ones),
+findings (new ones by attachment, code and severity) and omitted (how many of them the list had no room for).
+
+The rows of an attachment that is too broken to be read, for example without one of its columns, are not judged: that
+is a finding itself, and what was found in them before stays open.
+
+The caller must be allowed to read every row. The tables are read as their owners, restricted (docs/rights.md). Locks
+like a SELECT: no booking waits for it. It writes nothing but its own history; two runs wait for each other. Runs and
+findings that have ended are deleted when they are older than the setting session_consistency.keep_history, 400 days
+unless a superuser sets it: ALTER DATABASE ... SET session_consistency.keep_history = ''90d'', -1 for ever.
+
+Errors:
+- 42P01: no such table
+- 55000: not attached
+- 42501: the caller may not read every row
+- 25006: in a READ ONLY transaction or on a standby';
 
 CREATE FUNCTION session_consistency.list_usage()
     RETURNS TABLE (
@@ -812,7 +1232,10 @@ CREATE FUNCTION session_consistency.list_usage()
         remaining numeric)
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'sc_list_usage';
 COMMENT ON FUNCTION session_consistency.list_usage() IS
-'Whether each attachment is enforced, and the sums over all of its subscriptions as they are now: what the view metrics shows. The sums are NULL for who may neither read the subscriptions nor is a member of pg_monitor, and where they cannot be told.';
+'Returns what the view metrics shows: if each attachment is enforced, and the sums over its subscriptions.
+
+The sums are NULL if the caller may not read the subscriptions and is no member of pg_monitor, and if they cannot be
+determined.';
 
 CREATE VIEW session_consistency.metrics WITH (security_barrier = true) AS
     SELECT u.sessions, u.subscriptions, u.enforced, u.subscription_rows, u.unlimited_rows, u.total, u.used, u.remaining,
@@ -831,16 +1254,21 @@ CREATE VIEW session_consistency.metrics WITH (security_barrier = true) AS
                                            u.subscriptions::session_consistency.table_ref);
 GRANT SELECT ON session_consistency.metrics TO PUBLIC;
 COMMENT ON VIEW session_consistency.metrics IS
-'One row for each attachment with what is worth a graph, for members of pg_monitor and for whoever may read both tables. Reads every subscription, no session.';
+'One row for each attachment with what is worth a graph, for members of pg_monitor and for whoever may read both
+tables.
+
+Reads every subscription, no session.';
 COMMENT ON COLUMN session_consistency.metrics.sessions IS 'The attached table of the sessions.';
-COMMENT ON COLUMN session_consistency.metrics.subscriptions IS 'The table of their subscriptions; NULL where the foreign key is gone.';
+COMMENT ON COLUMN session_consistency.metrics.subscriptions IS
+'The table of their subscriptions; NULL if the foreign key is gone.';
 COMMENT ON COLUMN session_consistency.metrics.enforced IS 'As in attachments.';
 COMMENT ON COLUMN session_consistency.metrics.subscription_rows IS 'How many subscriptions there are.';
 COMMENT ON COLUMN session_consistency.metrics.unlimited_rows IS 'How many of them have no total.';
 COMMENT ON COLUMN session_consistency.metrics.total IS 'Credits sold, without the unlimited ones.';
 COMMENT ON COLUMN session_consistency.metrics.used IS 'Credits used, those of unlimited subscriptions too.';
 COMMENT ON COLUMN session_consistency.metrics.remaining IS 'Credits left, without unlimited subscriptions.';
-COMMENT ON COLUMN session_consistency.metrics.last_check IS 'When run_check() last looked at it; NULL: never, or before what history is kept.';
+COMMENT ON COLUMN session_consistency.metrics.last_check IS
+'When run_check() last looked at it; NULL: never, or before what history is kept.';
 COMMENT ON COLUMN session_consistency.metrics.last_check_age IS 'How long ago that is, in seconds.';
 COMMENT ON COLUMN session_consistency.metrics.last_check_duration IS 'How long that run took, in seconds.';
 
@@ -871,14 +1299,20 @@ CREATE VIEW session_consistency.open_findings WITH (security_barrier = true) AS
              s.severity;
 GRANT SELECT ON session_consistency.open_findings TO PUBLIC;
 COMMENT ON VIEW session_consistency.open_findings IS
-'How many findings are open, as of the last runs of run_check(): a row for each attachment and severity, for members of pg_monitor and for whoever may read both tables.';
-COMMENT ON COLUMN session_consistency.open_findings.sessions IS 'The table of the sessions; one that is attached no longer, as long as something of it is open; NULL where it is gone.';
-COMMENT ON COLUMN session_consistency.open_findings.subscriptions IS 'The table of their subscriptions; NULL where it is gone, or nothing tells which that is.';
+'How many findings are open, as of the last runs of run_check(): a row for each attachment and severity, for members of
+pg_monitor and for whoever may read both tables.';
+COMMENT ON COLUMN session_consistency.open_findings.sessions IS
+'The table of the sessions; one that is attached no longer, as long as something of it is open; NULL if it is gone.';
+COMMENT ON COLUMN session_consistency.open_findings.subscriptions IS
+'The table of their subscriptions; NULL if it is gone, or cannot be determined.';
 COMMENT ON COLUMN session_consistency.open_findings.severity IS 'critical, high, medium or low.';
 COMMENT ON COLUMN session_consistency.open_findings.findings IS 'How many are open.';
-COMMENT ON COLUMN session_consistency.open_findings.oldest IS 'Since when the oldest of them is; NULL where there is none.';
-COMMENT ON COLUMN session_consistency.open_findings.sessions_name IS 'The name of the table of the sessions; with "gone: " before it where it was dropped.';
-COMMENT ON COLUMN session_consistency.open_findings.subscriptions_name IS 'The name of the table of the subscriptions, likewise.';
+COMMENT ON COLUMN session_consistency.open_findings.oldest IS
+'Since when the oldest of them is; NULL if there is none.';
+COMMENT ON COLUMN session_consistency.open_findings.sessions_name IS
+'The name of the table of the sessions; with "gone: " before it if it was dropped.';
+COMMENT ON COLUMN session_consistency.open_findings.subscriptions_name IS
+'The name of the table of the subscriptions, likewise.';
 
 CREATE FUNCTION session_consistency.schedule_check(
     schedule text DEFAULT '15 3 * * *',
@@ -887,16 +1321,38 @@ CREATE FUNCTION session_consistency.schedule_check(
     RETURNS bigint
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'sc_schedule_check';
 COMMENT ON FUNCTION session_consistency.schedule_check(text, regclass, regclass) IS
-'Has pg_cron call run_check() regularly, as the calling role: every night at 3:15 (in the time zone of pg_cron), or as the schedule says in the syntax of cron. sessions: the one attached table to check, and where it is attached to several subscriptions: which of them; NULL for both: every attachment. Returns the id of the job in cron.job. The same again replaces the job: there is one for all attachments, and one for each table.
+'Has pg_cron call run_check() regularly, as the calling role: every night at 3:15, or as the schedule says.
 
-Errors: 22004 a NULL schedule; 55000 where pg_cron is not loaded, not installed, or serves another database, with a hint that says what to do, and where the table is not attached; 42P01 no such table; 42501 without USAGE on the schema cron; pg_cron''s own error for a schedule that it does not accept. Nothing is changed then.';
+Returns the id of the job in cron.job. Called again, it replaces the job: there is one for all attachments, and one
+for each table.
+
+Arguments:
+- schedule: in the syntax of cron and the time zone of pg_cron
+- sessions: the attached table to check
+- subscriptions: needed if the sessions are attached to several tables
+
+Both tables NULL: every attachment.
+
+Errors:
+- 22004: a NULL schedule
+- 55000: pg_cron is not loaded, not installed, or serves another database (the hint says what to do), or the table is
+  not attached
+- 42P01: no such table
+- 42501: no USAGE on the schema cron
+- any error of pg_cron for a schedule that it does not accept';
 
 CREATE FUNCTION session_consistency.unschedule_check() RETURNS bigint
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'sc_unschedule_check';
 COMMENT ON FUNCTION session_consistency.unschedule_check() IS
-'Takes back what schedule_check() scheduled in this database, as far as the calling role may see it in cron.job: its own jobs, a superuser all. Returns how many jobs that were.
+'Removes the jobs that schedule_check() has made in this database.
 
-Errors: 55000 as schedule_check(); 42501 without USAGE on the schema cron.';
+Returns how many they were.
+
+A role removes its own jobs, a superuser all.
+
+Errors:
+- 55000: as schedule_check()
+- 42501: no USAGE on the schema cron';
 
 -- Dumping ------------------------------------------------------------------------------------------------------------
 

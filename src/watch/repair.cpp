@@ -128,7 +128,8 @@ void leave_unlinked(Job &job)
                  " AND %s IS NULL AND %s)",
                  quoted_column("s", counting.subscription_id), counting.by_member ? member : "NULL",
                  qualified_name(counting.subscriptions), qualified_name(counting.sessions),
-                 same_member(counting, "t", "s"), quoted_column("t", counting.mapping.subscription_column), counted_condition(counting.mapping, "t")));
+                 same_member(counting, "t", "s"), quoted_column("t", counting.mapping.subscription_column),
+                 counted_condition(counting.mapping, "t")));
     Growing<Named> left{};
     for (uint64 i = 0; i < SPI_processed; i++)
         left.add(CurrentMemoryContext, {cell_text(i, 1), cell_text(i, 2)});
