@@ -173,6 +173,7 @@ my @undone = (
 	[ qr/^ALTER TABLE (\S+) ADD CONSTRAINT (\S+)/ => 'ALTER TABLE %s DROP CONSTRAINT %s' ],
 	[ qr/^CREATE (?:UNIQUE )?INDEX (\S+)/ => 'DROP INDEX %s' ],
 	[ qr/^CREATE VIEW (\S+)/ => 'DROP VIEW %s' ],
+	[ qr/^(COMMENT ON .*?) IS '/ => '%s IS NULL' ],
 	[ qr/^GRANT SELECT ON (\S+) TO PUBLIC/ => 'REVOKE SELECT ON %s FROM PUBLIC' ],
 	[ qr/^CREATE (?:CONSTRAINT )?TRIGGER (\S+).*? ON (\S+)/s => 'DROP TRIGGER %s ON %s' ]);
 
