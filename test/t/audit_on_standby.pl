@@ -63,7 +63,8 @@ $primary->safe_psql('postgres', <<'SQL');
 SET session_replication_role = replica;
 UPDATE member_subscriptions SET used_sessions = used_sessions + 1 WHERE id = 1;
 UPDATE training_sessions SET subscription_id = NULL
-WHERE id = (SELECT min(id) FROM training_sessions WHERE member_id = 2);
+WHERE id = (SELECT min(id) FROM training_sessions
+            WHERE member_id = 2 AND status IN ('scheduled', 'completed') AND subscription_id IS NOT NULL);
 DELETE FROM members WHERE id = 20;
 ALTER TABLE training_sessions DISABLE TRIGGER USER;
 SQL
