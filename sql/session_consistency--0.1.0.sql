@@ -60,7 +60,9 @@ CREATE FUNCTION session_consistency.attach(
 COMMENT ON FUNCTION session_consistency.attach(regclass, regclass, name, name, name, name, text[], text[], text[], name, name, text[], name, name, name, boolean, name, text, boolean, boolean, boolean) IS
 'Attaches a table of sessions to the table of their subscriptions: makes what is missing (the link column and the counter, which starts at what a plain remaining column says is gone, the foreign key, CHECK (0 <= used <= total), a unique index on active subscriptions and, where it makes that one and none begins with the member, a plain index on the member for the counts view, an index on the link, the counts view, the triggers), reuses what does the same already, and returns one row for each step with the exact command that ran.
 
-Arguments. Of the sessions: member_column; subscription_column, the link, added when missing; type_column, NULL where every session consumes a credit; status_column; consuming_types, scheduled_statuses, completed_statuses. Of the subscriptions: subscription_member_column; subscription_status_column and active_statuses; total_column, NULL in a row means unlimited; used_column, the counter, added when missing; remaining_column, maintained where it is a plain column, left alone where it is generated, NULL or absent where there is none. make_view: whether there is a counts view; counts_view: its name, in the schema of the subscriptions; NULL: <subscriptions>_session_counts. guard: what happens to a counter that anyone else writes: reject (an error), ignore (the maintained value stays), off. ledger: every credit that is taken or given back is written to session_consistency.ledger, which opens with a line for each subscription. link_check: also a CHECK that a counted session is linked. dry_run: only return the steps; running them by hand in their order has the same effect.
+Arguments. Of the sessions: member_column, NULL where the application itself names the row that a session takes (the seat of a class), see docs/rules.md; subscription_column, the link, added when missing; type_column, NULL where every session consumes a credit; status_column; consuming_types, scheduled_statuses, completed_statuses. Of the subscriptions: subscription_member_column, not looked at where member_column is NULL; subscription_status_column and active_statuses; total_column, NULL in a row means unlimited; used_column, the counter, added when missing; remaining_column, maintained where it is a plain column, left alone where it is generated, NULL or absent where there is none. make_view: whether there is a counts view; counts_view: its name, in the schema of the subscriptions; NULL: <subscriptions>_session_counts. guard: what happens to a counter that anyone else writes: reject (an error), ignore (the maintained value stays), off. ledger: every credit that is taken or given back is written to session_consistency.ledger, which opens with a line for each subscription. link_check: also a CHECK that a counted session is linked. dry_run: only return the steps; running them by hand in their order has the same effect.
+
+A table of sessions may be attached to several tables, each by a link of its own; a table of subscriptions to one.
 
 The arguments are the whole attachment. The same again is no step, and takes no lock beyond a reader''s. Other lists, guard, ledger, link_check, make_view and counts_view change in place what differs, an argument that is not named to its default; where other sessions are counted than before, migrate() has to count history again. What was dropped by hand is made again; what was altered stays, and is a gap.
 
@@ -68,7 +70,7 @@ Constraints and indexes that it makes begin with sc_, and have a comment that sa
 
 The caller must own both tables. One transaction; locks the sessions before the subscriptions, ACCESS EXCLUSIVE only where a column or a CHECK is added or something is dropped, else SHARE ROW EXCLUSIVE. On tables with rows, constraints are NOT VALID for migrate() to validate (before PostgreSQL 18 not the foreign key of a partitioned table), and a CHECK that rows violate is left out with a NOTICE.
 
-Errors: 22004 a NULL argument; 22023 an unknown guard, an empty list, a value listed twice or that its column refuses, a column named twice, one table for both; 42501 not the owner, or sessions whose owner has no rights of the subscriptions'' owner; 42703 no such column; 42P10 a system column; 428C9 a generated column; 42804, 42P21 a column of the wrong type or collation; 42809 not a table, a partition, part of an inheritance tree, partitioned subscriptions; 42P16 a temporary or unlogged table, no primary key, or one that a link cannot refer to, or a unique index whose key holds a counter; 23514 a remaining column that shows more than the total or less than 0, where used_column is added; 42830 a foreign key on the link that cascades, sets null, is deferrable, not enforced, or leads elsewhere, or one of the subscriptions that holds a counter; 42710 attached to other tables or with other columns; 42P07 a relation with the name of the view; 23505 several active subscriptions of one member; 23503 a link that leads nowhere, where it must be validated at once; 40001 the tables changed while it waited for its locks; 0A000, 55000 tables that Citus distributes in another way, or whose triggers it does not allow.';
+Errors: 22004 a NULL argument; 22023 an unknown guard, an empty list, a value listed twice or that its column refuses, a column named twice, one table for both; 42501 not the owner, or sessions whose owner has no rights of the subscriptions'' owner; 42703 no such column; 42P10 a system column; 428C9 a generated column; 42804, 42P21 a column of the wrong type or collation; 42809 not a table, a partition, part of an inheritance tree, partitioned subscriptions; 42P16 a temporary or unlogged table, no primary key, or one that a link cannot refer to, or a unique index whose key holds a counter; 23514 a remaining column that shows more than the total or less than 0, where used_column is added; 42830 a foreign key on the link that cascades, sets null, is deferrable, not enforced, or leads elsewhere, or one of the subscriptions that holds a counter; 42710 attached with other columns, or another attachment has that link or these subscriptions; 42P07 a relation with the name of the view; 23505 several active subscriptions of one member; 23503 a link that leads nowhere, where it must be validated at once; 40001 the tables changed while it waited for its locks; 0A000, 55000 tables that Citus distributes in another way, or whose triggers it does not allow.';
 
 CREATE FUNCTION session_consistency.detach(
     sessions regclass,
@@ -126,7 +128,7 @@ COMMENT ON COLUMN session_consistency.attachments.sessions IS
 COMMENT ON COLUMN session_consistency.attachments.subscriptions IS
 'The table that the foreign key on the link refers to; NULL where the key is gone.';
 COMMENT ON COLUMN session_consistency.attachments.member_column IS
-'Column of the sessions: whose session it is.';
+'Column of the sessions: whose session it is; NULL where the application gives the links.';
 COMMENT ON COLUMN session_consistency.attachments.subscription_column IS
 'Column of the sessions: the link to the subscription.';
 COMMENT ON COLUMN session_consistency.attachments.type_column IS
@@ -140,7 +142,7 @@ COMMENT ON COLUMN session_consistency.attachments.scheduled_statuses IS
 COMMENT ON COLUMN session_consistency.attachments.completed_statuses IS
 'The statuses that hold a credit as completed.';
 COMMENT ON COLUMN session_consistency.attachments.subscription_member_column IS
-'Column of the subscriptions: whose subscription it is.';
+'Column of the subscriptions: whose subscription it is; NULL where the application gives the links.';
 COMMENT ON COLUMN session_consistency.attachments.subscription_status_column IS
 'Column of the subscriptions: the status.';
 COMMENT ON COLUMN session_consistency.attachments.active_statuses IS
@@ -190,7 +192,7 @@ COMMENT ON FUNCTION session_consistency.check_counts(regclass, regclass) IS
 
 Arguments: sessions, the attached table of the sessions; subscriptions, which may be NULL where they are attached to one table alone; both NULL: every attachment.
 
-Columns, counts in sessions: attachment (the table of the sessions), subscriptions (theirs), subscription_id and member_id (as text), total (NULL: unlimited), completed and scheduled (the recount), remaining (total - used), used (as stored), expected_used (completed + scheduled), drift (used - expected_used), message (what is wrong, with the figures). An attachment that cannot be read has one row with nothing but its tables and the message.
+Columns, counts in sessions: attachment (the table of the sessions), subscriptions (theirs), subscription_id and member_id (as text; no member where the application gives the links), total (NULL: unlimited), completed and scheduled (the recount), remaining (total - used), used (as stored), expected_used (completed + scheduled), drift (used - expected_used), message (what is wrong, with the figures). An attachment that cannot be read has one row with nothing but its tables and the message.
 
 For whoever may read every row; read as the owner of the sessions, restricted (docs/rights.md), all attachments in one snapshot, locks like a SELECT, and works on a standby and in a READ ONLY transaction. Of all attachments, one that cannot be read has a row of its own: its message says why, and its figures are NULL.
 
@@ -223,7 +225,7 @@ Returns an object, counts in sessions: valid (boolean), subscription_id (text), 
 
 For whoever may read every row; read as the owner of the sessions, restricted (docs/rights.md), in one snapshot, locks like a SELECT, and works on a standby and in a READ ONLY transaction.
 
-Errors: 42P08 where several attachments are meant, naming them; 22004 where the member is NULL; the type''s own error (22P02, 22003) for a member that the type of the column refuses; 42501, 55000 and 42703 as check_counts().';
+Errors: 42P08 where several attachments are meant, naming them; 22004 where the member is NULL; the type''s own error (22P02, 22003) for a member that the type of the column refuses; 55000 where the application gives the links, so that no member is known; 42501, 55000 and 42703 as check_counts().';
 COMMENT ON FUNCTION session_consistency.check_session_integrity(uuid, regclass, regclass) IS
 'As check_session_integrity(text, regclass, regclass), for a member of type uuid.';
 COMMENT ON FUNCTION session_consistency.check_session_integrity(bigint, regclass, regclass) IS

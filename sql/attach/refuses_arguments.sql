@@ -29,7 +29,7 @@ END $$;
 -- NULL.
 SELECT try('NULL, ''member_subscriptions''');
 SELECT try('''training_sessions'', NULL');
-SELECT try(:'tables' || format(', %s => NULL', a)) FROM unnest('{member_column,subscription_column,status_column,
+SELECT try(:'tables' || format(', %s => NULL', a)) FROM unnest('{subscription_column,status_column,
     consuming_types,scheduled_statuses,completed_statuses,subscription_member_column,subscription_status_column,
     active_statuses,total_column,used_column,guard,ledger,link_check,dry_run}'::text[]) a;
 

@@ -39,7 +39,7 @@ SELECT * FROM refused($$'training_sessions', 'other_key'$$);
 SELECT * FROM refused($$'training_sessions', 'member_subscriptions', members => 'other_key'$$);
 
 -- NULL and empty arguments; a type, a remaining, a members or a valid_from column may be NULL.
-SELECT argument, state, message FROM unnest('{member_column, subscription_column, status_column, consuming_types,
+SELECT argument, state, message FROM unnest('{subscription_column, status_column, consuming_types,
     scheduled_statuses, completed_statuses, subscription_member_column, subscription_status_column, active_statuses,
     total_column, used_column}'::text[]) argument,
     LATERAL refused(format($$'training_sessions', 'member_subscriptions', %s => NULL$$, argument));

@@ -215,8 +215,11 @@ void settle_by_foreign_key(Facts &facts, const Tables &tables, const ForeignKey 
 {
     const Oid sessions = RelationGetRelid(tables.sessions);
     const Oid subscriptions = RelationGetRelid(tables.subscriptions);
-    const AttrNumber session_member = get_attnum(sessions, facts.mapping.member_column);
-    const AttrNumber member = get_attnum(subscriptions, facts.mapping.subscription_member_column);
+    const AttrNumber session_member = column_number(sessions, facts.mapping.member_column);
+    const AttrNumber member = column_number(subscriptions, facts.mapping.subscription_member_column);
+    if (!is_searched(facts.mapping) && key.columns.size() > 1)
+        refuse_key(key, sessions, "It joins more columns than the link, and member_column is NULL.",
+                   "Refer to the subscriptions by one column.");
     if (key.columns.size() > 2 || (key.columns.size() == 2 && !joins_members(key, session_member, member)))
         refuse_key(key, sessions, "It joins other columns than the link and the member.",
                    "Refer to the subscriptions by their key, or by (member, key).");
@@ -229,7 +232,7 @@ void settle_by_foreign_key(Facts &facts, const Tables &tables, const ForeignKey 
 void settle_by_primary_key(Facts &facts, const Tables &tables, Columns key)
 {
     const Oid subscriptions = RelationGetRelid(tables.subscriptions);
-    const AttrNumber member = get_attnum(subscriptions, facts.mapping.subscription_member_column);
+    const AttrNumber member = column_number(subscriptions, facts.mapping.subscription_member_column);
     const bool holds_member = std::find(key.begin(), key.end(), member) != key.end();
     if (key.size() > 2 || (key.size() == 2 && !holds_member))
         ereport(ERROR, errcode(ERRCODE_INVALID_TABLE_DEFINITION),
@@ -259,8 +262,9 @@ void settle_key(Facts &facts, const Request &request, const Tables &tables)
         settle_by_primary_key(facts, tables, primary_key);
     if (link != InvalidAttrNumber)
         check_joined(request.sessions, mapping.subscription_column, request.subscriptions, facts.key_column);
-    check_joined(request.sessions, mapping.member_column, request.subscriptions,
-                 mapping.subscription_member_column);
+    if (is_searched(mapping))
+        check_joined(request.sessions, mapping.member_column, request.subscriptions,
+                     mapping.subscription_member_column);
 }
 
 void check_counter_keys(const Facts &facts, Oid subscriptions)
@@ -278,8 +282,8 @@ bool is_adopted(const Facts &facts, const Request &request, Oid partition, const
     const Mapping &mapping = facts.mapping;
     const AttrNumber link = get_attnum(partition, mapping.subscription_column);
     const AttrNumber id = get_attnum(request.subscriptions, facts.key_column);
-    const AttrNumber member = get_attnum(partition, mapping.member_column);
-    const AttrNumber member_key = get_attnum(request.subscriptions, mapping.subscription_member_column);
+    const AttrNumber member = column_number(partition, mapping.member_column);
+    const AttrNumber member_key = column_number(request.subscriptions, mapping.subscription_member_column);
     const size_t width = facts.by_member ? 2 : 1;
     const size_t link_at = facts.by_member && facts.member_first ? 1 : 0;
     return key.columns.size() == width && key.columns[link_at] == link && key.referenced[link_at] == id &&
@@ -343,9 +347,10 @@ void find_missing(Facts &facts, const Request &request, const Tables &tables)
     missing.used_column = get_attnum(request.subscriptions, mapping.used_column) == InvalidAttrNumber;
     missing.total_check =
         missing.used_column || !is_checked(tables.subscriptions, counter_condition(mapping), false);
-    const AttrNumber owner = get_attnum(request.subscriptions, mapping.subscription_member_column);
+    const AttrNumber owner = column_number(request.subscriptions, mapping.subscription_member_column);
     const Attachment *attached = facts.attached;
     missing.active_index =
+        is_searched(mapping) &&
         !OidIsValid(find_active_index(tables.subscriptions, owner, active_condition(mapping, nullptr),
                                       facts.changes.active_index ? made_index(*attached, "active_index") : InvalidOid));
     const bool member_index_dropped = attached != nullptr &&

@@ -50,7 +50,8 @@ Counting counting_of(const Attachment &attachment)
 {
     const Mapping &mapping = attachment.mapping;
     const AttrNumber link = require_column(attachment.sessions, mapping.subscription_column);
-    const AttrNumber member = require_column(attachment.sessions, mapping.member_column);
+    const AttrNumber member =
+        is_searched(mapping) ? require_column(attachment.sessions, mapping.member_column) : InvalidAttrNumber;
     Relation sessions = table_open(attachment.sessions, AccessShareLock);
     bool several = false;
     const std::optional<LinkKey> key = find_link_key(sessions, link, member, &several);
@@ -95,6 +96,16 @@ const char *counted_condition(const Mapping &mapping, const char *alias)
     return psprintf("%s AND %s", consuming_condition(mapping, alias), held);
 }
 
+const char *member_of_session(const Mapping &mapping, const char *alias)
+{
+    return is_searched(mapping) ? quoted_column(alias, mapping.member_column) : "NULL::text";
+}
+
+const char *member_of_subscription(const Mapping &mapping, const char *alias)
+{
+    return is_searched(mapping) ? quoted_column(alias, mapping.subscription_member_column) : "NULL::text";
+}
+
 const char *active_condition(const Mapping &mapping, const char *alias)
 {
     return one_of(quoted_column(alias, mapping.subscription_status_column), std::array{mapping.active_statuses});
@@ -133,7 +144,7 @@ const char *session_name(Names key, const char *member_column, Names expressions
     initStringInfo(&row);
     int count = 0;
     for (size_t i = 0; i < key.size(); i++)
-        if (is_in_name(key.size(), strcmp(key[i], member_column) == 0))
+        if (is_in_name(key.size(), member_column != nullptr && strcmp(key[i], member_column) == 0))
             appendStringInfo(&row, "%s%s", count++ == 0 ? "" : ", ", expressions[i]);
     return count == 1 ? psprintf("%s::text", row.data) : psprintf("ROW(%s)::text", row.data);
 }
@@ -176,10 +187,10 @@ const char *counts_view_query(const Counting &counting)
     const char *used = quoted_column("s", mapping.used_column);
     StringInfoData text;
     initStringInfo(&text);
-    appendStringInfo(&text, "SELECT %s AS subscription_id, %s AS member_id, %s AS status,",
-                     quoted_column("s", counting.subscription_id),
-                     quoted_column("s", mapping.subscription_member_column),
-                     quoted_column("s", mapping.subscription_status_column));
+    appendStringInfo(&text, "SELECT %s AS subscription_id,", quoted_column("s", counting.subscription_id));
+    if (is_searched(mapping))
+        appendStringInfo(&text, " %s AS member_id,", member_of_subscription(mapping, "s"));
+    appendStringInfo(&text, " %s AS status,", quoted_column("s", mapping.subscription_status_column));
     appendStringInfo(&text, " %s AS total, c.completed, c.scheduled, %s - %s AS remaining, %s AS used,", total, total,
                      used, used);
     // A reader who may not see every session gets NULL: a partial view accuses nobody.

@@ -28,6 +28,10 @@ const char *scheduled_condition(const Mapping &mapping, const char *alias);   //
 const char *completed_condition(const Mapping &mapping, const char *alias);   // by status alone
 const char *counted_condition(const Mapping &mapping, const char *alias);     // consuming, scheduled or completed
 
+// The member of a sessions row, or of a subscriptions row, called by that alias: NULL where links are given.
+const char *member_of_session(const Mapping &mapping, const char *alias);
+const char *member_of_subscription(const Mapping &mapping, const char *alias);
+
 // The subscription may be booked on.
 const char *active_condition(const Mapping &mapping, const char *alias);
 

@@ -23,14 +23,14 @@ constexpr bool names_none(const Pair &pair)
 
 // One attachment's columns, values and choices. Every string is palloc'd in the context of whoever parsed it.
 struct Mapping {
-    const char *member_column;
+    const char *member_column;         // nullptr: the application gives the links, and no member is known
     const char *subscription_column;   // the link
     const char *type_column;           // nullptr: every session is consuming
     const char *status_column;
     Names consuming_types;
     Names scheduled_statuses;
     Names completed_statuses;
-    const char *subscription_member_column;
+    const char *subscription_member_column;   // nullptr where member_column is
     const char *subscription_status_column;
     Names active_statuses;
     const char *total_column;
@@ -109,7 +109,7 @@ constexpr Field choice_field(const char *name, const char *Mapping::*member, Nam
 inline constexpr std::array guard_words{"reject", "ignore", "off"};
 
 inline constexpr std::array mapping_fields{
-    column_field("member_column", FieldKind::key, Side::sessions, &Mapping::member_column, "member_id"),
+    column_field("member_column", FieldKind::key, Side::sessions, &Mapping::member_column, "member_id", nullable),
     column_field("subscription_column", FieldKind::key, Side::sessions, &Mapping::subscription_column,
                  "subscription_id", added),
     column_field("type_column", FieldKind::word, Side::sessions, &Mapping::type_column, "session_type", nullable),
@@ -121,7 +121,7 @@ inline constexpr std::array mapping_fields{
     list_field("completed_statuses", Side::sessions, &Mapping::completed_statuses, &Mapping::status_column,
                "{completed}", counts),
     column_field("subscription_member_column", FieldKind::key, Side::subscriptions,
-                 &Mapping::subscription_member_column, "member_id"),
+                 &Mapping::subscription_member_column, "member_id", nullable),
     column_field("subscription_status_column", FieldKind::word, Side::subscriptions,
                  &Mapping::subscription_status_column, "status"),
     list_field("active_statuses", Side::subscriptions, &Mapping::active_statuses,
@@ -151,6 +151,15 @@ constexpr bool has(const Field &field, uint8_t quality)
 
 // The field of that name, nullptr where there is none.
 const Field *find_field(const char *name);
+
+// True if the extension searches the links, by the session's member; else the application gives them.
+constexpr bool is_searched(const Mapping &mapping)
+{
+    return mapping.member_column != nullptr;
+}
+
+// Given links know no member: the subscriptions' column is named in vain.
+void settle_members(Mapping &mapping);
 
 // What attach() is told where it is told nothing.
 Mapping default_mapping();

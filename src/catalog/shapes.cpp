@@ -48,7 +48,10 @@ SubscriptionShape make_subscription_shape(Relation relation, const Mapping &mapp
 {
     SubscriptionShape shape{};
     shape.relation = RelationGetRelid(relation);
-    shape.member = bound_column(relation, mapping.subscription_member_column);
+    if (is_searched(mapping)) {
+        shape.member = bound_column(relation, mapping.subscription_member_column);
+        shape.member_key = make_key_type(relation, shape.member);
+    }
     shape.status = bound_column(relation, mapping.subscription_status_column);
     shape.total = bound_column(relation, mapping.total_column);
     shape.used = bound_column(relation, mapping.used_column);
@@ -58,7 +61,6 @@ SubscriptionShape make_subscription_shape(Relation relation, const Mapping &mapp
         shape.remaining = bound_column(relation, mapping.remaining_column);
         shape.remaining_type = counter_type(relation, shape.remaining);
     }
-    shape.member_key = make_key_type(relation, shape.member);
     shape.active = make_words(relation, shape.status, mapping.active_statuses);
     return shape;
 }
@@ -67,12 +69,14 @@ SessionShape make_session_shape(Relation relation, const Mapping &mapping)
 {
     SessionShape shape{};
     shape.relation = RelationGetRelid(relation);
-    shape.member = bound_column(relation, mapping.member_column);
+    if (is_searched(mapping)) {
+        shape.member = bound_column(relation, mapping.member_column);
+        shape.member_type = base_type(relation, shape.member);
+        get_typlenbyval(shape.member_type, &shape.member_length, &shape.member_by_value);
+    }
     shape.link = bound_column(relation, mapping.subscription_column);
     shape.status = bound_column(relation, mapping.status_column);
-    shape.member_type = base_type(relation, shape.member);
     shape.link_type = base_type(relation, shape.link);
-    get_typlenbyval(shape.member_type, &shape.member_length, &shape.member_by_value);
     get_typlenbyval(shape.link_type, &shape.link_length, &shape.link_by_value);
     if (mapping.type_column != nullptr) {
         shape.type = bound_column(relation, mapping.type_column);
@@ -81,6 +85,15 @@ SessionShape make_session_shape(Relation relation, const Mapping &mapping)
     shape.scheduled = make_words(relation, shape.status, mapping.scheduled_statuses);
     shape.completed = make_words(relation, shape.status, mapping.completed_statuses);
     return shape;
+}
+
+std::optional<Datum> subscription_member(const SubscriptionShape &shape, TupleTableSlot *row)
+{
+    if (shape.member == 0)
+        return std::nullopt;
+    bool is_null;
+    const Datum member = slot_getattr(row, shape.member, &is_null);
+    return is_null ? std::nullopt : std::optional(member);
 }
 
 void require_convertible(Relation sessions, AttrNumber column, Oid key_type)

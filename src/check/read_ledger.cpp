@@ -39,7 +39,7 @@ const char *settle_key(const Counting &counting, const char *key)
 const char *gaps_query(const Counting &counting)
 {
     const Mapping &mapping = counting.mapping;
-    const char *member = quoted_column("s", mapping.subscription_member_column);
+    const char *member = member_of_subscription(mapping, "s");
     const char *id = quoted_column("s", counting.subscription_id);
     const char *used = quoted_column("s", mapping.used_column);
     const int32 pair = find_pair(counting.sessions, counting.subscriptions);
@@ -85,9 +85,8 @@ void explain_subscription(const Counting &counting, const char *wanted, Tuplesto
     const char *key = settle_key(counting, wanted);
     const bool found = store_query(
         psprintf("SELECT id, at, transaction_id, role, actor, member_id, line, session_id, delta, balance, reason"
-                 " FROM session_consistency.ledger_lines WHERE attachment = '%u'::oid AND subscription_id = %s"
-                 " ORDER BY id",
-                 counting.sessions, quote_literal_cstr(key)),
+                 " FROM session_consistency.ledger_lines WHERE pair = %d AND subscription_id = %s ORDER BY id",
+                 find_pair(counting.sessions, counting.subscriptions), quote_literal_cstr(key)),
         rows);
     if (!found && !finds_row(psprintf("SELECT FROM %s AS s WHERE %s::text = %s",
                                       qualified_name(counting.subscriptions),

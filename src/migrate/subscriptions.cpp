@@ -26,7 +26,7 @@ std::span<HeldSubscription> held_of(const HeldSubscriptions &subscriptions, size
 Datum member_value(const HeldSubscriptions &subscriptions, size_t member)
 {
     const ListedMember &listed = subscriptions.batch->members.items[member];
-    if (listed.is_null)
+    if (listed.is_null || !subscriptions.binding->searched)
         return Datum{0};
     const Oid type = subscriptions.binding->subscriptions.member_key.type;
     return convert_key(listed.value, subscriptions.type->type, type).value_or(Datum{0});
@@ -50,10 +50,12 @@ bool is_members_still(const HeldSubscriptions &subscriptions, TupleTableSlot *ro
     bool is_null;
     if (!equal_keys(shape.id_key, slot_getattr(row, shape.id, &is_null), id))
         return false;
-    const Datum current = slot_getattr(row, shape.member, &is_null);
+    if (!subscriptions.binding->searched)
+        return true;
+    const std::optional<Datum> current = subscription_member(shape, row);
     if (subscriptions.batch->members.items[member].is_null)
-        return is_null;
-    return !is_null && equal_keys(shape.member_key, current, member_value(subscriptions, member));
+        return !current;
+    return current && equal_keys(shape.member_key, *current, member_value(subscriptions, member));
 }
 
 // Finds and locks the newest version of a subscription.
@@ -238,7 +240,9 @@ void recount(HeldSubscriptions &subscriptions)
         const ListedMember &member = subscriptions.batch->members.items[held.member];
         const std::optional<Datum> id = convert_key(held.id, keys.id_key.type, shape.link_type);
         const std::optional<Datum> value =
-            member.is_null ? std::nullopt : convert_key(member.value, subscriptions.type->type, shape.member_type);
+            keys.by_member && !member.is_null
+                ? convert_key(member.value, subscriptions.type->type, shape.member_type)
+                : std::nullopt;
         held.counted = 0;
         ids[i] = id.value_or(Datum{0});
         nulls[i] = !id;
@@ -250,7 +254,8 @@ void recount(HeldSubscriptions &subscriptions)
     set_locally("enable_seqscan", by_index ? "off" : "on");
     set_locally("jit", "off");
     set_locally("max_parallel_workers_per_gather", "0");
-    Oid types[] = {get_array_type(shape.link_type), get_array_type(shape.member_type)};
+    Oid types[] = {get_array_type(shape.link_type),
+                   keys.by_member ? get_array_type(shape.member_type) : InvalidOid};
     Datum values[] = {array_of(std::span(ids, count), nulls, shape.link_type),
                       keys.by_member ? array_of(std::span(members, count), member_nulls, shape.member_type)
                                      : Datum{0}};

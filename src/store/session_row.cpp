@@ -43,7 +43,9 @@ SessionRow read_session(const SessionShape &shape, TupleTableSlot *row)
     result.session.status = status_of(shape, row);
     result.link = slot_getattr(row, shape.link, &is_null);
     result.session.linked = !is_null;
-    result.member = slot_getattr(row, shape.member, &result.member_is_null);
+    result.member_is_null = true;
+    if (shape.member != 0)
+        result.member = slot_getattr(row, shape.member, &result.member_is_null);
     return result;
 }
 
@@ -68,7 +70,7 @@ Change change_between(const SessionShape &shape, const SessionRow *before, const
 bool touches_rules(const SessionShape &shape, TupleTableSlot *before, TupleTableSlot *after)
 {
     return !same_value(before, after, shape.status) || !same_value(before, after, shape.link) ||
-           !same_value(before, after, shape.member) ||
+           (shape.member != 0 && !same_value(before, after, shape.member)) ||
            (shape.type != 0 && !same_value(before, after, shape.type));
 }
 

@@ -6,7 +6,9 @@ namespace sc {
 Subscription read_subscription(const SubscriptionShape &shape, TupleTableSlot *row)
 {
     Subscription subscription{};
-    subscription.member = slot_getattr(row, shape.member, &subscription.member_is_null);
+    subscription.member_is_null = true;
+    if (shape.member != 0)
+        subscription.member = slot_getattr(row, shape.member, &subscription.member_is_null);
     bool is_null;
     Datum value = slot_getattr(row, shape.status, &is_null);
     subscription.active = !is_null && contains(shape.active, value);

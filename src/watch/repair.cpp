@@ -148,7 +148,7 @@ const char *links_query(const Job &job)
                     " WHERE %s::text IS NOT DISTINCT FROM u.member_id AND %s ORDER BY u.place",
                     quoted_column("t", counting.mapping.subscription_column), session_state(job.tables),
                     session_key(job.tables), key_condition(job), qualified_name(counting.sessions),
-                    name_of_session(job), quoted_column("t", counting.mapping.member_column), still_linked(job));
+                    name_of_session(job), member_of_session(counting.mapping, "t"), still_linked(job));
 }
 
 // Clears one link, unless it was changed since. The state after; nullptr where nothing was done.

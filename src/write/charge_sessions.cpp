@@ -123,7 +123,8 @@ void charge_event(RowEvent &event)
         change.row = insert ? data->tg_trigslot : data->tg_newslot;
         change.place = (insert ? data->tg_trigtuple : data->tg_newtuple)->t_self;
     }
-    if (!matters(change_between(shape, change.before == nullptr ? nullptr : &change.before->row,
+    if (!matters(*event.binding,
+                 change_between(shape, change.before == nullptr ? nullptr : &change.before->row,
                                 change.after == nullptr ? nullptr : &change.after->row)))
         return;
     statement_of(event)->inserts_only &= insert && !arrives;

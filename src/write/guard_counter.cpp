@@ -156,7 +156,7 @@ bool same_value(TupleTableSlot *before, TupleTableSlot *after, AttrNumber column
 // True if the update changes the member, or a column to which a foreign key can refer.
 bool changes_key(Relation relation, const SubscriptionShape &shape, TupleTableSlot *before, TupleTableSlot *after)
 {
-    if (!same_value(before, after, shape.member))
+    if (shape.member != 0 && !same_value(before, after, shape.member))
         return true;
     Bitmapset *keys = RelationGetIndexAttrBitmap(relation, INDEX_ATTR_BITMAP_KEY);
     for (int column = -1; (column = bms_next_member(keys, column)) >= 0;) {
