@@ -76,6 +76,7 @@ CREATE FUNCTION session_consistency.attach(
     total_column name DEFAULT 'total_sessions_snapshot',
     used_column name DEFAULT 'used_sessions',
     remaining_column name DEFAULT 'remaining_sessions',
+    start_column name DEFAULT NULL,
     make_view boolean DEFAULT true,
     counts_view name DEFAULT NULL,
     guard text DEFAULT 'reject',
@@ -85,7 +86,7 @@ CREATE FUNCTION session_consistency.attach(
     RETURNS TABLE (step integer, action text, command text)
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'sc_attach';
 COMMENT ON FUNCTION session_consistency.attach(
-    regclass, regclass, name, name, name, name, text[], text[], text[], name, name, text[], name, name, name,
+    regclass, regclass, name, name, name, name, text[], text[], text[], name, name, text[], name, name, name, name,
     boolean, name, text, boolean, boolean, boolean) IS
 'Attaches a table of sessions to the table of their subscriptions.
 
@@ -101,6 +102,7 @@ Columns and values of the sessions:
 - status_column, scheduled_statuses, completed_statuses: the status, and those that hold a credit. status_column NULL:
   every session counts, as scheduled. One of the lists may be empty; if nothing is ever scheduled, a credit that is
   first held as completed needs an active subscription
+- start_column: when the session takes place, a date, timestamp or timestamptz, may be generated; NULL: nobody knows
 
 Columns and values of the subscriptions:
 - subscription_member_column: the member
@@ -127,9 +129,9 @@ there already may refer to any unique column that is NOT NULL, cascade, be defer
 subscription is deleted: a subscription that sessions hold credits of stays all the same.
 
 The arguments are the whole attachment. The same again is no step, and takes no lock beyond a reader''s. Other lists,
-guard, ledger, link_check, make_view and counts_view change in place what differs, an argument that is not named to
-its default; where other sessions are counted than before, migrate() has to count history again. What was dropped by
-hand is made again; what was altered stays, and is a gap.
+guard, ledger, link_check, start_column, make_view and counts_view change in place what differs, an argument that is
+not named to its default; where other sessions are counted than before, migrate() has to count history again. What was
+dropped by hand is made again; what was altered stays, and is a gap.
 
 Constraints and indexes that it makes begin with sc_, and have a comment that says whose they are, as the view has.
 
@@ -210,6 +212,7 @@ CREATE FUNCTION session_consistency.list_attachments()
         total_column name,
         used_column name,
         remaining_column name,
+        start_column name,
         make_view boolean,
         counts_view regclass,
         guard text,
@@ -224,8 +227,8 @@ COMMENT ON FUNCTION session_consistency.list_attachments() IS
 CREATE VIEW session_consistency.attachments AS
     SELECT sessions, subscriptions, member_column, subscription_column, type_column, status_column, consuming_types,
         scheduled_statuses, completed_statuses, subscription_member_column, subscription_status_column,
-        active_statuses, total_column, used_column, remaining_column, make_view, counts_view, guard, ledger, link_check,
-        enforced, gaps
+        active_statuses, total_column, used_column, remaining_column, start_column, make_view, counts_view, guard,
+        ledger, link_check, enforced, gaps
     FROM session_consistency.list_attachments();
 GRANT SELECT ON session_consistency.attachments TO PUBLIC;
 COMMENT ON VIEW session_consistency.attachments IS
@@ -263,6 +266,8 @@ COMMENT ON COLUMN session_consistency.attachments.used_column IS
 'Column of the subscriptions: how many of them its sessions hold.';
 COMMENT ON COLUMN session_consistency.attachments.remaining_column IS
 'Column of the subscriptions that is kept at total minus used; NULL if there is none to keep.';
+COMMENT ON COLUMN session_consistency.attachments.start_column IS
+'Column of the sessions: when one takes place; NULL if nobody knows.';
 COMMENT ON COLUMN session_consistency.attachments.make_view IS
 'Whether a counts view was asked for.';
 COMMENT ON COLUMN session_consistency.attachments.counts_view IS

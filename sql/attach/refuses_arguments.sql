@@ -70,11 +70,13 @@ SELECT try('''lessons'', ''member_subscriptions'', consuming_types => ''{member}
 
 -- Columns: missing, system, generated, of a wrong type, named twice.
 SELECT try(:'tables' || format(', %s => ''nothing''', a)) FROM unnest('{member_column,type_column,status_column,
-    subscription_member_column,subscription_status_column,total_column,remaining_column}'::text[]) a;
+    subscription_member_column,subscription_status_column,total_column,remaining_column,start_column}'::text[]) a;
 SELECT try(:'tables' || ', subscription_column => ''ctid''');
 SELECT try(:'tables' || ', used_column => ''xmin''');
 SELECT try(:'tables' || format(', %s => ''''', a)) FROM unnest('{member_column,subscription_column,
-    used_column,remaining_column}'::text[]) a;
+    used_column,remaining_column,start_column}'::text[]) a;
+SELECT try(:'tables' || ', start_column => ''status''');
+SELECT try(:'tables' || ', start_column => ''ctid''');
 SELECT try(:'tables' || ', total_column => ''remaining_sessions''');
 SELECT try('''lessons'', ''member_subscriptions'', subscription_column => ''later''');
 SELECT try('''lessons'', ''member_subscriptions'', member_column => ''later''');

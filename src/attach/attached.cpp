@@ -179,7 +179,7 @@ void refuse_other_columns(const Attachment &attached, const Mapping &mapping)
 {
     const auto said = [](const char *column) { return column == nullptr ? "NULL" : psprintf("\"%s\"", column); };
     for (const Field &field : mapping_fields)
-        if (is_column(field) && !is_same(attached.mapping, mapping, field))
+        if (is_column(field) && !has(field, changeable) && !is_same(attached.mapping, mapping, field))
             raise_attached(get_rel_name(attached.sessions),
                            psprintf("Its %s is %s, not %s.", field.name, said(attached.mapping.*field.text),
                                     said(mapping.*field.text)),

@@ -15,6 +15,11 @@ bool is_text(Oid type)
     return type == TEXTOID || type == VARCHAROID;
 }
 
+bool is_moment(Oid type)
+{
+    return type == DATEOID || type == TIMESTAMPOID || type == TIMESTAMPTZOID;
+}
+
 bool fits(FieldKind kind, Oid type, Oid base)
 {
     switch (kind) {
@@ -23,6 +28,8 @@ bool fits(FieldKind kind, Oid type, Oid base)
         return is_integer(base) || is_text(base) || base == BOOLOID || type_is_enum(type);
     case FieldKind::counter:
         return is_integer(base);
+    case FieldKind::moment:
+        return is_moment(base);
     default:
         return true;
     }
@@ -30,9 +37,14 @@ bool fits(FieldKind kind, Oid type, Oid base)
 
 const char *fitting_types(FieldKind kind)
 {
-    return kind == FieldKind::counter ? "smallint, integer, bigint or a domain over one of them"
-                                      : "an enum, or text, varchar, boolean, an integer type or a domain over one of"
-                                        " them";
+    switch (kind) {
+    case FieldKind::counter:
+        return "smallint, integer, bigint or a domain over one of them";
+    case FieldKind::moment:
+        return "date, timestamp, timestamptz or a domain over one of them";
+    default:
+        return "an enum, or text, varchar, boolean, an integer type or a domain over one of them";
+    }
 }
 
 Oid table_of(const Pair &pair, const Field &field)

@@ -36,6 +36,7 @@ struct Mapping {
     const char *total_column;          // nullptr: counted, never refused
     const char *used_column;
     const char *remaining_column;      // nullptr: absent or generated; else maintained beside used
+    const char *start_column;          // nullptr: nobody knows when a session takes place
     bool make_view;
     const char *counts_view;           // nullptr: the default name
     const char *guard;                 // one of guard_words
@@ -49,6 +50,7 @@ enum class FieldKind : uint8_t {
     key,        // a column that is compared with another: a member, the link
     word,       // a column of words: a type, a status
     counter,    // a column of whole numbers
+    moment,     // a column of dates or timestamps
     name,       // of something else than a column
     choice,     // one of some words
     list,       // of words of a column
@@ -65,6 +67,7 @@ constexpr uint8_t charge_alone = 4;    // only the charge trigger carries it: no
 constexpr uint8_t counts = 8;          // another value counts other sessions
 constexpr uint8_t may_be_empty = 16;   // a list of no word
 constexpr uint8_t computed = 32;       // the column may be generated
+constexpr uint8_t changeable = 64;     // of an attached table it may become another column in place
 
 struct Field {
     const char *name;                  // of the argument and of the column of attachments
@@ -133,6 +136,8 @@ inline constexpr std::array mapping_fields{
     column_field("used_column", FieldKind::counter, Side::subscriptions, &Mapping::used_column, "used_sessions", added),
     column_field("remaining_column", FieldKind::counter, Side::subscriptions, &Mapping::remaining_column,
                  "remaining_sessions", nullable),
+    column_field("start_column", FieldKind::moment, Side::sessions, &Mapping::start_column, nullptr,
+                 nullable | computed | changeable),
     flag_field("make_view", &Mapping::make_view, "true", charge_alone),
     name_field("counts_view", &Mapping::counts_view, nullptr, nullable | charge_alone),
     choice_field("guard", &Mapping::guard, guard_words, "reject"),
@@ -143,7 +148,8 @@ inline constexpr std::array mapping_fields{
 
 constexpr bool is_column(const Field &field)
 {
-    return field.kind == FieldKind::key || field.kind == FieldKind::word || field.kind == FieldKind::counter;
+    return field.kind == FieldKind::key || field.kind == FieldKind::word || field.kind == FieldKind::counter ||
+           field.kind == FieldKind::moment;
 }
 
 constexpr bool has(const Field &field, uint8_t quality)
