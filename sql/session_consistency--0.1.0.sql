@@ -36,15 +36,16 @@ Errors:
 CREATE FUNCTION session_consistency.reset_counters() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'sc_reset_counters';
 COMMENT ON FUNCTION session_consistency.reset_counters() IS
-'Trigger of the sessions, AFTER TRUNCATE FOR EACH STATEMENT: sets every counter of their subscriptions to 0.';
+'Trigger of the sessions, AFTER TRUNCATE FOR EACH STATEMENT: sets every counter of their subscriptions to
+what it carries, most often 0.';
 
 CREATE FUNCTION session_consistency.keep_counter() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'sc_keep_counter';
 COMMENT ON FUNCTION session_consistency.keep_counter() IS
 'Trigger of the subscriptions, BEFORE INSERT OR UPDATE FOR EACH ROW: keeps the counter of the row.
 
-Starts a new counter at 0, keeps a plain remaining column equal to total minus used, and under guard => ''ignore''
-puts the maintained value back over a written one.';
+Starts a new counter at what the subscription carries, most often 0, keeps a plain remaining column equal to total
+minus used, and under guard => ''ignore'' puts the maintained value back over a written one.';
 
 CREATE FUNCTION session_consistency.guard_counter() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'sc_guard_counter';
@@ -52,7 +53,7 @@ COMMENT ON FUNCTION session_consistency.guard_counter() IS
 'Trigger of the subscriptions, AFTER INSERT OR UPDATE OR DELETE FOR EACH ROW: refuses what breaks the counts.
 
 Errors:
-- 23SC5: guarded_counter, a counter that anyone but the extension has changed
+- 23SC5: guarded_counter, a counter that anyone but the extension has changed, or, under every guard, carried credits
 - 23514: a total below what is used
 - 23503: a subscription that is deleted while sessions hold credits of it, or whose member changes while sessions
   refer to it
@@ -76,6 +77,7 @@ CREATE FUNCTION session_consistency.attach(
     total_column name DEFAULT 'total_sessions_snapshot',
     used_column name DEFAULT 'used_sessions',
     remaining_column name DEFAULT 'remaining_sessions',
+    carried_column name DEFAULT NULL,
     start_column name DEFAULT NULL,
     make_view boolean DEFAULT true,
     counts_view name DEFAULT NULL,
@@ -87,7 +89,7 @@ CREATE FUNCTION session_consistency.attach(
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'sc_attach';
 COMMENT ON FUNCTION session_consistency.attach(
     regclass, regclass, name, name, name, name, text[], text[], text[], name, name, text[], name, name, name, name,
-    boolean, name, text, boolean, boolean, boolean) IS
+    name, boolean, name, text, boolean, boolean, boolean) IS
 'Attaches a table of sessions to the table of their subscriptions.
 
 Makes what is missing: the link column; the counter, which starts at what a plain remaining column says is gone; the
@@ -112,6 +114,8 @@ Columns and values of the subscriptions:
 - used_column: the counter, added if it is missing
 - remaining_column: maintained if it is a plain column, left alone if it is generated; NULL, or no such column: there
   is none
+- carried_column: credits of sessions that are not in the table, added if it is missing: used is what is carried and
+  what sessions hold. A new subscription may bring some; nobody may change them. NULL: there are none
 
 Other arguments:
 - make_view, counts_view: whether there is a counts view, and its name, in the schema of the subscriptions; NULL:
@@ -212,6 +216,7 @@ CREATE FUNCTION session_consistency.list_attachments()
         total_column name,
         used_column name,
         remaining_column name,
+        carried_column name,
         start_column name,
         make_view boolean,
         counts_view regclass,
@@ -227,8 +232,8 @@ COMMENT ON FUNCTION session_consistency.list_attachments() IS
 CREATE VIEW session_consistency.attachments AS
     SELECT sessions, subscriptions, member_column, subscription_column, type_column, status_column, consuming_types,
         scheduled_statuses, completed_statuses, subscription_member_column, subscription_status_column,
-        active_statuses, total_column, used_column, remaining_column, start_column, make_view, counts_view, guard,
-        ledger, link_check, enforced, gaps
+        active_statuses, total_column, used_column, remaining_column, carried_column, start_column, make_view,
+        counts_view, guard, ledger, link_check, enforced, gaps
     FROM session_consistency.list_attachments();
 GRANT SELECT ON session_consistency.attachments TO PUBLIC;
 COMMENT ON VIEW session_consistency.attachments IS
@@ -266,6 +271,8 @@ COMMENT ON COLUMN session_consistency.attachments.used_column IS
 'Column of the subscriptions: how many of them its sessions hold.';
 COMMENT ON COLUMN session_consistency.attachments.remaining_column IS
 'Column of the subscriptions that is kept at total minus used; NULL if there is none to keep.';
+COMMENT ON COLUMN session_consistency.attachments.carried_column IS
+'Column of the subscriptions: credits of sessions that are not in the table; NULL if there is none.';
 COMMENT ON COLUMN session_consistency.attachments.start_column IS
 'Column of the sessions: when one takes place; NULL if nobody knows.';
 COMMENT ON COLUMN session_consistency.attachments.make_view IS
@@ -295,6 +302,7 @@ CREATE FUNCTION session_consistency.check_counts(
     OUT subscription_id text,
     OUT member_id text,
     OUT total bigint,
+    OUT carried bigint,
     OUT completed bigint,
     OUT scheduled bigint,
     OUT remaining bigint,
@@ -308,7 +316,8 @@ COMMENT ON FUNCTION session_consistency.check_counts(regclass, regclass) IS
 'Recounts every subscription and returns a row for each one that is wrong, none if all is well.
 
 The rows are ordered by attachment and subscription. A subscription is wrong if used is not the number of counted
-sessions linked to it, is NULL, below 0 or above the total, or a plain remaining column is not total minus used.
+sessions linked to it and what it carries, is NULL, below 0 or above the total, or a plain remaining column is not
+total minus used.
 
 Arguments:
 - sessions: the attached table of the sessions
@@ -317,9 +326,10 @@ Arguments:
 Both NULL: every attachment.
 
 Columns, counts in sessions: attachment (the table of the sessions), subscriptions (theirs), subscription_id and
-member_id (as text), total (NULL: unlimited), completed and scheduled (the recount), remaining (total - used), used
-(as stored), expected_used (completed + scheduled), drift (used - expected_used), message (what is wrong, with the
-figures). An attachment that cannot be read has one row with nothing but its tables and the message.
+member_id (as text), total (NULL: unlimited), carried (0 if there is no such column), completed and scheduled (the
+recount), remaining (total - used), used (as stored), expected_used (carried + completed + scheduled), drift (used -
+expected_used), message (what is wrong, with the figures). An attachment that cannot be read has one row with nothing
+but its tables and the message.
 
 The caller must be allowed to read every row. The tables are read as the owner of the sessions, restricted
 (docs/rights.md), all attachments in one snapshot. Locks like a SELECT; works on a standby and in a READ ONLY
@@ -491,7 +501,7 @@ COMMENT ON COLUMN session_consistency.ledger.reason IS
 'Of a session: booked; completed; reopened, back to scheduled, or counted again; cancelled; deleted; type changed;
 moved, to another subscription; member changed; linked, history that had no link; unlinked. Of the subscription:
 opened, the balance that the ledger begins with; recounted, by migrate(); repaired; repair undone; truncated; key
-changed, the subscription goes on under another key, which opens its own lines.';
+changed, the subscription goes on under another key, which opens its own lines; carried, a new one brought credits.';
 
 -- A key as the ledger has it, whatever the settings of dates and times are.
 CREATE FUNCTION session_consistency._key_text("any") RETURNS text
@@ -662,6 +672,7 @@ CREATE FUNCTION session_consistency.audit(
     total_column name DEFAULT 'total_sessions_snapshot',
     used_column name DEFAULT 'used_sessions',
     remaining_column name DEFAULT 'remaining_sessions',
+    carried_column name DEFAULT NULL,
     members regclass DEFAULT NULL,
     valid_from_column name DEFAULT NULL,
     OUT code text,
@@ -673,7 +684,7 @@ CREATE FUNCTION session_consistency.audit(
     RETURNS SETOF record
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'sc_audit';
 COMMENT ON FUNCTION session_consistency.audit(
-    regclass, regclass, name, name, name, name, text[], text[], text[], name, name, text[], name, name, name,
+    regclass, regclass, name, name, name, name, text[], text[], text[], name, name, text[], name, name, name, name,
     regclass, name) IS
 'Says what is wrong with two tables, before anything is attached and after.
 
@@ -754,6 +765,7 @@ CREATE FUNCTION session_consistency.audit_findings(
     total_column name DEFAULT 'total_sessions_snapshot',
     used_column name DEFAULT 'used_sessions',
     remaining_column name DEFAULT 'remaining_sessions',
+    carried_column name DEFAULT NULL,
     members regclass DEFAULT NULL,
     valid_from_column name DEFAULT NULL,
     OUT code text,
@@ -767,7 +779,7 @@ CREATE FUNCTION session_consistency.audit_findings(
     RETURNS SETOF record
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'sc_audit_findings';
 COMMENT ON FUNCTION session_consistency.audit_findings(
-    regclass, regclass, name, name, name, name, text[], text[], text[], name, name, text[], name, name, name,
+    regclass, regclass, name, name, name, name, text[], text[], text[], name, name, text[], name, name, name, name,
     regclass, name) IS
 'Names every finding of audit(), which describes the categories, the arguments and the errors.
 
@@ -806,7 +818,7 @@ Arguments:
 - valid_from_column, valid_until_column, created_column: dates or timestamps of the subscriptions: the first and the
   last day or moment that a subscription covers, and when it was made
 - when_ambiguous: what becomes of sessions that no rule attributes: ''leave'', ''fill'' or ''active''
-- opening: what becomes of credits that were used beyond the sessions that are linked: ''report'' or ''give_back''
+- opening: what becomes of credits that were used beyond what sessions hold: ''report'', ''carry'' or ''give_back''
 
 A date is compared by the day. A date or timestamp without time zone is in the caller''s TimeZone if the other side
 has a zone.
@@ -836,10 +848,10 @@ A session that is linked already keeps its link; one that consumes nothing is no
 is raised to it. One that is beyond it, or whose plain remaining column shows that more is gone, has an opening
 balance: credits that the table says are used and that no session holds. With ''report'' it stays (of the two columns
 the one that says more counts), is named in the summary, and the attachment is not enforced until a person has
-decided; with ''give_back'' the counter becomes the recount. What is linked beyond the total is shown by the counter,
-too: nothing more can be booked on such a subscription, cancelling works, and summary and attachments name it until it
-is resolved. The CHECK that attach() made is dropped meanwhile; if a CHECK of the table''s own forbids to show it, the
-counter is set to the total.
+decided; with ''carry'' it stays and is carried from then on, a part of the recount; with ''give_back'' the counter
+becomes the recount. What is linked beyond the total is shown by the counter, too: nothing more can be booked on such a
+subscription, cancelling works, and summary and attachments name it until it is resolved. The CHECK that attach() made
+is dropped meanwhile; if a CHECK of the table''s own forbids to show it, the counter is set to the total.
 
 Each batch is a transaction. It waits for no row lock while it holds another: members whose rows are locked are
 treated later, alone, and only then is a lock waited for, as long as lock_timeout allows. statement_timeout covers the

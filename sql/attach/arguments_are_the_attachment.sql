@@ -139,7 +139,7 @@ SELECT * FROM again();
 SELECT gaps FROM whole;
 ALTER TABLE training_sessions ENABLE TRIGGER "00_session_consistency_charge_member_subscriptions";
 CREATE OR REPLACE VIEW member_subscriptions_session_counts WITH (security_invoker = true) AS
-    SELECT id AS subscription_id, member_id, status, total_sessions_snapshot AS total, 0::bigint AS completed,
+    SELECT id AS subscription_id, member_id, status, total_sessions_snapshot AS total, 0 AS carried, 0::bigint AS completed,
            0::bigint AS scheduled, total_sessions_snapshot - used_sessions AS remaining, used_sessions AS used,
            (SELECT true FROM training_sessions LIMIT 1) AS is_consistent
     FROM member_subscriptions;

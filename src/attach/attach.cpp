@@ -31,8 +31,9 @@ void lock_tables(const Request &request, const Facts &facts, const Rows &rows)
     const Changes &changes = facts.changes;
     const bool sessions_alone = missing.link_column || (missing.link_check && !rows.link_violated) ||
                                 changes.link_check || changes.surplus;
-    const bool subscriptions_alone = missing.used_column || (missing.total_check && !rows.total_violated) ||
-                                     changes.active_index || changes.surplus;
+    const bool subscriptions_alone = missing.used_column || missing.carried_column ||
+                                     (missing.total_check && !rows.total_violated) || changes.active_index ||
+                                     changes.surplus;
     const LOCKMODE sessions_lock = sessions_alone ? AccessExclusiveLock : ShareRowExclusiveLock;
     LockRelationOid(request.sessions, sessions_lock);
     partition_tree(request.sessions, sessions_lock);

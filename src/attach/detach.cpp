@@ -163,6 +163,7 @@ void plan_columns(Plan &plan)
         return;
     plan_column(plan, plan.attachment->sessions, "link_column");
     plan_column(plan, plan.attachment->subscriptions, "used_column");
+    plan_column(plan, plan.attachment->subscriptions, "carried_column");
 }
 
 // The way back of attach(): what was made last goes first.

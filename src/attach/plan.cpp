@@ -125,6 +125,27 @@ void plan_link_column(Plan &plan)
     add_made(plan, "link_column", column);
 }
 
+// An added counter is as wide as the total.
+const char *counter_type(const Plan &plan)
+{
+    const Mapping &mapping = plan.facts->mapping;
+    const Oid table = plan.request->subscriptions;
+    return mapping.total_column == nullptr
+               ? "integer"
+               : format_type_be(getBaseType(get_atttype(table, get_attnum(table, mapping.total_column))));
+}
+
+void plan_carried_column(Plan &plan)
+{
+    if (keeps(plan, "carried_column") || !plan.facts->missing.carried_column)
+        return;
+    const char *carried = plan.facts->mapping.carried_column;
+    add_step(plan.steps, "add column",
+             psprintf("ALTER TABLE %s ADD COLUMN %s %s NOT NULL DEFAULT 0", plan.subscriptions,
+                      quote_identifier(carried), counter_type(plan)));
+    add_made(plan, "carried_column", carried);
+}
+
 // Starts at what a plain remaining column says is gone. The server writes that as a generated column, so that it is no
 // change of the row which somebody's trigger would see.
 void plan_used_column(Plan &plan)
@@ -132,17 +153,13 @@ void plan_used_column(Plan &plan)
     if (keeps(plan, "used_column") || !plan.facts->missing.used_column)
         return;
     const Mapping &mapping = plan.facts->mapping;
-    const Oid total = mapping.total_column == nullptr
-                          ? Oid{INT4OID}
-                          : get_atttype(plan.request->subscriptions,
-                                        get_attnum(plan.request->subscriptions, mapping.total_column));
     const char *used = quote_identifier(mapping.used_column);
-    const char *start = mapping.remaining_column == nullptr
-                            ? "DEFAULT 0"
-                            : psprintf("GENERATED ALWAYS AS (%s) STORED", gone_expression(mapping));
+    const char *gone = gone_before(*plan.facts);
+    const bool starts = strcmp(gone, "0") != 0;
+    const char *start = starts ? psprintf("GENERATED ALWAYS AS (%s) STORED", gone) : "DEFAULT 0";
     add_step(plan.steps, "add column", psprintf("ALTER TABLE %s ADD COLUMN %s %s NOT NULL %s", plan.subscriptions, used,
-                                                format_type_be(getBaseType(total)), start));
-    if (mapping.remaining_column != nullptr)
+                                                counter_type(plan), start));
+    if (starts)
         add_step(plan.steps, "make plain",
                  psprintf("ALTER TABLE %s ALTER COLUMN %s DROP EXPRESSION, ALTER COLUMN %s SET DEFAULT 0",
                           plan.subscriptions, used, used));
@@ -448,8 +465,9 @@ void plan_ledger(Plan &plan)
 
 // In this order: what a later step refers to is there when it runs.
 constexpr std::array planners{
-    plan_obsolete,   plan_link_column, plan_used_column, plan_active_index, plan_member_index, plan_link_index,
-    plan_foreign_key, plan_total_check, plan_link_check, plan_view,         plan_triggers,     plan_ledger,
+    plan_obsolete,     plan_link_column, plan_carried_column, plan_used_column, plan_active_index,
+    plan_member_index, plan_link_index,  plan_foreign_key,    plan_total_check, plan_link_check,
+    plan_view,         plan_triggers,    plan_ledger,
 };
 
 }  // namespace

@@ -85,7 +85,7 @@ const char *used_condition(const Facts &facts)
     const Mapping &mapping = facts.mapping;
     const char *used = quote_identifier(mapping.used_column);
     if (facts.missing.used_column)
-        return mapping.remaining_column == nullptr ? "false" : psprintf("%s <> 0", gone_expression(mapping));
+        return psprintf("%s <> 0", gone_before(facts));
     const char *counted = psprintf("%s IS DISTINCT FROM 0", used);
     if (mapping.remaining_column == nullptr)
         return counted;

@@ -34,6 +34,8 @@ void find_missing(Facts &facts, const Request &request, const Tables &tables)
     missing.link_key = !facts.join.has_key;
     const AttrNumber member = facts.join.by_member ? get_attnum(request.sessions, mapping.member_column) : 0;
     missing.used_column = get_attnum(request.subscriptions, mapping.used_column) == InvalidAttrNumber;
+    missing.carried_column = mapping.carried_column != nullptr &&
+                             get_attnum(request.subscriptions, mapping.carried_column) == InvalidAttrNumber;
     missing.total_check =
         missing.used_column || !is_checked(tables.subscriptions, counter_condition(mapping), false);
     const AttrNumber owner = get_attnum(request.subscriptions, mapping.subscription_member_column);
@@ -103,6 +105,14 @@ std::optional<Facts> look(Obstacles &obstacles, const Request &request, const Ta
 }
 
 }  // namespace
+
+const char *gone_before(const Facts &facts)
+{
+    Mapping mapping = facts.mapping;
+    if (facts.missing.carried_column)
+        mapping.carried_column = nullptr;
+    return gone_expression(mapping);
+}
 
 std::optional<Facts> inspect_tables(Obstacles &obstacles, const Request &request)
 {

@@ -12,6 +12,7 @@ namespace sc {
 struct Missing {
     bool link_column;
     bool used_column;
+    bool carried_column;
     bool link_key;
     bool active_index;
     bool member_index;   // made only beside the active one: who made that by hand has chosen the table's indexes
@@ -34,6 +35,9 @@ struct Facts {
     const char *counts_view;
 };
 static_assert(Pod<Facts>);
+
+// What an added counter starts at, by the columns that are there; "0" where there are none.
+const char *gone_before(const Facts &facts);
 
 // Nothing where something is in the way of looking further.
 std::optional<Facts> inspect_tables(Obstacles &obstacles, const Request &request);

@@ -169,10 +169,20 @@ const char *session_name(Names key, const char *member_column, Names expressions
     return count == 1 ? psprintf("%s::text", row.data) : psprintf("ROW(%s)::text", row.data);
 }
 
+const char *carried_expression(const Mapping &mapping, const char *alias)
+{
+    if (mapping.carried_column == nullptr)
+        return "0";
+    return psprintf("coalesce(%s, 0)", quoted_column(alias, mapping.carried_column));
+}
+
 const char *gone_expression(const Mapping &mapping)
 {
-    return psprintf("coalesce(%s - %s, 0)", quote_identifier(mapping.total_column),
-                    quote_identifier(mapping.remaining_column));
+    const char *carried = carried_expression(mapping, nullptr);
+    if (mapping.remaining_column == nullptr)
+        return carried;
+    return psprintf("coalesce(%s - %s, %s)", quote_identifier(mapping.total_column),
+                    quote_identifier(mapping.remaining_column), carried);
 }
 
 const char *consistent_condition(const Mapping &mapping, const char *subscription_alias, const char *recount)
@@ -181,6 +191,8 @@ const char *consistent_condition(const Mapping &mapping, const char *subscriptio
     const char *total = total_expression(mapping, subscription_alias);
     StringInfoData text;
     initStringInfo(&text);
+    if (mapping.carried_column != nullptr)
+        recount = psprintf("%s + %s", carried_expression(mapping, subscription_alias), recount);
     appendStringInfo(&text, "%s IS NOT DISTINCT FROM %s", used, recount);
     if (mapping.total_column != nullptr)
         appendStringInfo(&text, " AND (%s IS NULL OR %s <= %s)", total, used, total);
@@ -214,7 +226,8 @@ const char *counts_view_query(const Counting &counting)
                      mapping.subscription_status_column == nullptr
                          ? "NULL::text"
                          : quoted_column("s", mapping.subscription_status_column));
-    appendStringInfo(&text, " %s AS total, c.completed, c.scheduled, %s AS remaining, %s AS used,", total,
+    appendStringInfo(&text, " %s AS total, %s AS carried, c.completed, c.scheduled, %s AS remaining, %s AS used,",
+                     total, carried_expression(mapping, "s"),
                      mapping.total_column == nullptr ? total : psprintf("%s - %s", total, used), used);
     // A reader who may not see every session gets NULL: a partial view accuses nobody.
     appendStringInfo(&text, " CASE WHEN NOT row_security_active(%s::regclass) THEN %s END AS is_consistent",

@@ -52,10 +52,15 @@ const char *join_condition(const Counting &counting, const char *session_alias, 
 // member it is the other one, and longer keys are written as a row.
 const char *session_name(Names key, const char *member_column, Names expressions);
 
-// How many credits a plain remaining column of the subscriptions says are gone; 0 where that is not known.
+// The credits of sessions that are not there, which are part of every recount; "0" where there is no such column.
+const char *carried_expression(const Mapping &mapping, const char *alias);
+
+// How many credits are gone before any is counted: as a plain remaining column of the subscriptions says, else what is
+// carried.
 const char *gone_expression(const Mapping &mapping);
 
-// True where a subscription called by that alias agrees with the recount (an SQL expression), false elsewhere;
+// True where a subscription called by that alias agrees with the recount of its sessions (an SQL expression), false
+// elsewhere;
 // never NULL for a recount that is not. It ends in what may overflow, behind what excludes an overflow.
 const char *consistent_condition(const Mapping &mapping, const char *subscription_alias, const char *recount);
 

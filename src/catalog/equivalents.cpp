@@ -37,7 +37,7 @@ Oid find_link_index(Relation sessions, AttrNumber link, AttrNumber member, const
 
 std::optional<ForeignKey> find_counter_key(Oid subscriptions, const Mapping &mapping)
 {
-    for (const char *name : {mapping.used_column, mapping.remaining_column}) {
+    for (const char *name : {mapping.used_column, mapping.remaining_column, mapping.carried_column}) {
         const std::optional<Column> column = name == nullptr ? std::nullopt : find_column(subscriptions, name);
         if (!column)
             continue;
@@ -80,7 +80,7 @@ const char *find_blocking_index(Relation subscriptions, const Mapping &mapping)
         const auto holds = [&](const char *column) {
             return column != nullptr && std::find(keys.begin(), keys.end(), get_attnum(table, column)) != keys.end();
         };
-        return holds(mapping.used_column) || holds(mapping.remaining_column);
+        return holds(mapping.used_column) || holds(mapping.remaining_column) || holds(mapping.carried_column);
     });
     return OidIsValid(blocking) ? get_rel_name(blocking) : nullptr;
 }

@@ -36,6 +36,7 @@ struct Mapping {
     const char *total_column;          // nullptr: counted, never refused
     const char *used_column;
     const char *remaining_column;      // nullptr: absent or generated; else maintained beside used
+    const char *carried_column;        // nullptr: no credit is held but by sessions that are there
     const char *start_column;          // nullptr: nobody knows when a session takes place
     bool make_view;
     const char *counts_view;           // nullptr: the default name
@@ -136,6 +137,8 @@ inline constexpr std::array mapping_fields{
     column_field("used_column", FieldKind::counter, Side::subscriptions, &Mapping::used_column, "used_sessions", added),
     column_field("remaining_column", FieldKind::counter, Side::subscriptions, &Mapping::remaining_column,
                  "remaining_sessions", nullable),
+    column_field("carried_column", FieldKind::counter, Side::subscriptions, &Mapping::carried_column, nullptr,
+                 nullable | added),
     column_field("start_column", FieldKind::moment, Side::sessions, &Mapping::start_column, nullptr,
                  nullable | computed | changeable),
     flag_field("make_view", &Mapping::make_view, "true", charge_alone),

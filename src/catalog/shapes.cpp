@@ -59,6 +59,10 @@ SubscriptionShape make_subscription_shape(Relation relation, const Mapping &mapp
         shape.remaining = bound_column(relation, mapping.remaining_column);
         shape.remaining_type = counter_type(relation, shape.remaining);
     }
+    if (mapping.carried_column != nullptr) {
+        shape.carried = bound_column(relation, mapping.carried_column);
+        shape.carried_type = counter_type(relation, shape.carried);
+    }
     shape.member_key = make_key_type(relation, shape.member);
     if (mapping.subscription_status_column != nullptr) {
         shape.status = bound_column(relation, mapping.subscription_status_column);

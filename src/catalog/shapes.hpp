@@ -17,9 +17,11 @@ struct SubscriptionShape {
     AttrNumber total;          // 0: every one is unlimited
     AttrNumber used;
     AttrNumber remaining;      // 0: not maintained
+    AttrNumber carried;        // 0: there is none
     Oid total_type;            // int2, int4 or int8
     Oid used_type;
     Oid remaining_type;
+    Oid carried_type;
     KeyType id_key;
     KeyType member_key;
     Words active;

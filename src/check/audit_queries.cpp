@@ -310,9 +310,10 @@ void append_packs(StringInfo text, const AuditScope &scope)
     const char *known = scope.has_used ? "true" : scope.has_remaining ? psprintf("%s IS NOT NULL", total) : "false";
     appendStringInfo(text,
                      " pack AS (SELECT %s AS member, %s AS subscription, %s AS total, %s AS used, %s AS remaining,"
-                     " %s AS known, coalesce(linked.sessions, 0) AS counted, loose.sessions AS of_member,"
-                     " (%s) IS TRUE AS active, %s AS valid_from FROM %s AS s",
+                     " %s AS known, %s AS carried, coalesce(linked.sessions, 0) + %s AS counted,"
+                     " loose.sessions AS of_member, (%s) IS TRUE AS active, %s AS valid_from FROM %s AS s",
                      member, quoted_column("s", counting.subscription_id), total, used, remaining, known,
+                     carried_expression(mapping, "s"), carried_expression(mapping, "s"),
                      active_condition(scope.counting.mapping, "s"),
                      scope.valid_from_column == nullptr ? "NULL::date" : quoted_column("s", scope.valid_from_column),
                      qualified_name(counting.subscriptions));
@@ -340,8 +341,8 @@ void append_judged(StringInfo text, const AuditScope &scope)
                      " UNION ALL SELECT member, NULL, total, used, remaining, owed, %s, counted, known, false, NULL,"
                      " true, false FROM (SELECT member, CASE WHEN bool_and(total IS NOT NULL) THEN sum(total) END AS"
                      " total, coalesce(sum(used), 0) AS used, sum(remaining) FILTER (WHERE total IS NOT NULL) AS"
-                     " remaining, sum(total - coalesce(used, 0)) AS owed, max(of_member) AS counted, bool_and(known)"
-                     " AS known FROM pack WHERE of_member IS NOT NULL GROUP BY member) AS sums)",
+                     " remaining, sum(total - coalesce(used, 0)) AS owed, max(of_member) + sum(carried) AS counted,"
+                     " bool_and(known) AS known FROM pack WHERE of_member IS NOT NULL GROUP BY member) AS sums)",
                      two_counters ? "remaining IS DISTINCT FROM owed" : "false");
 }
 

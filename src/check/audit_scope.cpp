@@ -164,7 +164,7 @@ void require_rights(const AuditScope &scope)
     require_every_row(counting.subscriptions,
                       std::array{counting.subscription_id, mapping.subscription_member_column,
                                  mapping.subscription_status_column, mapping.total_column, mapping.used_column,
-                                 mapping.remaining_column, scope.valid_from_column});
+                                 mapping.remaining_column, mapping.carried_column, scope.valid_from_column});
     if (OidIsValid(scope.members))
         require_every_row(scope.members, std::array{scope.members_key});
 }
@@ -192,6 +192,8 @@ void find_columns(AuditScope &scope)
         scope.has_link = true;
         scope.can_clear_link = link->nullable;
     }
+    if (mapping.carried_column != nullptr && !find_column(counting.subscriptions, mapping.carried_column))
+        counting.mapping.carried_column = nullptr;
     scope.has_used = find_column(counting.subscriptions, mapping.used_column).has_value();
     if (mapping.remaining_column == nullptr || mapping.total_column == nullptr)
         return;

@@ -7,6 +7,8 @@ namespace sc {
 
 namespace {
 
+constexpr size_t width = 13;
+
 // Where the wrong subscriptions of one attachment go.
 struct Findings {
     Tuplestorestate *rows;
@@ -43,19 +45,19 @@ const char *describe(const Mapping &mapping, const Figures &figures)
 void store_finding(const Figures &figures, void *state)
 {
     const auto *findings = static_cast<const Findings *>(state);
-    const int64 recount = figures.completed + figures.scheduled;
-    std::array<bool, 12> nulls{};
-    std::array<Datum, 12> values{ObjectIdGetDatum(findings->counting->sessions),
+    std::array<bool, width> nulls{};
+    std::array<Datum, width> values{ObjectIdGetDatum(findings->counting->sessions),
                                  ObjectIdGetDatum(findings->counting->subscriptions),
                                  text_datum(figures.subscription_id, &nulls[2]),
                                  text_datum(figures.member_id, &nulls[3]),
                                  integer_datum(figures.total, &nulls[4]),
+                                 Int64GetDatum(figures.carried),
                                  Int64GetDatum(figures.completed),
                                  Int64GetDatum(figures.scheduled),
-                                 integer_datum(remaining(figures), &nulls[7]),
-                                 integer_datum(figures.used, &nulls[8]),
-                                 Int64GetDatum(recount),
-                                 integer_datum(difference(figures.used, recount), &nulls[10]),
+                                 integer_datum(remaining(figures), &nulls[8]),
+                                 integer_datum(figures.used, &nulls[9]),
+                                 Int64GetDatum(expected(figures)),
+                                 integer_datum(difference(figures.used, expected(figures)), &nulls[11]),
                                  CStringGetTextDatum(describe(findings->counting->mapping, figures))};
     tuplestore_putvalues(findings->rows, findings->shape, values.data(), nulls.data());
 }
@@ -63,13 +65,13 @@ void store_finding(const Figures &figures, void *state)
 // The row of an attachment that cannot be counted: it has no figures.
 void store_failure(const Attachment &attachment, const char *why, Tuplestorestate *rows, TupleDesc shape)
 {
-    std::array<Datum, 12> values{ObjectIdGetDatum(attachment.sessions), ObjectIdGetDatum(attachment.subscriptions)};
-    std::array<bool, 12> nulls;
+    std::array<Datum, width> values{ObjectIdGetDatum(attachment.sessions), ObjectIdGetDatum(attachment.subscriptions)};
+    std::array<bool, width> nulls;
     nulls.fill(true);
-    nulls[0] = nulls[11] = false;
+    nulls[0] = nulls[width - 1] = false;
     Assert(shape->natts == static_cast<int>(values.size()));
     nulls[1] = !OidIsValid(attachment.subscriptions);
-    values[11] = CStringGetTextDatum(psprintf("Cannot be checked: %s.", why));
+    values[width - 1] = CStringGetTextDatum(psprintf("Cannot be checked: %s.", why));
     tuplestore_putvalues(rows, shape, values.data(), nulls.data());
 }
 

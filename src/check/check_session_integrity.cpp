@@ -80,7 +80,7 @@ const char *json_number(std::optional<int64> value)
 }
 
 // The figures of the one active subscription; of none and of several there is nothing to tell.
-void append_figures(StringInfo json, const Figures *figures)
+void append_figures(StringInfo json, const Mapping &mapping, const Figures *figures)
 {
     if (figures == nullptr) {
         appendStringInfoString(json, "\"subscription_id\": null, \"expected\": null, \"actual\": null, \"breakdown\": "
@@ -89,11 +89,13 @@ void append_figures(StringInfo json, const Figures *figures)
     }
     appendStringInfoString(json, "\"subscription_id\": ");
     escape_json(json, figures->subscription_id);
-    appendStringInfo(json, ", \"expected\": " INT64_FORMAT ", \"actual\": %s", figures->completed + figures->scheduled,
+    appendStringInfo(json, ", \"expected\": " INT64_FORMAT ", \"actual\": %s", expected(*figures),
                      json_number(figures->used));
-    appendStringInfo(json, ", \"breakdown\": {\"completed\": " INT64_FORMAT ", \"scheduled\": " INT64_FORMAT
+    const char *carried =
+        mapping.carried_column == nullptr ? "" : psprintf("\"carried\": " INT64_FORMAT ", ", figures->carried);
+    appendStringInfo(json, ", \"breakdown\": {%s\"completed\": " INT64_FORMAT ", \"scheduled\": " INT64_FORMAT
                            ", \"remaining\": %s}",
-                     figures->completed, figures->scheduled, json_number(remaining(*figures)));
+                     carried, figures->completed, figures->scheduled, json_number(remaining(*figures)));
 }
 
 const char *sum_up(const Answer &answer, const char *member)
@@ -105,13 +107,15 @@ const char *sum_up(const Answer &answer, const char *member)
     const Figures &figures = answer.figures;
     if (answer.issues.len > 0)
         return psprintf("The counts of subscription %s are wrong.", figures.subscription_id);
+    const char *carried =
+        answer.mapping->carried_column == nullptr ? "" : psprintf(INT64_FORMAT " carried, ", figures.carried);
     if (!figures.total)
-        return psprintf("Subscription %s is right: " INT64_FORMAT " completed, " INT64_FORMAT
+        return psprintf("Subscription %s is right: %s" INT64_FORMAT " completed, " INT64_FORMAT
                         " scheduled, without a limit.",
-                        figures.subscription_id, figures.completed, figures.scheduled);
-    return psprintf("Subscription %s is right: " INT64_FORMAT " completed, " INT64_FORMAT " scheduled, " INT64_FORMAT
+                        figures.subscription_id, carried, figures.completed, figures.scheduled);
+    return psprintf("Subscription %s is right: %s" INT64_FORMAT " completed, " INT64_FORMAT " scheduled, " INT64_FORMAT
                     " remaining of " INT64_FORMAT ".",
-                    figures.subscription_id, figures.completed, figures.scheduled, *remaining(figures),
+                    figures.subscription_id, carried, figures.completed, figures.scheduled, *remaining(figures),
                     *figures.total);
 }
 
@@ -126,7 +130,7 @@ const char *format_answer(Answer &answer, const char *member)
     initStringInfo(&json);
     const bool valid = several.len == 0 && answer.issues.len == 0;
     appendStringInfo(&json, "{\"valid\": %s, ", valid ? "true" : "false");
-    append_figures(&json, answer.active == 1 ? &answer.figures : nullptr);
+    append_figures(&json, *answer.mapping, answer.active == 1 ? &answer.figures : nullptr);
     appendStringInfoString(&json, ", \"message\": ");
     escape_json(&json, sum_up(answer, member));
     appendStringInfo(&json, ", \"issues\": [%s%s%s]}", several.data,

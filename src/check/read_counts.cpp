@@ -77,8 +77,9 @@ bool receive_row(TupleTableSlot *slot, DestReceiver *self)
                           .total = integer_of(slot, 2),
                           .used = integer_of(slot, 3),
                           .stored_remaining = integer_of(slot, 4),
-                          .completed = *integer_of(slot, 5),
-                          .scheduled = *integer_of(slot, 6)};
+                          .carried = *integer_of(slot, 5),
+                          .completed = *integer_of(slot, 6),
+                          .scheduled = *integer_of(slot, 7)};
     receiver->sink(figures, receiver->state);
     MemoryContextSwitchTo(before);
     MemoryContextReset(receiver->row_context);
@@ -131,7 +132,7 @@ void require_rights(const Attachment &attachment)
         return;
     require_every_row(attachment.subscriptions,
                       std::array{mapping.subscription_member_column, mapping.total_column, mapping.used_column,
-                                 mapping.remaining_column});
+                                 mapping.remaining_column, mapping.carried_column});
     const AttrNumber link = get_attnum(attachment.sessions, mapping.subscription_column);
     for (const ForeignKey &key : foreign_keys_on(attachment.sessions, link))
         for (const AttrNumber column : key.referenced)
@@ -202,15 +203,20 @@ std::optional<int64> remaining(const Figures &figures)
     return difference(figures.total, figures.used);
 }
 
+int64 expected(const Figures &figures)
+{
+    return figures.carried + figures.completed + figures.scheduled;
+}
+
 const char *figures_list(const Counting &counting, const char *completed, const char *scheduled)
 {
     const Mapping &mapping = counting.mapping;
-    return psprintf("%s::text, %s::text, %s::int8, %s::int8, %s::int8, %s, %s",
+    return psprintf("%s::text, %s::text, %s::int8, %s::int8, %s::int8, %s::int8, %s, %s",
                     quoted_column("s", counting.subscription_id),
                     quoted_column("s", mapping.subscription_member_column), total_expression(mapping, "s"),
                     quoted_column("s", mapping.used_column),
                     mapping.remaining_column == nullptr ? "NULL" : quoted_column("s", mapping.remaining_column),
-                    completed, scheduled);
+                    carried_expression(mapping, "s"), completed, scheduled);
 }
 
 void read_figures(const char *query, FiguresSink sink, void *state)
@@ -233,21 +239,23 @@ void read_figures(const char *query, FiguresSink sink, void *state)
 
 bool is_consistent(const Mapping &mapping, const Figures &figures)
 {
-    return figures.used == figures.completed + figures.scheduled &&
+    return figures.used == expected(figures) &&
            (!figures.total || *figures.used <= *figures.total) &&
            (mapping.remaining_column == nullptr || figures.stored_remaining == remaining(figures));
 }
 
 Faults find_faults(const Mapping &mapping, const Figures &figures)
 {
-    const int64 recount = figures.completed + figures.scheduled;
+    const int64 recount = expected(figures);
+    const char *carried =
+        mapping.carried_column == nullptr ? "" : psprintf(", " INT64_FORMAT " carried", figures.carried);
     const bool overflows = figures.total && figures.used && !remaining(figures);
     Faults faults{};
     if (figures.used != recount)
         faults.clauses[faults.count++] =
             psprintf("used is %s, but the recount of linked sessions is " INT64_FORMAT " (" INT64_FORMAT
-                     " completed, " INT64_FORMAT " scheduled)",
-                     number(figures.used), recount, figures.completed, figures.scheduled);
+                     " completed, " INT64_FORMAT " scheduled%s)",
+                     number(figures.used), recount, figures.completed, figures.scheduled, carried);
     if (figures.used && *figures.used < 0)
         faults.clauses[faults.count++] = psprintf("used is %s, below 0", number(figures.used));
     if (figures.used && figures.total && *figures.used > *figures.total)

@@ -85,6 +85,7 @@ struct Figures {
     std::optional<int64> total;
     std::optional<int64> used;
     std::optional<int64> stored_remaining;   // of a plain remaining column
+    int64 carried;
     int64 completed;
     int64 scheduled;
 };
@@ -92,6 +93,7 @@ static_assert(Pod<Figures>);
 
 std::optional<int64> difference(std::optional<int64> left, std::optional<int64> right);
 std::optional<int64> remaining(const Figures &figures);   // total - used
+int64 expected(const Figures &figures);                   // what used should be
 
 // The select list that yields figures of a subscription called s, its recount being the two expressions.
 const char *figures_list(const Counting &counting, const char *completed, const char *scheduled);

@@ -91,7 +91,7 @@ std::optional<Subscriptions> open_subscriptions(const Counting &counting)
     result.key = {KeyPart{shape.id, shape.id_key.type}, KeyPart{shape.member, shape.member_key.type}};
     result.words = words_of(shape.id_key.type);
     const std::array columns{counting.subscription_id, mapping.subscription_member_column, mapping.total_column,
-                             mapping.used_column, mapping.remaining_column};
+                             mapping.used_column, mapping.remaining_column, mapping.carried_column};
     bool fits = result.words > 0 && !relation->rd_rel->relhassubclass && is_plain_heap(relation, columns);
     if (counting.by_member) {
         fits &= words_of(shape.member_key.type) > 0;
@@ -234,6 +234,7 @@ WrongList compare_subscriptions(const Counting &counting, const Subscriptions &s
                               .total = read_counter(row, shape.total, shape.total_type),
                               .used = read_counter(row, shape.used, shape.used_type),
                               .stored_remaining = read_counter(row, shape.remaining, shape.remaining_type),
+                              .carried = read_counter(row, shape.carried, shape.carried_type).value_or(0),
                               .completed = credits.used - credits.scheduled,
                               .scheduled = credits.scheduled};
         if (!is_consistent(counting.mapping, figures))

@@ -173,7 +173,7 @@ void wait_for_obstacle(Work &work, const Obstacle &obstacle)
 
 std::optional<int64_t> room_of(const HeldSubscription &held)
 {
-    return held.total ? std::optional(*held.total - held.counted) : std::nullopt;
+    return held.total ? std::optional(*held.total - held.carried - held.counted) : std::nullopt;
 }
 
 template <typename T>
@@ -223,10 +223,20 @@ void attribute_all(Work &work)
 
 // Writing ------------------------------------------------------------------------------------------------------------
 
-// What the counter is to show.
+Found found_in(const HeldSubscription &held)
+{
+    return {held.total, held.used, held.remaining, held.carried, held.counted};
+}
+
+// What the counter is to show, and what is to be carried.
 int64_t target_of(const Work &work, const HeldSubscription &held)
 {
-    return treated_counter({held.total, held.used, held.remaining, held.counted}, work.request->opening);
+    return treated_counter(found_in(held), work.request->opening);
+}
+
+int64_t carried_of(const Work &work, const HeldSubscription &held)
+{
+    return treated_carried(found_in(held), work.request->opening);
 }
 
 bool exceeds(const HeldSubscription &held, int64_t used)
@@ -289,12 +299,38 @@ void set_excess(Work &work, HeldSubscription &held, int64_t used)
         try_set_counter(work, held, *held.total);
 }
 
+// What history has used beyond its sessions is carried from here on: the counter stays, and the recount agrees with it.
+// One that a CHECK would not let show it is left to set_excess().
+void carry_openings(Work &work)
+{
+    CounterWriter *writer = nullptr;
+    for (HeldSubscription &held : work.subscriptions.held.all()) {
+        const int64_t used = target_of(work, held);
+        const int64_t carried = carried_of(work, held);
+        if (carried == held.carried || (exceeds(held, used) && held.used != used))
+            continue;
+        if (writer == nullptr) {
+            writer = open_counter_writer(work.subscriptions.relation, work.binding->subscriptions, false);
+            explain_exact(writer, std::nullopt);
+        }
+        lock_again(work, writer, held);
+        write_carried(writer, used, carried);
+        held.used = used;
+        held.carried = carried;
+        if (held.remaining && held.total)
+            held.remaining = *held.total - used;
+        work.run->totals.counters++;
+    }
+    if (writer != nullptr)
+        close_counter_writer(writer);
+}
+
 void set_counters(Work &work)
 {
     CounterWriter *writer = nullptr;
     for (HeldSubscription &held : work.subscriptions.held.all()) {
         const int64_t used = target_of(work, held);
-        if (exceeds(held, used) || shows(work, held, used))
+        if (exceeds(held, used) || shows(work, held, used) || carried_of(work, held) != held.carried)
             continue;
         if (writer == nullptr)
             writer = open_counter_writer(work.subscriptions.relation, work.binding->subscriptions, false);
@@ -303,6 +339,7 @@ void set_counters(Work &work)
     }
     if (writer != nullptr)
         close_counter_writer(writer);
+    carry_openings(work);
     for (HeldSubscription &held : work.subscriptions.held.all()) {
         const int64_t used = target_of(work, held);
         if (exceeds(held, used) && !shows(work, held, used))
@@ -320,6 +357,7 @@ void read_again(Work &work)
         held.total = read.total;
         held.used = read.used;
         held.remaining = read.remaining;
+        held.carried = read.carried;
     }
     close_counter_writer(writer);
 }

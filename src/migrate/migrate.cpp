@@ -357,8 +357,8 @@ void note_what_stays(MigrateRun *run, const Rest &rest, const Pair &pair)
 void prepare(MigrateRequest &request)
 {
     require_owner(request.sessions);
-    check_opening(request);
     const Attachment &attachment = open_attachments(pair_of(request)).front().attachment;
+    check_opening(request, attachment.mapping);
     request.subscriptions = attachment.subscriptions;
     if (OidIsValid(attachment.subscriptions))
         require_owner(attachment.subscriptions);

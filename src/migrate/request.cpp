@@ -70,14 +70,15 @@ MigrateRequest read_migrate_request(FunctionCallInfo fcinfo)
     return request;
 }
 
-void check_opening(const MigrateRequest &request)
+void check_opening(const MigrateRequest &request, const Mapping &mapping)
 {
-    if (request.opening == Opening::carry)
+    if (request.opening == Opening::carry && mapping.carried_column == nullptr)
         ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
                 errmsg("table \"%s\" is attached without a column for carried credits",
                        get_rel_name(request.sessions)),
                 errdetail("opening => 'carry' writes opening balances into that column."),
-                errhint("opening => 'report' leaves them, 'give_back' sets the counters to what is linked."));
+                errhint("Detach, and attach with a carried_column; opening => 'report' leaves them, 'give_back' sets "
+                        "the counters to what is linked."));
 }
 
 void check_moment_columns(const MigrateRequest &request, Oid subscriptions)

@@ -94,6 +94,7 @@ void add_held(HeldSubscriptions &subscriptions, TupleTableSlot *row, size_t memb
     held.total = read.total;
     held.used = read.used;
     held.remaining = read.remaining;
+    held.carried = read.carried;
     held.pack.active = read.active;
     held.pack.from = read_moment(calendar, row, calendar.valid_from, first_moment);
     held.pack.until = read_moment(calendar, row, calendar.valid_until, last_moment);

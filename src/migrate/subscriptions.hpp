@@ -30,6 +30,7 @@ struct HeldSubscription {
     std::optional<int64_t> total;
     std::optional<int64_t> used;
     std::optional<int64_t> remaining;
+    int64_t carried;
     int64_t counted;               // the recount, with what is linked now
     Pack pack;
 };

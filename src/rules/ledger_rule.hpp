@@ -22,12 +22,13 @@ enum class Cause : uint8_t {
     repair_undone,     // undo_repair() did
     truncated,
     key_changed,       // the subscription goes on under another key
+    carried,           // a new subscription brought credits of sessions that are not there
 };
 
 constexpr const char *cause_words[] = {
     "booked", "completed", "reopened",  "cancelled", "deleted",       "type changed", "moved", "member changed",
     "linked", "unlinked",  "opened",    "recounted", "repaired",      "repair undone", "truncated",
-    "key changed",
+    "key changed", "carried",
 };
 
 constexpr const char *cause_word(Cause cause)

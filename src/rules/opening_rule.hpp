@@ -18,6 +18,7 @@ struct Found {
     std::optional<int64_t> total;
     std::optional<int64_t> used;
     std::optional<int64_t> remaining;
+    int64_t carried;
     int64_t counted;
 };
 
@@ -31,17 +32,29 @@ constexpr int64_t claimed(const Found &found)
     return gone;
 }
 
-// What of it no session holds.
+// The recount: what sessions hold, here or elsewhere.
+constexpr int64_t held_credits(const Found &found)
+{
+    return found.carried + found.counted;
+}
+
+// What is gone beyond it.
 constexpr int64_t opening_balance(const Found &found)
 {
     const int64_t gone = claimed(found);
-    return gone > found.counted ? gone - found.counted : 0;
+    return gone > held_credits(found) ? gone - held_credits(found) : 0;
 }
 
 // What the counter is set to: nothing is given back unless somebody has said so.
 constexpr int64_t treated_counter(const Found &found, Opening opening)
 {
-    return opening == Opening::report ? found.counted + opening_balance(found) : found.counted;
+    return held_credits(found) + (opening == Opening::give_back ? 0 : opening_balance(found));
+}
+
+// What is carried from then on.
+constexpr int64_t treated_carried(const Found &found, Opening opening)
+{
+    return found.carried + (opening == Opening::carry ? opening_balance(found) : 0);
 }
 
 }  // namespace sc

@@ -25,14 +25,18 @@ namespace {
 
 // Opens the server's general way of updating a row. The extension's own triggers are left out: the caller has checked
 // what they check. From here on, until close_rows(), this backend acts as the owner of the table.
-void prepare_rows(CounterWriter *writer)
+void prepare_rows(CounterWriter *writer, bool carries = false)
 {
     if (writer->rows != nullptr)
         return;
     const SubscriptionShape &shape = *writer->cursor.shape;
-    const AttrNumber columns[] = {shape.used, shape.remaining};
+    std::array<AttrNumber, 3> columns{shape.used};
+    size_t count = 1;
+    for (const AttrNumber column : {shape.remaining, carries ? shape.carried : AttrNumber{0}})
+        if (column != 0)
+            columns[count++] = column;
     writer->caller = enter_owner(writer->cursor.relation);
-    writer->rows = open_row_writer(writer->cursor.relation, std::span(columns, shape.remaining != 0 ? 2 : 1),
+    writer->rows = open_row_writer(writer->cursor.relation, std::span<const AttrNumber>(columns.data(), count),
                                    own_trigger_functions());
     writer->target = open_row_target(writer->rows, writer->cursor.relation, InvalidOid);
     begin_writing(writer->rows);
@@ -174,6 +178,20 @@ void write_counter(CounterWriter *writer, int64_t used, bool exact)
     verify_written(writer, used, remaining);
     if (exact)
         explain_write(writer, used, writer->exact);
+}
+
+void write_carried(CounterWriter *writer, int64_t used, int64_t carried)
+{
+    const SubscriptionShape &shape = *writer->cursor.shape;
+    prepare_rows(writer, true);
+    const std::optional<int64_t> remaining =
+        change_row(writer, read_subscription(shape, writer->cursor.row), used, true);
+    writer->changed->tts_values[shape.carried - 1] =
+        counter_datum(carried, shape.carried_type, writer->cursor.relation, shape.carried);
+    writer->changed->tts_isnull[shape.carried - 1] = false;
+    write_row(writer->rows, writer->target, writer->cursor.row, writer->changed);
+    verify_written(writer, used, remaining);
+    explain_write(writer, used, writer->exact);
 }
 
 void restore_counter(CounterWriter *writer, std::optional<int64_t> used, std::optional<int64_t> remaining)

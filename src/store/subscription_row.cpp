@@ -35,6 +35,11 @@ Subscription read_subscription(const SubscriptionShape &shape, TupleTableSlot *r
         if (!is_null)
             subscription.remaining = counter_value(value, shape.remaining_type);
     }
+    if (shape.carried != 0) {
+        value = slot_getattr(row, shape.carried, &is_null);
+        if (!is_null)
+            subscription.carried = counter_value(value, shape.carried_type);
+    }
     return subscription;
 }
 

@@ -16,6 +16,7 @@ struct Subscription {
     std::optional<int64_t> total;    // absent: unlimited
     std::optional<int64_t> used;     // absent: NULL, in a row from before the attachment
     std::optional<int64_t> remaining;
+    int64_t carried;                 // of sessions that are not there; 0: none, or no such column
 };
 static_assert(Pod<Subscription>);
 

@@ -297,11 +297,11 @@ std::optional<int64_t> rest(const Subscription &subscription)
 std::optional<Subscription> judge_counter(const Job &job, const Subscription &before, int64_t counted)
 {
     Subscription after = before;
-    after.used = counted;
+    after.used = before.carried + counted;
     after.remaining = rest(after);
     const bool maintained = job.tables.binding->subscriptions.remaining != 0;
     const bool right = before.used == after.used && (!maintained || before.remaining == after.remaining);
-    if (right || (before.total && counted > *before.total))
+    if (right || (before.total && after.used > *before.total))
         return std::nullopt;
     return after;
 }

@@ -3,6 +3,7 @@
 // or gets another member or key. When the extension itself writes a counter, it does not fire them.
 #include "server/triggers.hpp"
 #include "server/violation.hpp"
+#include "store/ledger.hpp"
 #include "write/settle_statement.hpp"
 #include "write/subscription_in_use.hpp"
 
@@ -20,6 +21,7 @@ struct Counters {
     std::optional<int64_t> total;
     std::optional<int64_t> used;
     std::optional<int64_t> remaining;
+    int64_t carried;                 // NULL counts as 0
 };
 static_assert(Pod<Counters>);
 
@@ -35,7 +37,8 @@ std::optional<int64_t> read_counter(TupleTableSlot *row, AttrNumber column, Oid 
 Counters read_counters(const SubscriptionShape &shape, TupleTableSlot *row)
 {
     return {read_counter(row, shape.total, shape.total_type), read_counter(row, shape.used, shape.used_type),
-            read_counter(row, shape.remaining, shape.remaining_type)};
+            read_counter(row, shape.remaining, shape.remaining_type),
+            read_counter(row, shape.carried, shape.carried_type).value_or(0)};
 }
 
 // What a maintained remaining column shows after the change; before is nullptr for a new row.
@@ -53,9 +56,9 @@ Counters keep_counters(const Counters *before, const Counters &written, Guard gu
 {
     Counters kept = written;
     if (guard == Guard::ignore)
-        kept.used = before == nullptr ? 0 : before->used;
-    else if (before == nullptr && !written.used)
-        kept.used = 0;
+        kept.used = before == nullptr ? written.carried : before->used;
+    else if (before == nullptr && written.used.value_or(0) == 0)
+        kept.used = written.carried;
     const bool unwritten =
         before == nullptr ? written.remaining.value_or(0) == 0 : written.remaining == before->remaining;
     if (guard == Guard::ignore || unwritten)
@@ -103,12 +106,47 @@ const char *counter_text(const std::optional<int64_t> &value)
                      "still counts by itself keep running."});
 }
 
-// R9: refuses a counter that somebody else has changed. A new row starts with 0 used.
+// R9: refuses a counter that somebody else has changed. A new row starts with what it carries, most often 0.
 void judge_used(const Guarded &guarded, const Counters *before, const Counters &after)
 {
-    const std::optional<int64_t> used = before == nullptr ? 0 : before->used;
+    const std::optional<int64_t> used = before == nullptr ? after.carried : before->used;
     if (after.used != used)
         raise_guarded(guarded, guarded.shape->used, used, after.used);
+}
+
+// Refuses a change of what is carried under every guard: no recount could find it.
+void judge_carried(const Guarded &guarded, const Counters &before, const Counters &after)
+{
+    if (after.carried == before.carried)
+        return;
+    const char *name = get_attname(RelationGetRelid(guarded.relation), guarded.shape->carried, false);
+    const bool readable = may_read(RelationGetRelid(guarded.relation), GetUserId());
+    raise_violation(Violation::guarded_counter, guarded.relation, guarded.shape->carried,
+                    {psprintf("column \"%s\" of relation \"%s\" cannot be changed", name,
+                              RelationGetRelationName(guarded.relation)),
+                     readable ? psprintf("It is %lld; the statement writes %lld.",
+                                         static_cast<long long>(before.carried),
+                                         static_cast<long long>(after.carried))
+                              : nullptr,
+                     "A new subscription may bring carried credits; from then on the extension alone adds to them."});
+}
+
+// The ledger of a new subscription begins with what it carries.
+void explain_carried(Relation subscriptions, TupleTableSlot *row, const Counters &counters)
+{
+    if (counters.carried == 0)
+        return;
+    for (const Binding *binding : find_attached(subscriptions)) {
+        const SubscriptionShape &shape = binding->subscriptions;
+        if (!OidIsValid(shape.ledger))
+            continue;
+        bool is_null;
+        const Account account =
+            account_of(shape, slot_getattr(row, shape.id, &is_null), slot_getattr(row, shape.member, &is_null));
+        Ledger *ledger = open_ledger(shape);
+        restate(ledger, account, counters.used.value_or(0), Cause::carried);
+        close_ledger(ledger);
+    }
 }
 
 void judge_counters(const Guarded &guarded, const Counters *before, const Counters &after)
@@ -234,7 +272,11 @@ extern "C" PGDLLEXPORT Datum sc_guard_counter(PG_FUNCTION_ARGS)
     const Guarded guarded{data->tg_relation, &shape};
     if (binding.guard != Guard::off)
         judge_counters(guarded, update ? &before : nullptr, after);
+    if (update)
+        judge_carried(guarded, before, after);
     judge_excess(guarded, update ? &before : nullptr, after);
+    if (!update)
+        explain_carried(data->tg_relation, row, after);
     if (update && changes_key(data->tg_relation, shape, data->tg_trigslot, row))
         note_departure(data);
     return Datum{0};

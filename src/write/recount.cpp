@@ -23,10 +23,10 @@ const char *recount_query(const Counting &counting, const SubscriptionShape &sha
         key = psprintf("%s AND %s", key,
                        equals(column_operand("s", counting.subscriptions, mapping.subscription_member_column),
                               {"$2", shape.member_key.type}));
-    return psprintf("SELECT coalesce(s.%s, 0)::bigint, (c.completed + c.scheduled)::bigint FROM %s AS s CROSS JOIN %s"
-                    " WHERE %s",
-                    quote_identifier(mapping.used_column), qualified_name(counting.subscriptions),
-                    counts_of_subscription(counting), key);
+    return psprintf("SELECT coalesce(s.%s, 0)::bigint, (%s + c.completed + c.scheduled)::bigint FROM %s AS s"
+                    " CROSS JOIN %s WHERE %s",
+                    quote_identifier(mapping.used_column), carried_expression(mapping, "s"),
+                    qualified_name(counting.subscriptions), counts_of_subscription(counting), key);
 }
 
 int64_t figure(int column)

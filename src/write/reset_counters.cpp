@@ -1,4 +1,4 @@
-// AFTER TRUNCATE trigger of the sessions: sets every counter to 0 (R13).
+// AFTER TRUNCATE trigger of the sessions: sets every counter to what is carried, most often 0 (R13).
 #include "catalog/binding.hpp"
 #include "store/counter_writer.hpp"
 #include "store/ledger.hpp"
@@ -8,6 +8,31 @@ extern "C" {
 PG_FUNCTION_INFO_V1(sc_reset_counters);
 }
 
+namespace sc {
+
+namespace {
+
+// A subscription that carries credits of sessions that were not there.
+struct Carrying {
+    Account account;
+    int64_t carried;
+};
+static_assert(Pod<Carrying>);
+
+Carrying *make_carrying(const SubscriptionShape &shape, TupleTableSlot *row, int64_t carried)
+{
+    bool is_null;
+    auto *carrying = static_cast<Carrying *>(palloc(sizeof(Carrying)));
+    carrying->account =
+        account_of(shape, slot_getattr(row, shape.id, &is_null), slot_getattr(row, shape.member, &is_null));
+    carrying->carried = carried;
+    return carrying;
+}
+
+}  // namespace
+
+}  // namespace sc
+
 extern "C" PGDLLEXPORT Datum sc_reset_counters(PG_FUNCTION_ARGS)
 {
     using namespace sc;
@@ -16,12 +41,22 @@ extern "C" PGDLLEXPORT Datum sc_reset_counters(PG_FUNCTION_ARGS)
     Relation subscriptions = table_open(shape.relation, RowExclusiveLock);
     CounterWriter *writer = open_counter_writer(subscriptions, shape, true);
     explain_exact(writer, std::nullopt);
-    while (lock_next_used(writer) != nullptr)
-        write_counter(writer, 0, true);
+    List *carrying = NIL;
+    while (TupleTableSlot *row = lock_next_used(writer)) {
+        const int64_t carried = read_subscription(shape, row).carried;
+        if (carried != 0 && OidIsValid(shape.ledger))
+            carrying = lappend(carrying, make_carrying(shape, row, carried));
+        write_counter(writer, carried, true);
+    }
     // Subscriptions that have been deleted have lines, too. They are closed before close_counter_writer() fires the
     // user's own triggers on the subscriptions, which may book again.
     if (OidIsValid(shape.ledger)) {
         Ledger *ledger = open_ledger(shape);
+        ListCell *cell;
+        foreach (cell, carrying) {
+            const auto *one = static_cast<const Carrying *>(lfirst(cell));
+            restate(ledger, one->account, one->carried, Cause::truncated);
+        }
         restate_rest_unused(ledger, Cause::truncated);
         close_ledger(ledger);
     }
