@@ -79,6 +79,7 @@ CREATE FUNCTION session_consistency.attach(
     remaining_column name DEFAULT 'remaining_sessions',
     carried_column name DEFAULT NULL,
     start_column name DEFAULT NULL,
+    notify boolean DEFAULT false,
     make_view boolean DEFAULT true,
     counts_view name DEFAULT NULL,
     guard text DEFAULT 'reject',
@@ -89,7 +90,7 @@ CREATE FUNCTION session_consistency.attach(
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'sc_attach';
 COMMENT ON FUNCTION session_consistency.attach(
     regclass, regclass, name, name, name, name, text[], text[], text[], name, name, text[], name, name, name, name,
-    name, boolean, name, text, boolean, boolean, boolean) IS
+    name, boolean, boolean, name, text, boolean, boolean, boolean) IS
 'Attaches a table of sessions to the table of their subscriptions.
 
 Makes what is missing: the link column; the counter, which starts at what a plain remaining column says is gone; the
@@ -118,6 +119,8 @@ Columns and values of the subscriptions:
   what sessions hold. A new subscription may bring some; nobody may change them. NULL: there are none
 
 Other arguments:
+- notify: after the commit, once for each subscription whose counts a transaction has changed, a JSON of subscriptions,
+  subscription_id (text), total, completed, scheduled and remaining on channel session_consistency_counts; see Listening
 - make_view, counts_view: whether there is a counts view, and its name, in the schema of the subscriptions; NULL:
   <subscriptions>_session_counts
 - guard: what happens to a counter that anyone else writes: reject (an error), ignore (the maintained value stays), off
@@ -133,9 +136,14 @@ there already may refer to any unique column that is NOT NULL, cascade, be defer
 subscription is deleted: a subscription that sessions hold credits of stays all the same.
 
 The arguments are the whole attachment. The same again is no step, and takes no lock beyond a reader''s. Other lists,
-guard, ledger, link_check, start_column, make_view and counts_view change in place what differs, an argument that is
-not named to its default; where other sessions are counted than before, migrate() has to count history again. What was
-dropped by hand is made again; what was altered stays, and is a gap.
+guard, ledger, notify, link_check, start_column, make_view and counts_view change in place what differs, an argument
+that is not named to its default; where other sessions are counted than before, migrate() has to count history again.
+What was dropped by hand is made again; what was altered stays, and is a gap.
+
+Listening: the figures are those of the counts view at the commit, and the last ones that a listener gets are right. A
+subscription that is gone has null in each; where all may have changed (a TRUNCATE, migrate, repair), subscription_id is
+null, too: read anew. Any role may LISTEN. NOTIFY lets one transaction after the other commit, fails where its queue is
+full, and is refused by PREPARE TRANSACTION (0A000).
 
 Constraints and indexes that it makes begin with sc_, and have a comment that says whose they are, as the view has.
 
@@ -218,6 +226,7 @@ CREATE FUNCTION session_consistency.list_attachments()
         remaining_column name,
         carried_column name,
         start_column name,
+        notify boolean,
         make_view boolean,
         counts_view regclass,
         guard text,
@@ -232,8 +241,8 @@ COMMENT ON FUNCTION session_consistency.list_attachments() IS
 CREATE VIEW session_consistency.attachments AS
     SELECT sessions, subscriptions, member_column, subscription_column, type_column, status_column, consuming_types,
         scheduled_statuses, completed_statuses, subscription_member_column, subscription_status_column,
-        active_statuses, total_column, used_column, remaining_column, carried_column, start_column, make_view,
-        counts_view, guard, ledger, link_check, enforced, gaps
+        active_statuses, total_column, used_column, remaining_column, carried_column, start_column, notify,
+        make_view, counts_view, guard, ledger, link_check, enforced, gaps
     FROM session_consistency.list_attachments();
 GRANT SELECT ON session_consistency.attachments TO PUBLIC;
 COMMENT ON VIEW session_consistency.attachments IS
@@ -275,6 +284,8 @@ COMMENT ON COLUMN session_consistency.attachments.carried_column IS
 'Column of the subscriptions: credits of sessions that are not in the table; NULL if there is none.';
 COMMENT ON COLUMN session_consistency.attachments.start_column IS
 'Column of the sessions: when one takes place; NULL if nobody knows.';
+COMMENT ON COLUMN session_consistency.attachments.notify IS
+'True if listeners of channel session_consistency_counts are told of each change of a subscription''s counts.';
 COMMENT ON COLUMN session_consistency.attachments.make_view IS
 'Whether a counts view was asked for.';
 COMMENT ON COLUMN session_consistency.attachments.counts_view IS

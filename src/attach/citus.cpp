@@ -59,6 +59,11 @@ void judge(const Request &request, const Facts &facts, const Distribution &sessi
                 errmsg("distributed tables have no ledger"),
                 errdetail("Each node would write lines of its own, which no other sees."),
                 errhint("Attach with ledger => false."));
+    if (facts.mapping.notify)
+        ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                errmsg("counts of distributed tables are not notified"),
+                errdetail("Each node would notify listeners of its own, which no other hears."),
+                errhint("Attach with notify => false."));
     const char *allowed = GetConfigOption("citus.enable_unsafe_triggers", true, false);
     if (allowed == nullptr || strcmp(allowed, "on") != 0)
         ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

@@ -38,6 +38,7 @@ struct Mapping {
     const char *remaining_column;      // nullptr: absent or generated; else maintained beside used
     const char *carried_column;        // nullptr: no credit is held but by sessions that are there
     const char *start_column;          // nullptr: nobody knows when a session takes place
+    bool notify;                       // each change of a subscription's counts is told to listeners
     bool make_view;
     const char *counts_view;           // nullptr: the default name
     const char *guard;                 // one of guard_words
@@ -141,6 +142,7 @@ inline constexpr std::array mapping_fields{
                  nullable | added),
     column_field("start_column", FieldKind::moment, Side::sessions, &Mapping::start_column, nullptr,
                  nullable | computed | changeable),
+    flag_field("notify", &Mapping::notify, "false"),
     flag_field("make_view", &Mapping::make_view, "true", charge_alone),
     name_field("counts_view", &Mapping::counts_view, nullptr, nullable | charge_alone),
     choice_field("guard", &Mapping::guard, guard_words, "reject"),

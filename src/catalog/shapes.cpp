@@ -68,6 +68,7 @@ SubscriptionShape make_subscription_shape(Relation relation, const Mapping &mapp
         shape.status = bound_column(relation, mapping.subscription_status_column);
         shape.active = make_words(relation, shape.status, mapping.active_statuses);
     }
+    shape.notifies = mapping.notify;
     return shape;
 }
 

@@ -30,6 +30,7 @@ struct SubscriptionShape {
     Oid key_index;             // of the foreign key
     Oid member_index;          // one that finds a member's active subscriptions; InvalidOid: a scan
     bool one_active;           // and that lets a member have only one
+    bool notifies;             // changes of the counts are told to listeners
     Oid ledger;                // the attached table, where each change is written to the ledger; else InvalidOid
 };
 static_assert(Pod<SubscriptionShape>);

@@ -29,6 +29,7 @@
 #include "store/counter_writer.hpp"
 #include "store/ledger.hpp"
 #include "server/violation.hpp"
+#include "write/notify_counts.hpp"
 
 namespace sc {
 
@@ -445,6 +446,7 @@ void treat_batch(const Attachment &attachment, const MigrateRequest &request, co
     std::fill(members.begin(), members.end(), Grip::held);
     *obstacle = {Grip::held, false, 0};
     open_tables(work, attachment);
+    note_all_counts(*work.binding);
     prepare_sessions(work);
     order_by_place(work);
     if (treatment.wait_for != nullptr)

@@ -4,6 +4,7 @@
 #include "server/pg_compat.hpp"
 #include "check/read_counts.hpp"
 #include "server/settings.hpp"
+#include "write/notify_counts.hpp"
 
 namespace sc {
 
@@ -61,6 +62,8 @@ void begin_repair(RepairTables &tables, bool writes)
     tables.caller = enter_restricted(owner_of(sessions));
     set_locally("DateStyle", "ISO");
     tables.binding = &bind_sessions(tables.sessions, charge_trigger_of(tables.sessions, tables.attachment));
+    if (writes)
+        note_all_counts(*tables.binding);
 }
 
 void end_repair(const RepairTables &tables)

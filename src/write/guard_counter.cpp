@@ -4,6 +4,7 @@
 #include "server/triggers.hpp"
 #include "server/violation.hpp"
 #include "store/ledger.hpp"
+#include "write/notify_counts.hpp"
 #include "write/settle_statement.hpp"
 #include "write/subscription_in_use.hpp"
 
@@ -259,6 +260,8 @@ extern "C" PGDLLEXPORT Datum sc_guard_counter(PG_FUNCTION_ARGS)
     }
     if (TRIGGER_FIRED_BY_DELETE(data->tg_event)) {
         note_departure(data);
+        note_subscription(bind_subscriptions(data->tg_relation, data->tg_trigger).subscriptions, data->tg_relation,
+                          data->tg_trigslot);
         return Datum{0};
     }
     const Binding &binding = bind_subscriptions(data->tg_relation, data->tg_trigger);
@@ -279,5 +282,7 @@ extern "C" PGDLLEXPORT Datum sc_guard_counter(PG_FUNCTION_ARGS)
         explain_carried(data->tg_relation, row, after);
     if (update && changes_key(data->tg_relation, shape, data->tg_trigslot, row))
         note_departure(data);
+    if (!update || before.total != after.total || before.used != after.used)
+        note_subscription(shape, data->tg_relation, row);
     return Datum{0};
 }

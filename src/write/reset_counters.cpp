@@ -3,6 +3,7 @@
 #include "store/counter_writer.hpp"
 #include "store/ledger.hpp"
 #include "server/triggers.hpp"
+#include "write/notify_counts.hpp"
 
 extern "C" {
 PG_FUNCTION_INFO_V1(sc_reset_counters);
@@ -37,7 +38,9 @@ extern "C" PGDLLEXPORT Datum sc_reset_counters(PG_FUNCTION_ARGS)
 {
     using namespace sc;
     TriggerData *data = truncate_trigger_call(fcinfo, "reset_counters");
-    const SubscriptionShape &shape = bind_sessions(data->tg_relation, data->tg_trigger).subscriptions;
+    const Binding &binding = bind_sessions(data->tg_relation, data->tg_trigger);
+    const SubscriptionShape &shape = binding.subscriptions;
+    note_all_counts(binding);
     Relation subscriptions = table_open(shape.relation, RowExclusiveLock);
     CounterWriter *writer = open_counter_writer(subscriptions, shape, true);
     explain_exact(writer, std::nullopt);

@@ -18,6 +18,7 @@
 #include "write/changed_keys.hpp"
 #include "write/charge_row.hpp"
 #include "write/link_cache.hpp"
+#include "write/notify_counts.hpp"
 #include "write/recount.hpp"
 #include "write/session_errors.hpp"
 #include "write/subscription_in_use.hpp"
@@ -207,8 +208,12 @@ bool settle_sum(const Settling &settling, Sum &sum)
     const SubscriptionShape &shape = shape_of(settling);
     const int64_t owed = owed_credits(shape, sum.id, sum.member);
     const int64_t due = added_by(sum).used + owed;
-    // A session that is completed holds the same credit as before. Only the ledger has a line for that.
-    if (due == 0 && owed == 0 && added_by(sum).scheduled <= 0 && !sum.linked && own_lines(settling, sum).empty())
+    const bool told = changes_counts(sum) && shape.notifies;
+    if (told)
+        note_counts(*settling.part->binding, sum.id, sum.member);
+    // A session that is completed holds the same credit as before. Only the ledger and listeners are told that.
+    if (due == 0 && !told && owed == 0 && added_by(sum).scheduled <= 0 && !sum.linked &&
+        own_lines(settling, sum).empty())
         return true;
     TupleTableSlot *row = find_summed(settling, sum);
     if (row != nullptr)

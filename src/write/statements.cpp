@@ -6,6 +6,7 @@
 #include "write/changed_keys.hpp"
 #include "write/link_cache.hpp"
 #include "write/moved_row.hpp"
+#include "write/notify_counts.hpp"
 
 namespace sc {
 
@@ -250,6 +251,7 @@ void forget_everything()
     forget_moving_rows();
     forget_replaced_bindings();
     end_link_cache();
+    forget_noted_counts();
 }
 
 // Before a commit: no statement is in progress, and no credits are owed. Credits that are owed still have been given
@@ -273,7 +275,11 @@ void on_transaction(XactEvent event, void *)
 {
     switch (event) {
         case XACT_EVENT_PRE_COMMIT:
+            send_counts();         // before the server's own PreCommit_Notify()
+            require_settled();
+            break;
         case XACT_EVENT_PRE_PREPARE:
+            refuse_to_prepare_counts();
             require_settled();
             break;
         case XACT_EVENT_COMMIT:
@@ -293,6 +299,7 @@ void end_subtransaction(int level)
         owed->taken_level = Min(owed->taken_level, level - 1);
     }
     commit_changed_keys(level);
+    commit_noted_counts(level);
 }
 
 void abort_subtransaction(int level)
@@ -305,6 +312,7 @@ void abort_subtransaction(int level)
         if (owed->taken_level >= level)
             owed->taken_level = 0;
     abort_changed_keys(level);
+    abort_noted_counts(level);
     abort_moving_rows(level);
 }
 

@@ -29,6 +29,12 @@ constexpr Credits added_by(const Sum &sum)
     return sum.taken - sum.given;
 }
 
+// More or fewer sessions are scheduled or completed than before.
+constexpr bool changes_counts(const Sum &sum)
+{
+    return added_by(sum).used != 0 || added_by(sum).scheduled != 0;
+}
+
 // A sum never moves, so pointers to it stay valid: sums live in chunks, each twice as large as the one before. The
 // slots of the hash table hold the numbers of the sums.
 struct SumTable {

@@ -1,0 +1,257 @@
+// Notes which subscriptions have changed, and tells their counts when the transaction commits.
+//
+// The counts that a listener got last are those of the last commit: with notify, the end of a statement locks each
+// subscription whose counts it changes, also where its counter stays (a session that is completed), and keeps the lock
+// until the commit. So nobody else's change of it can be on its way when its counts are read, in the newest snapshot.
+#include "write/notify_counts.hpp"
+
+#include "catalog/counting.hpp"
+#include "server/operators.hpp"
+#include "server/owner.hpp"
+#include "server/spi.hpp"
+#include "write/subscription_in_use.hpp"
+#include "write/sum_table.hpp"
+
+namespace sc {
+
+namespace {
+
+constexpr const char *channel = "session_consistency_counts";
+constexpr size_t payload_end = 8000;   // the server takes no payload of that length
+
+// The subscriptions of one attachment that one level of subtransactions has changed.
+struct Noted {
+    Noted *next;
+    int nest_level;
+    MemoryContext context;
+    const Binding *binding;    // bindings outlive the transaction that used them
+    bool all;                  // also those that are not named
+    SumTable keys;             // of which only the keys are used
+};
+static_assert(Pod<Noted>);
+
+Noted *noted_list = nullptr;   // innermost level first
+
+Oid subscriptions_of(const Noted &noted)
+{
+    return noted.binding->subscriptions.relation;
+}
+
+Noted *find_noted(Oid subscriptions, int level)
+{
+    for (Noted *noted = noted_list; noted != nullptr && noted->nest_level >= level; noted = noted->next)
+        if (noted->nest_level == level && subscriptions_of(*noted) == subscriptions)
+            return noted;
+    return nullptr;
+}
+
+Noted *make_noted(const Binding &binding)
+{
+    const int level = GetCurrentTransactionNestLevel();
+    if (Noted *known = find_noted(binding.subscriptions.relation, level))
+        return known;
+    MemoryContext context = AllocSetContextCreate(TopTransactionContext, "session_consistency counts to notify",
+                                                  ALLOCSET_SMALL_SIZES);
+    auto *noted = static_cast<Noted *>(MemoryContextAllocZero(context, sizeof(Noted)));
+    noted->nest_level = level;
+    noted->context = context;
+    noted->binding = &binding;
+    noted->keys.context = context;
+    noted->next = noted_list;
+    noted_list = noted;
+    return noted;
+}
+
+}  // namespace
+
+void note_counts(const Binding &binding, Datum id, Datum member)
+{
+    if (binding.subscriptions.notifies)
+        make_sum(&make_noted(binding)->keys, binding.subscriptions, id, member, 0);
+}
+
+void note_all_counts(const Binding &binding)
+{
+    if (binding.subscriptions.notifies)
+        make_noted(binding)->all = true;
+}
+
+void note_subscription(const SubscriptionShape &shape, Relation subscriptions, TupleTableSlot *row)
+{
+    if (!shape.notifies)
+        return;
+    for (const Binding *binding : find_attached(subscriptions)) {
+        bool id_null;
+        bool member_null;
+        const Datum id = slot_getattr(row, binding->subscriptions.id, &id_null);
+        const Datum member = slot_getattr(row, binding->subscriptions.member, &member_null);
+        if (!id_null && !(binding->subscriptions.by_member && member_null))
+            note_counts(*binding, id, member);
+    }
+}
+
+// Telling ------------------------------------------------------------------------------------------------------------
+
+namespace {
+
+// The four figures of a subscription as JSON values.
+struct Figures {
+    const char *total;
+    const char *completed;
+    const char *scheduled;
+    const char *remaining;
+};
+constexpr Figures no_figures{"null", "null", "null", "null"};
+
+void tell(Oid subscriptions, const char *id, const Figures &figures)
+{
+    StringInfoData payload;
+    initStringInfo(&payload);
+    appendStringInfoString(&payload, "{\"subscriptions\": ");
+    escape_json(&payload, qualified_name(subscriptions));
+    appendStringInfoString(&payload, ", \"subscription_id\": ");
+    if (id == nullptr)
+        appendStringInfoString(&payload, "null");
+    else
+        escape_json(&payload, id);
+    appendStringInfo(&payload, ", \"total\": %s, \"completed\": %s, \"scheduled\": %s, \"remaining\": %s}",
+                     figures.total, figures.completed, figures.scheduled, figures.remaining);
+    if (static_cast<size_t>(payload.len) < payload_end)
+        Async_Notify(channel, payload.data);
+    else
+        tell(subscriptions, nullptr, no_figures);
+}
+
+const char *count_query(const Counting &counting, const SubscriptionShape &shape)
+{
+    const Mapping &mapping = counting.mapping;
+    const char *total = total_expression(mapping, "s");
+    const auto is = [&](const char *column, const Operand &parameter) {
+        return equals(column_operand("s", counting.subscriptions, column), parameter);
+    };
+    const char *key = is(counting.subscription_id, {"$1", shape.id_key.type});
+    if (counting.by_member)
+        key = psprintf("%s AND %s", key, is(mapping.subscription_member_column, {"$2", shape.member_key.type}));
+    return psprintf("SELECT %s, c.completed, c.scheduled, %s - %s FROM %s AS s CROSS JOIN %s WHERE %s", total, total,
+                    quoted_column("s", mapping.used_column), qualified_name(counting.subscriptions),
+                    counts_of_subscription(counting), key);
+}
+
+const char *figure(int column)
+{
+    const char *text = cell_text(0, column);
+    return text == nullptr ? "null" : text;
+}
+
+// Reads as the owner of the sessions, restricted.
+void tell_each(const Noted &noted, const Attachment &attachment)
+{
+    const SubscriptionShape &shape = noted.binding->subscriptions;
+    Oid types[]{shape.id_key.type, shape.member_key.type};
+    connect_spi();
+    SPIPlanPtr plan = SPI_prepare(count_query(counting_of(attachment), shape), shape.by_member ? 2 : 1, types);
+    if (plan == nullptr)
+        elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
+    for (const Sum *sum : ordered_sums(noted.keys, shape)) {
+        CHECK_FOR_INTERRUPTS();
+        Datum values[]{sum->id, sum->member};
+        // The newest snapshot, in REPEATABLE READ, too: a listener is told what everybody sees after the commit.
+        if (SPI_execute_snapshot(plan, values, nullptr, GetLatestSnapshot(), InvalidSnapshot, true, false, 1) < 0)
+            elog(ERROR, "counting failed: %s", SPI_result_code_string(SPI_result));
+        const Figures figures =
+            SPI_processed == 0 ? no_figures : Figures{figure(1), figure(2), figure(3), figure(4)};
+        tell(shape.relation, value_text(sum->id, shape.id_key.type), figures);
+        SPI_freetuptable(SPI_tuptable);
+    }
+    SPI_finish();
+}
+
+// Nothing where a table is gone, or is attached without notify by now.
+void tell_noted(const Noted &noted)
+{
+    const Oid subscriptions = subscriptions_of(noted);
+    Relation sessions = try_relation_open(noted.binding->sessions.relation, AccessShareLock);
+    if (sessions == nullptr)
+        return;
+    const Oid root = root_table(sessions);
+    relation_close(sessions, NoLock);
+    for (const Attachment &attachment : find_attachments(root, subscriptions)) {
+        if (attachment.fault != nullptr || !attachment.mapping.notify || attachment.subscriptions != subscriptions)
+            continue;
+        if (noted.all)
+            tell(subscriptions, nullptr, no_figures);
+        if (noted.keys.count > 0 && find_distrust(root, subscriptions) == nullptr)
+            run_restricted(owner_of(root), [&] { tell_each(noted, attachment); });
+    }
+}
+
+}  // namespace
+
+void send_counts()
+{
+    // Code of somebody's that runs meanwhile may book: what it notes is told, too.
+    while (noted_list != nullptr) {
+        Noted *noted = noted_list;
+        noted_list = noted->next;
+        CommandCounterIncrement();   // what the last command wrote is to be seen
+        tell_noted(*noted);
+    }
+}
+
+void refuse_to_prepare_counts()
+{
+    if (noted_list == nullptr)
+        return;
+    ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+            errmsg("cannot PREPARE a transaction that changes counts of table \"%s\", which are notified",
+                   get_rel_name(subscriptions_of(*noted_list))),
+            errdetail("The server keeps no NOTIFY for COMMIT PREPARED."),
+            errhint("Use COMMIT, or attach the tables with notify => false."));
+}
+
+// Transactions -------------------------------------------------------------------------------------------------------
+
+namespace {
+
+void merge(Noted *target, const Noted &source)
+{
+    target->all |= source.all;
+    for (uint32 number = 0; number < source.keys.count; number++) {
+        const Sum &sum = sum_at(source.keys, number);
+        make_sum(&target->keys, target->binding->subscriptions, sum.id, sum.member, 0);
+    }
+}
+
+}  // namespace
+
+void commit_noted_counts(int level)
+{
+    for (Noted **link = &noted_list; *link != nullptr && (*link)->nest_level >= level;) {
+        Noted *noted = *link;
+        if (Noted *parent = find_noted(subscriptions_of(*noted), level - 1)) {
+            merge(parent, *noted);
+            *link = noted->next;
+            MemoryContextDelete(noted->context);
+        } else {
+            link = &noted->next;
+        }
+    }
+    for (Noted *noted = noted_list; noted != nullptr && noted->nest_level >= level; noted = noted->next)
+        noted->nest_level = level - 1;
+}
+
+void abort_noted_counts(int level)
+{
+    while (noted_list != nullptr && noted_list->nest_level >= level) {
+        Noted *noted = noted_list;
+        noted_list = noted->next;
+        MemoryContextDelete(noted->context);
+    }
+}
+
+void forget_noted_counts()
+{
+    noted_list = nullptr;          // its memory goes with the transaction's
+}
+
+}  // namespace sc
