@@ -120,7 +120,7 @@ DROP INDEX sc_training_sessions_subscription_id_idx;
 SELECT action, command FROM again() WHERE action !~ 'trigger';
 ALTER TABLE member_subscriptions DROP CONSTRAINT sc_member_subscriptions_used_sessions_check;
 ALTER TABLE training_sessions DROP CONSTRAINT sc_training_sessions_subscription_id_fkey;
-SELECT action, command FROM again();
+SELECT action, replace(command, ' NOT VALID', '') FROM again();
 CALL session_consistency.migrate('training_sessions');
 DROP TRIGGER zz_session_consistency_link_member_subscriptions ON training_sessions;
 DROP TRIGGER "00_session_consistency_guard_member_subscriptions" ON member_subscriptions;
