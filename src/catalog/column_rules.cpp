@@ -290,12 +290,12 @@ void check_drawn_column(const Pair &pair, const Mapping &mapping, const char *na
     check_key_type(pair.subscriptions, name, "The argument \"draw_order\" of attach()");
 }
 
-// CET is an offset to AT TIME ZONE, by which the counts view reads, and a zone with a summer to others.
+// CET is an offset to AT TIME ZONE, by which the counts view reads, and a zone with a summer to others; some systems do
+// not have that zone.
 void check_time_zone(const char *name)
 {
     if (name == nullptr)
         return;
-    make_zone(name);
     char *lowered = pstrdup(name);
     std::transform(name, name + strlen(name), lowered, pg_ascii_tolower);
     if (is_zone_abbreviation(lowered) && strcmp(lowered, "utc") != 0 && strcmp(lowered, "gmt") != 0)
@@ -303,6 +303,7 @@ void check_time_zone(const char *name)
                 errmsg("time zone \"%s\" is an abbreviation", name),
                 errdetail("It may mean an offset as well as a zone with summer and winter time."),
                 errhint("Name a place, such as Europe/Berlin; pg_timezone_names lists them."));
+    make_zone(name);
 }
 
 // What has a zone and what has none are compared nowhere but in a zone that is named.
