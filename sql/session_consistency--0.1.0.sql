@@ -25,8 +25,10 @@ Errors:
 - 23SC1: no_active_subscription
 - 23SC2: no_credit_left
 - 23SC3: foreign_subscription
-- 23SC4: inactive_subscription
+- 23SC4: inactive_subscription, does_not_pay
 - 23SC6: ambiguous_subscription
+- 22004, 22003: a session that counts and whose cost is NULL or negative
+- 55000: the trigger that carries the expressions is missing or altered
 - 23503: a subscription that is gone, or is deleted while sessions hold credits of it
 - 40001: the subscription changed since the snapshot of a REPEATABLE READ or SERIALIZABLE transaction
 - 22003: a counter is full
@@ -59,6 +61,23 @@ Errors:
   refer to it
 - 42703, 42804: a column of the attachment was renamed or dropped, or has another type since';
 
+CREATE FUNCTION session_consistency.expressions(
+    counts_when boolean DEFAULT NULL, cost bigint DEFAULT NULL, pays_when boolean DEFAULT NULL) RETURNS boolean
+    LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'sc_expressions';
+COMMENT ON FUNCTION session_consistency.expressions(boolean, bigint, boolean) IS
+'Holds the expressions of an attachment, in the WHEN clause of a trigger that never fires. Is always false.
+
+Arguments: those of attach() with the same names. NEW is the session; a column of the subscription is written as
+(NULL::subscriptions).column.';
+
+CREATE FUNCTION session_consistency.carry_expressions() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'sc_carry_expressions';
+COMMENT ON FUNCTION session_consistency.carry_expressions() IS
+'Trigger of the sessions, AFTER UPDATE FOR EACH ROW, disabled, WHEN (session_consistency.expressions(...) AND false).
+
+It never fires. The server keeps its WHEN clause right when columns, tables or types are renamed, copies it to
+partitions and dumps it, and refuses to drop a column that it names.';
+
 -- Attaching ---------------------------------------------------------------------------------------------------------
 
 CREATE FUNCTION session_consistency.attach(
@@ -79,6 +98,9 @@ CREATE FUNCTION session_consistency.attach(
     remaining_column name DEFAULT 'remaining_sessions',
     carried_column name DEFAULT NULL,
     start_column name DEFAULT NULL,
+    counts_when text DEFAULT NULL,
+    cost text DEFAULT NULL,
+    pays_when text DEFAULT NULL,
     notify boolean DEFAULT false,
     make_view boolean DEFAULT true,
     counts_view name DEFAULT NULL,
@@ -90,7 +112,7 @@ CREATE FUNCTION session_consistency.attach(
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'sc_attach';
 COMMENT ON FUNCTION session_consistency.attach(
     regclass, regclass, name, name, name, name, text[], text[], text[], name, name, text[], name, name, name, name,
-    name, boolean, boolean, name, text, boolean, boolean, boolean) IS
+    name, text, text, text, boolean, boolean, name, text, boolean, boolean, boolean) IS
 'Attaches a table of sessions to the table of their subscriptions.
 
 Makes what is missing: the link column; the counter, which starts at what a plain remaining column says is gone; the
@@ -118,6 +140,13 @@ Columns and values of the subscriptions:
 - carried_column: credits of sessions that are not in the table, added if it is missing: used is what is carried and
   what sessions hold. A new subscription may bring some; nobody may change them. NULL: there are none
 
+Expressions, each immutable and without a subquery; names are looked up in pg_catalog alone:
+- counts_when: a condition on the columns of the session, NULL: every session counts: `deleted_at IS NULL`
+- cost: what a session costs, an integer, NULL: 1: `(minutes + 29) / 30`. It is evaluated only for a session that counts
+  otherwise; 0 holds nothing, NULL and less than 0 are refused when the session is stored
+- pays_when: a condition on both, NULL: any subscription pays: `subscription.kinds IS NULL OR session.kind = ANY
+  (subscription.kinds)`. Only false refuses
+
 Other arguments:
 - notify: after the commit, once for each subscription whose counts a transaction has changed, a JSON of subscriptions,
   subscription_id (text), total, completed, scheduled and remaining on channel session_consistency_counts; see Listening
@@ -135,10 +164,11 @@ Types and statuses are enums, texts, integers or booleans, whose values are t an
 there already may refer to any unique column that is NOT NULL, cascade, be deferrable, and set the link NULL when a
 subscription is deleted: a subscription that sessions hold credits of stays all the same.
 
-The arguments are the whole attachment. The same again is no step, and takes no lock beyond a reader''s. Other lists,
-guard, ledger, notify, link_check, start_column, make_view and counts_view change in place what differs, an argument
-that is not named to its default; where other sessions are counted than before, migrate() has to count history again.
-What was dropped by hand is made again; what was altered stays, and is a gap.
+The arguments are the whole attachment. The same again is no step, and takes no lock beyond a reader''s; expressions are
+compared as the server reads them. Other lists, expressions, guard, ledger, notify, link_check, start_column, make_view
+and counts_view change in place what differs, an argument that is not named to its default; where other sessions are
+counted than before, migrate() has to count history again. What was dropped by hand is made again; what was altered
+stays, and is a gap.
 
 Listening: the figures are those of the counts view at the commit, and the last ones that a listener gets are right. A
 subscription that is gone has null in each; where all may have changed (a TRUNCATE, migrate, repair), subscription_id is
@@ -160,6 +190,8 @@ Errors:
 - 42703: no such column
 - 42P10: a system column
 - 428C9: a generated column, or a plain remaining column beside a generated total
+- 42601, 42P17, 42804, 42P10: an expression that is none, is not immutable, has another type, or names a column of the
+  server or a whole row; 0A000, 42803, 42P20: one with a subquery, an aggregate or a window function
 - 42804, 42P21: a column of the wrong type or collation, or a key whose type has no default operator classes for btree
   and hash
 - 42809: not a table, a partition, part of an inheritance tree, partitioned subscriptions
@@ -226,6 +258,9 @@ CREATE FUNCTION session_consistency.list_attachments()
         remaining_column name,
         carried_column name,
         start_column name,
+        counts_when text,
+        cost text,
+        pays_when text,
         notify boolean,
         make_view boolean,
         counts_view regclass,
@@ -241,8 +276,8 @@ COMMENT ON FUNCTION session_consistency.list_attachments() IS
 CREATE VIEW session_consistency.attachments AS
     SELECT sessions, subscriptions, member_column, subscription_column, type_column, status_column, consuming_types,
         scheduled_statuses, completed_statuses, subscription_member_column, subscription_status_column,
-        active_statuses, total_column, used_column, remaining_column, carried_column, start_column, notify,
-        make_view, counts_view, guard, ledger, link_check, enforced, gaps
+        active_statuses, total_column, used_column, remaining_column, carried_column, start_column,
+        counts_when, cost, pays_when, notify, make_view, counts_view, guard, ledger, link_check, enforced, gaps
     FROM session_consistency.list_attachments();
 GRANT SELECT ON session_consistency.attachments TO PUBLIC;
 COMMENT ON VIEW session_consistency.attachments IS
@@ -284,6 +319,12 @@ COMMENT ON COLUMN session_consistency.attachments.carried_column IS
 'Column of the subscriptions: credits of sessions that are not in the table; NULL if there is none.';
 COMMENT ON COLUMN session_consistency.attachments.start_column IS
 'Column of the sessions: when one takes place; NULL if nobody knows.';
+COMMENT ON COLUMN session_consistency.attachments.counts_when IS
+'The condition under which a session counts, in terms of the columns of the sessions; NULL if all do.';
+COMMENT ON COLUMN session_consistency.attachments.cost IS
+'What a session costs, in terms of the columns of the sessions; NULL if each costs 1.';
+COMMENT ON COLUMN session_consistency.attachments.pays_when IS
+'The condition under which a subscription pays for a session; NULL if any does.';
 COMMENT ON COLUMN session_consistency.attachments.notify IS
 'True if listeners of channel session_consistency_counts are told of each change of a subscription''s counts.';
 COMMENT ON COLUMN session_consistency.attachments.make_view IS
@@ -510,7 +551,8 @@ COMMENT ON COLUMN session_consistency.ledger.delta IS
 COMMENT ON COLUMN session_consistency.ledger.balance IS 'How many credits of the subscription were used after it.';
 COMMENT ON COLUMN session_consistency.ledger.reason IS
 'Of a session: booked; completed; reopened, back to scheduled, or counted again; cancelled; deleted; type changed;
-moved, to another subscription; member changed; linked, history that had no link; unlinked. Of the subscription:
+moved, to another subscription; member changed; linked, history that had no link; unlinked; cost changed, what it
+costs or whether it counts. Of the subscription:
 opened, the balance that the ledger begins with; recounted, by migrate(); repaired; repair undone; truncated; key
 changed, the subscription goes on under another key, which opens its own lines; carried, a new one brought credits.';
 

@@ -1,5 +1,6 @@
 // Entry of the library.
 #include "catalog/binding.hpp"
+#include "catalog/evaluation.hpp"
 #include "watch/history.hpp"
 #include "store/ledger.hpp"
 #include "write/recount.hpp"
@@ -18,6 +19,7 @@ PGDLLEXPORT void _PG_init(void);
 extern "C" void _PG_init(void)
 {
     sc::init_bindings();
+    sc::init_evaluation();
     sc::init_statements();
     sc::init_recount();
     sc::init_check_history();

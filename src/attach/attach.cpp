@@ -1,4 +1,6 @@
 // attach(): looks, plans, locks, looks again, runs the plan. Every change is a command that the caller is shown.
+#include <algorithm>
+
 #include "attach/citus.hpp"
 #include "attach/plan.hpp"
 #include "server/settings.hpp"
@@ -23,6 +25,11 @@ bool has_work(const Facts &facts, const Rows &rows)
     return missing != Missing{} || facts.changes != Changes{};
 }
 
+bool drops_trigger(const TriggerActs &acts)
+{
+    return std::find(acts.begin(), acts.end(), Act::drop) != acts.end();
+}
+
 // The strongest lock first, the sessions' before the subscriptions': a column, a CHECK and what is dropped need the
 // table alone, everything else only keeps writers out.
 void lock_tables(const Request &request, const Facts &facts, const Rows &rows)
@@ -30,7 +37,7 @@ void lock_tables(const Request &request, const Facts &facts, const Rows &rows)
     const Missing &missing = facts.missing;
     const Changes &changes = facts.changes;
     const bool sessions_alone = missing.link_column || (missing.link_check && !rows.link_violated) ||
-                                changes.link_check || changes.surplus;
+                                changes.link_check || changes.surplus || drops_trigger(missing.triggers);
     const bool subscriptions_alone = missing.used_column || missing.carried_column ||
                                      (missing.total_check && !rows.total_violated) || changes.active_index ||
                                      changes.surplus;

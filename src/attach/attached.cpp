@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "catalog/expressions.hpp"
+
 namespace sc {
 
 namespace {
@@ -45,6 +47,8 @@ bool is_other(const Attachment &attached, const Mapping &mapping, const char *fi
 
 bool is_sound(const OwnTrigger &trigger)
 {
+    if (carries_expressions(*trigger.rule))
+        return trigger.type == trigger.rule->type;
     return trigger.type == trigger.rule->type && !trigger.narrowed &&
            (trigger.enabled == TRIGGER_FIRES_ON_ORIGIN || trigger.enabled == TRIGGER_FIRES_ALWAYS);
 }
@@ -140,6 +144,8 @@ const Attachment *recover_attachment(const Request &request, const char *counts_
                                .charge_trigger = InvalidOid,
                                .fault = nullptr,
                                .mapping = mapping};
+        const char *fault;
+        attached->mapping.expressions = find_expressions(request.sessions, mapping, &fault);
         return attached;
     }
     return nullptr;
@@ -209,6 +215,17 @@ bool is_there(const Attachment &attached, const char *kind)
     }
 }
 
+namespace {
+
+// Where both are known; where one has none, the mappings say so.
+bool counts_otherwise(const Expressions *before, const Expressions *after)
+{
+    return before != nullptr && after != nullptr &&
+           (!equal(before->counts_when, after->counts_when) || !equal(before->cost, after->cost));
+}
+
+}  // namespace
+
 Changes find_changes(const Attachment &attached, const Mapping &mapping, const char *counts_view)
 {
     Changes changes{};
@@ -217,13 +234,17 @@ Changes find_changes(const Attachment &attached, const Mapping &mapping, const c
     changes.counted = std::any_of(mapping_fields.begin(), mapping_fields.end(), [&](const Field &field) {
         return has(field, counts) && !is_same(attached.mapping, mapping, field);
     });
+    changes.expressions = !is_same(attached.mapping.expressions, mapping.expressions);
+    changes.recount = has_expressions(attached.mapping) && attached.mapping.expressions == nullptr && !changes.counted;
+    changes.counted |= counts_otherwise(attached.mapping.expressions, mapping.expressions);
     changes.active_index = other("active_statuses") && is_there(attached, "active_index");
-    changes.link_check = (other("link_check") || changes.counted) && is_there(attached, "link_check");
+    const bool counts = changes.counted || changes.expressions;
+    changes.link_check = (other("link_check") || counts) && is_there(attached, "link_check");
     changes.open_ledger = mapping.ledger && !attached.mapping.ledger;
     if (is_there(attached, "view")) {
         changes.drop_view = !mapping.make_view;
         changes.rename_view = mapping.make_view && strcmp(find_made(made, "view"), counts_view) != 0;
-        changes.replace_view = mapping.make_view && changes.counted;
+        changes.replace_view = mapping.make_view && counts;
     }
     changes.made = !OidIsValid(attached.charge_trigger);
     // A CHECK that rows violate is not there yet.
@@ -241,12 +262,27 @@ const OwnTrigger *find_rule_trigger(const Request &request, const TriggerRule &r
     return nullptr;
 }
 
+namespace {
+
+bool is_carried(Oid sessions, const Mapping &mapping)
+{
+    const char *fault;
+    return is_same(find_expressions(sessions, mapping, &fault), mapping.expressions);
+}
+
+}  // namespace
+
 TriggerActs judge_triggers(const Request &request, const Attachment *attached, const Mapping &mapping)
 {
     TriggerActs acts{};
     for (size_t i = 0; i < trigger_rules.size(); i++) {
         const OwnTrigger *trigger = find_rule_trigger(request, trigger_rules[i]);
-        if (trigger == nullptr)
+        const bool carries = carries_expressions(trigger_rules[i]);
+        if (carries && !has_expressions(mapping))
+            acts[i] = trigger == nullptr ? Act::keep : Act::drop;
+        else if (carries && trigger != nullptr && !is_carried(request.sessions, mapping))
+            acts[i] = Act::replace;
+        else if (trigger == nullptr)
             acts[i] = Act::make;
         else if (!says_all(*trigger, mapping) || (attached == nullptr && !is_sound(*trigger)))
             acts[i] = Act::replace;

@@ -7,7 +7,7 @@
 
 namespace sc {
 
-enum class Act : uint8_t { keep, make, replace };
+enum class Act : uint8_t { keep, make, replace, drop };
 
 // What becomes of the trigger of each rule.
 using TriggerActs = std::array<Act, trigger_rules.size()>;
@@ -20,7 +20,9 @@ struct Changes {
     bool rename_view;
     bool replace_view;
     bool open_ledger;
-    bool counted;         // other sessions are counted: history has to be treated anew
+    bool counted;         // other sessions are counted, or for another cost: history has to be treated anew
+    bool recount;         // which ones were is not known: the trigger that carries the expressions is gone or altered
+    bool expressions;     // any of them
     bool made;            // something that attach() made is gone
     bool surplus;         // a table has two triggers of one rule
 

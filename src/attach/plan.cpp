@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "catalog/counting.hpp"
+#include "catalog/expressions.hpp"
 #include "catalog/treated.hpp"
 #include "server/owner.hpp"
 #include "server/pg_compat.hpp"
@@ -397,12 +398,16 @@ const char *choose_trigger_name(const Plan &plan, const TriggerRule &rule)
     return name;
 }
 
-const char *trigger_command(const Plan &plan, const TriggerRule &rule, const OwnTrigger *replaced, const char *argument)
+const char *trigger_command(const Plan &plan, const TriggerRule &rule, const char *name, const OwnTrigger *replaced,
+                            const char *argument)
 {
-    return psprintf("CREATE %sTRIGGER %s %s ON %s FOR EACH %s EXECUTE FUNCTION session_consistency.%s(%s)",
-                    replaced == nullptr ? "" : "OR REPLACE ",
-                    quote_identifier(replaced == nullptr ? choose_trigger_name(plan, rule) : replaced->name),
-                    rule.when, rule.on_sessions ? plan.sessions : plan.subscriptions, rule.level, rule.function,
+    const char *condition =
+        carries_expressions(rule)
+            ? psprintf(" WHEN (%s)", carried_condition(*plan.facts->mapping.expressions))
+            : "";
+    return psprintf("CREATE %sTRIGGER %s %s ON %s FOR EACH %s%s EXECUTE FUNCTION session_consistency.%s(%s)",
+                    replaced == nullptr ? "" : "OR REPLACE ", quote_identifier(name), rule.when,
+                    rule.on_sessions ? plan.sessions : plan.subscriptions, rule.level, condition, rule.function,
                     quote_literal_cstr(argument));
 }
 
@@ -411,11 +416,13 @@ const char *trigger_command(const Plan &plan, const TriggerRule &rule, const Own
 void plan_history(Plan &plan)
 {
     const Attachment *attached = plan.facts->attached;
-    const bool anew = plan.rows->history &&
-                      (attached == nullptr || !OidIsValid(attached->charge_trigger) || plan.facts->changes.counted);
+    const Changes &changes = plan.facts->changes;
+    const bool counted = changes.counted || (changes.recount && plan.rows->differs);
+    const bool anew =
+        plan.rows->history && (attached == nullptr || !OidIsValid(attached->charge_trigger) || counted);
     if (anew || (attached != nullptr && find_made(attached->mapping.made, "history") != nullptr))
         add_made(plan, "history", "untreated");
-    if (!anew || !plan.facts->changes.counted)
+    if (!anew || !counted)
         return;
     if (find_treated(attached->charge_trigger))
         add_step(plan.steps, "comment",
@@ -450,8 +457,17 @@ void plan_triggers(Plan &plan)
         if (act == Act::keep && !(charges && made_other))
             continue;
         const OwnTrigger *replaced = act == Act::make ? nullptr : find_rule_trigger(*plan.request, rule);
+        const char *name = replaced == nullptr ? choose_trigger_name(plan, rule) : replaced->name;
+        if (act == Act::drop) {
+            add_step(plan.steps, "drop trigger",
+                     psprintf("DROP TRIGGER %s ON %s", quote_identifier(name), plan.sessions));
+            continue;
+        }
         add_step(plan.steps, replaced == nullptr ? "create trigger" : "replace trigger",
-                 trigger_command(plan, rule, replaced, format_mapping(mapping, charges)));
+                 trigger_command(plan, rule, name, replaced, format_mapping(mapping, charges)));
+        if (carries_expressions(rule))
+            add_step(plan.steps, "disable trigger",
+                     psprintf("ALTER TABLE %s DISABLE TRIGGER %s", plan.sessions, quote_identifier(name)));
     }
 }
 

@@ -102,6 +102,17 @@ bool has_history(const Request &request, const Facts &facts, const Rows &rows)
             has_row(qualified_name(request.subscriptions), used_condition(facts)));
 }
 
+// Whether the counters are other than what is counted by the arguments.
+bool differs(const Request &request, const Facts &facts)
+{
+    const Counting counting{request.sessions, request.subscriptions, facts.join.column, facts.join.by_member,
+                            facts.mapping};
+    return first_value(CurrentMemoryContext,
+                       psprintf("SELECT 'differs' FROM %s AS s CROSS JOIN %s WHERE NOT (%s) LIMIT 1",
+                                qualified_name(request.subscriptions), counts_of_subscription(counting),
+                                consistent_condition(facts.mapping, "s", "(c.completed + c.scheduled)"))) != nullptr;
+}
+
 Rows look_at_rows(const Request &request, const Facts &facts, MemoryContext context, Faults &faults)
 {
     const Missing &missing = facts.missing;
@@ -115,6 +126,7 @@ Rows look_at_rows(const Request &request, const Facts &facts, MemoryContext cont
     rows.link_violated = missing.link_check && rows.sessions_filled &&
                          has_row(sessions, psprintf("NOT (%s)", link_condition(facts)));
     rows.history = has_history(request, facts, rows);
+    rows.differs = facts.changes.recount && differs(request, facts);
     if (missing.active_index)
         faults.ambiguous_member = first_value(context, ambiguous_member_query(request, facts.mapping));
     if (missing.used_column && facts.mapping.remaining_column != nullptr && facts.join.column != nullptr)

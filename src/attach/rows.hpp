@@ -11,6 +11,7 @@ struct Rows {
     bool total_violated;     // some row breaks the CHECK that attach() would add
     bool link_violated;
     bool history;            // there is something for migrate() to treat
+    bool differs;            // the counters are other than the recount: looked at only where changes.recount
 };
 static_assert(Pod<Rows>);
 

@@ -88,7 +88,8 @@ std::optional<Facts> look(Obstacles &obstacles, const Request &request, const Ta
     facts.partitioned = tables.sessions->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
     facts.counts_view = view_name(request);
     bool fits = passes(obstacles, [&] { facts.attached = find_attached(request, facts.counts_view); });
-    const bool columns_fit = judge_columns(obstacles, tables, facts.mapping);
+    const bool columns_fit = judge_columns(obstacles, tables, facts.mapping) &
+                             judge_expressions(obstacles, tables, facts.mapping);
     if (facts.attached != nullptr)
         fits &= passes(obstacles, [&] { refuse_other_columns(*facts.attached, facts.mapping); });
     if (columns_fit)

@@ -83,6 +83,10 @@ void read_field(const Arguments &arguments, const Field &field, Datum value, Map
     case FieldKind::choice:
         mapping.*field.text = read_choice(arguments, field, TextDatumGetCString(value));
         break;
+    case FieldKind::expression:
+        mapping.*field.text = TextDatumGetCString(value);
+        refuse_empty(arguments, field, mapping.*field.text);
+        break;
     default:
         mapping.*field.text = pstrdup(NameStr(*DatumGetName(value)));
         refuse_empty(arguments, field, mapping.*field.text);

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "catalog/expressions.hpp"
+
 #include "catalog/column_rules.hpp"
 #include "catalog/equivalents.hpp"
 #include "server/owner.hpp"
@@ -352,6 +354,12 @@ bool judge_columns(Obstacles &obstacles, const Tables &tables, Mapping &mapping)
         if (field.words_of != nullptr && is_there(field))
             fit &= passes(obstacles, [&] { check_words(pair, mapping, field); });
     return fit;
+}
+
+bool judge_expressions(Obstacles &obstacles, const Tables &tables, Mapping &mapping)
+{
+    const Pair pair{RelationGetRelid(tables.sessions), RelationGetRelid(tables.subscriptions)};
+    return passes(obstacles, [&] { mapping.expressions = parse_expressions(pair, mapping); });
 }
 
 JoinKey judge_key(Obstacles &obstacles, const Tables &tables, const Mapping &mapping)

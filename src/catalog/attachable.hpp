@@ -39,6 +39,10 @@ void judge_relations(Obstacles &obstacles, const Tables &tables);
 // one does not fit.
 bool judge_columns(Obstacles &obstacles, const Tables &tables, Mapping &mapping);
 
+// The expressions of the mapping, which then has them as trees. As the owner of the sessions: to parse an expression
+// may evaluate somebody's code.
+bool judge_expressions(Obstacles &obstacles, const Tables &tables, Mapping &mapping);
+
 // The keys, those of partitions too. For columns that fit.
 JoinKey judge_key(Obstacles &obstacles, const Tables &tables, const Mapping &mapping);
 

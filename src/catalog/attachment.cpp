@@ -4,6 +4,8 @@
 #include <algorithm>
 
 #include "catalog/counting.hpp"
+#include "catalog/expressions.hpp"
+
 namespace sc {
 
 namespace {
@@ -73,7 +75,7 @@ OwnTrigger read_own_trigger(HeapTuple tuple, TupleDesc descriptor, const Trigger
 {
     const auto *form = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple));
     bool unconditional;
-    heap_getattr(tuple, Anum_pg_trigger_tgqual, descriptor, &unconditional);
+    const Datum condition = heap_getattr(tuple, Anum_pg_trigger_tgqual, descriptor, &unconditional);
     OwnTrigger trigger{};
     trigger.trigger = form->oid;
     trigger.name = pstrdup(NameStr(form->tgname));
@@ -81,6 +83,7 @@ OwnTrigger read_own_trigger(HeapTuple tuple, TupleDesc descriptor, const Trigger
     trigger.type = form->tgtype;
     trigger.enabled = form->tgenabled;
     trigger.cloned = OidIsValid(form->tgparentid);
+    trigger.condition = unconditional ? nullptr : TextDatumGetCString(condition);
     trigger.narrowed = !unconditional || form->tgattr.dim1 > 0;
     trigger.arguments = arguments_of(tuple, descriptor);
     return trigger;
@@ -209,11 +212,14 @@ bool belongs_to_another(Oid subscriptions, Oid sessions)
 }  // namespace
 
 // zz: after the user's own BEFORE triggers. 00: before the user's AFTER triggers and the foreign keys' triggers.
-const std::array<TriggerRule, 5> trigger_rules{{
+const std::array<TriggerRule, 6> trigger_rules{{
     {"zz_session_consistency_keep", function::keep, "BEFORE INSERT OR UPDATE", "ROW",
      TRIGGER_TYPE_ROW | TRIGGER_TYPE_BEFORE | on_write, false, false},
     {"00_session_consistency_guard", function::guard, "AFTER INSERT OR UPDATE OR DELETE", "ROW",
      TRIGGER_TYPE_ROW | on_write | TRIGGER_TYPE_DELETE, false, false},
+    // After, since a WHEN clause before a row may name no generated column.
+    {"session_consistency_expressions", function::carry, "AFTER UPDATE", "ROW", TRIGGER_TYPE_ROW | TRIGGER_TYPE_UPDATE,
+     true, true},
     {"00_session_consistency_charge", function::charge, "AFTER INSERT OR UPDATE OR DELETE", "ROW",
      TRIGGER_TYPE_ROW | on_write | TRIGGER_TYPE_DELETE, true, true},
     {"00_session_consistency_reset", function::reset, "AFTER TRUNCATE", "STATEMENT", TRIGGER_TYPE_TRUNCATE, true,
@@ -226,6 +232,11 @@ const TriggerRule &charge_rule()
 {
     return *std::find_if(trigger_rules.begin(), trigger_rules.end(),
                          [](const TriggerRule &rule) { return strcmp(rule.function, function::charge) == 0; });
+}
+
+bool carries_expressions(const TriggerRule &rule)
+{
+    return strcmp(rule.function, function::carry) == 0;
 }
 
 std::span<const OwnTrigger> find_own_triggers(Oid relation)
@@ -251,13 +262,29 @@ std::span<const OwnTrigger> find_own_triggers(Oid relation)
     return std::span<const OwnTrigger>(triggers, count);
 }
 
-Oid trigger_function(const char *name)
+namespace {
+
+Oid own_function(const char *name, Oids arguments)
 {
     const Oid schema = get_namespace_oid(extension_schema, true);
     if (!OidIsValid(schema))
         return InvalidOid;
     return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum(name),
-                           PointerGetDatum(buildoidvector(nullptr, 0)), ObjectIdGetDatum(schema));
+                           PointerGetDatum(buildoidvector(arguments.data(), static_cast<int>(arguments.size()))),
+                           ObjectIdGetDatum(schema));
+}
+
+}  // namespace
+
+Oid trigger_function(const char *name)
+{
+    return own_function(name, {});
+}
+
+Oid carrying_function()
+{
+    constexpr std::array<Oid, 3> arguments{BOOLOID, INT8OID, BOOLOID};
+    return own_function("expressions", arguments);
 }
 
 Oids own_trigger_functions()
@@ -348,6 +375,8 @@ std::span<const Attachment> find_attachments(Oid sessions, Oid subscriptions)
         Attachment &attachment = attachments[count];
         attachment = *static_cast<const Attachment *>(lfirst(cell));
         attachment.subscriptions = subscriptions_by_key(attachment);
+        const char *fault;
+        attachment.mapping.expressions = find_expressions(attachment.sessions, attachment.mapping, &fault);
         if (!OidIsValid(subscriptions) || leads_to(attachment, subscriptions))
             count++;
     }

@@ -11,6 +11,7 @@ namespace sc {
 namespace function {
 constexpr const char *link = "link_session";          // sessions, BEFORE INSERT OR UPDATE, each row
 constexpr const char *charge = "charge_sessions";     // sessions, AFTER INSERT OR UPDATE OR DELETE, each row
+constexpr const char *carry = "carry_expressions";    // sessions, never: it carries expressions in its WHEN clause
 constexpr const char *reset = "reset_counters";       // sessions, AFTER TRUNCATE, statement
 constexpr const char *keep = "keep_counter";          // subscriptions, BEFORE INSERT OR UPDATE, each row
 constexpr const char *guard = "guard_counter";        // subscriptions, AFTER INSERT OR UPDATE, each row
@@ -28,8 +29,9 @@ struct TriggerRule {
     bool on_sessions;            // else on the subscriptions
     bool on_partitions;          // row triggers are cloned to every partition
 };
-extern const std::array<TriggerRule, 5> trigger_rules;
+extern const std::array<TriggerRule, 6> trigger_rules;
 const TriggerRule &charge_rule();      // the one that carries the attachment
+bool carries_expressions(const TriggerRule &rule);    // the one that is there only if the attachment has some
 
 // A trigger that calls one of the extension's functions, whatever its own name.
 struct OwnTrigger {
@@ -40,6 +42,7 @@ struct OwnTrigger {
     char enabled;
     bool cloned;                 // from the partitioned table above
     bool narrowed;               // by WHEN or a list of columns
+    const char *condition;       // the tree of its WHEN clause, nullptr: it has none
     std::span<char *const> arguments;
 };
 static_assert(Pod<OwnTrigger>);
@@ -48,6 +51,9 @@ std::span<const OwnTrigger> find_own_triggers(Oid relation);
 
 // The oid of one of the extension's trigger functions; InvalidOid where the extension is not installed.
 Oid trigger_function(const char *name);
+
+// The function around the expressions in a WHEN clause.
+Oid carrying_function();
 
 // Those of every rule.
 Oids own_trigger_functions();

@@ -1,6 +1,7 @@
 // Binds a trigger to the relation it fires on.
 #include "catalog/binding.hpp"
 
+#include "catalog/evaluation.hpp"
 #include "catalog/plain_write.hpp"
 #include "server/pg_compat.hpp"
 
@@ -119,6 +120,17 @@ void require_trusted(Relation relation, Relation subscriptions)
             errhint("Give both tables the same owner."), errtable(relation));
 }
 
+void require_same_subscriptions(Relation relation, const SessionShape &shape, Oid subscriptions)
+{
+    const Oid named = named_subscriptions(shape);
+    if (OidIsValid(named) && named != subscriptions)
+        ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                errmsg("the expressions of relation \"%s\" name columns of table %s", RelationGetRelationName(relation),
+                       qualified_name(named)),
+                errdetail("Its foreign key leads to table %s.", qualified_name(subscriptions)),
+                errhint("Detach and attach again."), errtable(relation));
+}
+
 // Everything about a trigger of the sessions, in the current memory context.
 void fill_sessions_binding(Binding *binding, Relation relation, const Mapping &mapping)
 {
@@ -130,6 +142,7 @@ void fill_sessions_binding(Binding *binding, Relation relation, const Mapping &m
         raise_no_single_key(relation, mapping.subscription_column, several);
     binding->link_constraint = key->constraint;
     require_countable_key(relation, binding);
+    require_same_subscriptions(relation, binding->sessions, key->subscriptions);
     binding->is_last = is_last_of_row(relation, mapping);
     Relation subscriptions = table_open(key->subscriptions, AccessShareLock);
     require_trusted(relation, subscriptions);
@@ -204,6 +217,8 @@ Binding *copy_binding(const Binding &built)
     binding->sessions.scheduled = copy_words(built.sessions.scheduled, context);
     binding->sessions.completed = copy_words(built.sessions.completed, context);
     binding->sessions.name = copy_name(built.sessions.name, context);
+    if (built.sessions.evaluation != nullptr)
+        binding->sessions.evaluation = copy_evaluation(*built.sessions.evaluation);
     MemoryContextSwitchTo(caller);
     return binding;
 }
@@ -319,6 +334,7 @@ void forget_replaced_bindings()
     if (bindings.any_invalid)
         forget_invalid_bindings();
     bindings.any_invalid = false;
+    end_evaluations();
     ListCell *cell;
     foreach (cell, bindings.replaced)
         MemoryContextDelete(static_cast<MemoryContext>(lfirst(cell)));

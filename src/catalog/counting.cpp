@@ -3,6 +3,7 @@
 
 #include "server/operators.hpp"
 
+#include "catalog/expressions.hpp"
 #include "catalog/shapes.hpp"
 
 namespace sc {
@@ -64,6 +65,7 @@ Counting counting_of(const Attachment &attachment)
                 errdetail(several ? "Several foreign keys hold that column." : "The foreign key is gone."),
                 errhint("Put the foreign key right, or detach and attach again."));
     require_columns(attachment);
+    require_expressions(attachment.sessions, mapping);
     return Counting{.sessions = attachment.sessions,
                     .subscriptions = key->subscriptions,
                     .subscription_id = get_attname(key->subscriptions, key->subscription_id, false),
@@ -92,7 +94,9 @@ const char *completed_condition(const Mapping &mapping, const char *alias)
     return one_of(quoted_column(alias, mapping.status_column), std::array{mapping.completed_statuses});
 }
 
-const char *counted_condition(const Mapping &mapping, const char *alias)
+namespace {
+
+const char *listed_condition(const Mapping &mapping, const char *alias)
 {
     if (mapping.status_column == nullptr)
         return consuming_condition(mapping, alias);
@@ -101,6 +105,36 @@ const char *counted_condition(const Mapping &mapping, const char *alias)
     if (mapping.type_column == nullptr)
         return held;
     return psprintf("%s AND %s", consuming_condition(mapping, alias), held);
+}
+
+const char *expression_of(const Mapping &mapping, Node *Expressions::*tree, const char *alias)
+{
+    if (!has_expressions(mapping))
+        return nullptr;
+    Assert(mapping.expressions != nullptr);
+    Node *expression = mapping.expressions->*tree;
+    return expression == nullptr ? nullptr : expression_text(*mapping.expressions, expression, alias, nullptr);
+}
+
+}  // namespace
+
+// A cost is evaluated only where the other conditions hold, in whatever order the planner takes conditions.
+const char *counted_condition(const Mapping &mapping, const char *alias)
+{
+    const char *counted = listed_condition(mapping, alias);
+    if (const char *when = expression_of(mapping, &Expressions::counts_when, alias))
+        counted = psprintf("%s AND %s", counted, when);
+    if (const char *cost = expression_of(mapping, &Expressions::cost, alias))
+        counted = psprintf("%s AND CASE WHEN %s THEN %s > 0 ELSE false END", counted, counted, cost);
+    return counted;
+}
+
+const char *credits_expression(const Mapping &mapping, const char *alias, const char *filter)
+{
+    const char *cost = expression_of(mapping, &Expressions::cost, alias);
+    const char *filtered = filter == nullptr ? "" : psprintf(" FILTER (WHERE %s)", filter);
+    return cost == nullptr ? psprintf("count(*)%s", filtered)
+                           : psprintf("coalesce(sum(%s)%s, 0)::bigint", cost, filtered);
 }
 
 const char *active_condition(const Mapping &mapping, const char *alias)
@@ -206,9 +240,9 @@ const char *consistent_condition(const Mapping &mapping, const char *subscriptio
 const char *counts_of_subscription(const Counting &counting)
 {
     const Mapping &mapping = counting.mapping;
-    return psprintf("LATERAL (SELECT count(*) FILTER (WHERE %s) AS completed, count(*) FILTER (WHERE %s) AS scheduled"
-                    " FROM %s AS t WHERE %s AND %s) AS c",
-                    completed_condition(mapping, "t"), scheduled_condition(mapping, "t"),
+    return psprintf("LATERAL (SELECT %s AS completed, %s AS scheduled FROM %s AS t WHERE %s AND %s) AS c",
+                    credits_expression(mapping, "t", completed_condition(mapping, "t")),
+                    credits_expression(mapping, "t", scheduled_condition(mapping, "t")),
                     qualified_name(counting.sessions), join_condition(counting, "t", "s"),
                     counted_condition(mapping, "t"));
 }

@@ -26,7 +26,10 @@ Counting counting_of(const Attachment &attachment);
 const char *consuming_condition(const Mapping &mapping, const char *alias);
 const char *scheduled_condition(const Mapping &mapping, const char *alias);   // by status alone
 const char *completed_condition(const Mapping &mapping, const char *alias);   // by status alone
-const char *counted_condition(const Mapping &mapping, const char *alias);     // consuming, scheduled or completed
+const char *counted_condition(const Mapping &mapping, const char *alias);     // all that a session needs to count
+
+// The aggregate over counted sessions: what they hold, of those only where the filter is true (nullptr: all).
+const char *credits_expression(const Mapping &mapping, const char *alias, const char *filter);
 
 // The subscription may be booked on.
 const char *active_condition(const Mapping &mapping, const char *alias);

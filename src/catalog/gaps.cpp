@@ -3,6 +3,7 @@
 
 #include "catalog/counting.hpp"
 #include "catalog/equivalents.hpp"
+#include "catalog/expressions.hpp"
 #include "catalog/treated.hpp"
 #include "server/owner.hpp"
 #include "server/subtransaction.hpp"
@@ -40,10 +41,27 @@ const OwnTrigger *find_trigger(std::span<const OwnTrigger> triggers, const Trigg
     return found;
 }
 
+// Whether it fires is no matter: it never does anything.
+void look_at_expressions(Inspection &inspection, Oid relation)
+{
+    const char *fault;
+    const Expressions *expressions = find_expressions(relation, inspection.attachment->mapping, &fault);
+    if (fault != nullptr)
+        add_gap(inspection, psprintf("table %s %s", qualified_name(relation), fault));
+    else if (expressions != nullptr && OidIsValid(expressions->subscriptions) && inspection.subscriptions != nullptr &&
+             expressions->subscriptions != RelationGetRelid(inspection.subscriptions))
+        add_gap(inspection, psprintf("the expressions of table %s name columns of another table than the subscriptions",
+                                     qualified_name(relation)));
+}
+
 void look_at_trigger(Inspection &inspection, Oid relation, std::span<const OwnTrigger> triggers,
                      const TriggerRule &rule)
 {
     const char *table = qualified_name(relation);
+    if (carries_expressions(rule)) {
+        look_at_expressions(inspection, relation);
+        return;
+    }
     const OwnTrigger *trigger = find_trigger(triggers, rule);
     if (trigger == nullptr)
         add_gap(inspection, psprintf("table %s has no trigger that calls %s()", table, rule.function));
@@ -219,7 +237,8 @@ void look_at_sessions(Inspection &inspection)
     if (!OidIsValid(find_link_index(inspection.sessions, link, by_member ? member : 0, linked_condition(mapping))))
         add_gap(inspection, psprintf("table %s has no valid index on (%s)", qualified_name(table),
                                      quote_identifier(mapping.subscription_column)));
-    const bool known_words = look_at_words(inspection, table, Side::sessions);
+    const bool known_words = look_at_words(inspection, table, Side::sessions) &&
+                             (!has_expressions(mapping) || mapping.expressions != nullptr);
     if (known_words && key)
         look_at_view(inspection, *key);
     if (known_words && mapping.link_check && !is_checked(inspection.sessions, link_check_condition(mapping), true))

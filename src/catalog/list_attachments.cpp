@@ -1,5 +1,6 @@
 // The rows of the view session_consistency.attachments.
 #include "catalog/counting.hpp"
+#include "catalog/expressions.hpp"
 #include "catalog/gaps.hpp"
 #include "server/settings.hpp"
 
@@ -30,8 +31,18 @@ Cell list_cell(Names names)
     return {PointerGetDatum(construct_array(items, names.size(), TEXTOID, -1, false, TYPALIGN_INT)), false};
 }
 
+Cell expression_cell(const Mapping &mapping, const Field &field)
+{
+    if (mapping.*field.text == nullptr || mapping.expressions == nullptr)
+        return {Datum{0}, true};
+    const Expressions &expressions = *mapping.expressions;
+    return {CStringGetTextDatum(expression_text(expressions, tree_of(expressions, field))), false};
+}
+
 Cell field_cell(const Mapping &mapping, const Field &field)
 {
+    if (field.kind == FieldKind::expression)
+        return expression_cell(mapping, field);
     if (field.kind == FieldKind::list)
         return list_cell(mapping.*field.list);
     if (field.kind == FieldKind::flag)

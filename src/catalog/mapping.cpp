@@ -81,6 +81,9 @@ bool set_field(Mapping &mapping, const Field &field, const char *value)
     case FieldKind::flag:
         mapping.*field.flag = value[0] == 't';
         return strcmp(value, "true") == 0 || strcmp(value, "false") == 0;
+    case FieldKind::expression:
+        mapping.*field.text = value[0] == '\0' ? nullptr : value;
+        return value[0] == '\0' || strcmp(value, "true") == 0;
     case FieldKind::choice:
         mapping.*field.text = value;
         return std::any_of(field.choices.begin(), field.choices.end(),
@@ -98,6 +101,8 @@ const char *field_value(const Mapping &mapping, const Field &field)
         return format_names(mapping.*field.list);
     case FieldKind::flag:
         return mapping.*field.flag ? "true" : "false";
+    case FieldKind::expression:
+        return mapping.*field.text == nullptr ? "" : "true";
     default:
         return mapping.*field.text == nullptr ? "" : mapping.*field.text;
     }
@@ -149,6 +154,8 @@ bool is_same(const Mapping &left, const Mapping &right, const Field &field)
     }
     case FieldKind::flag:
         return left.*field.flag == right.*field.flag;
+    case FieldKind::expression:
+        return (left.*field.text == nullptr) == (right.*field.text == nullptr);
     default:
         return same_text(left.*field.text, right.*field.text);
     }

@@ -21,6 +21,8 @@ constexpr bool names_none(const Pair &pair)
     return pair.sessions == InvalidOid && pair.subscriptions == InvalidOid;
 }
 
+struct Expressions;            // catalog/expressions.hpp
+
 // One attachment's columns, values and choices. Every string is palloc'd in the context of whoever parsed it.
 struct Mapping {
     const char *member_column;
@@ -38,6 +40,9 @@ struct Mapping {
     const char *remaining_column;      // nullptr: absent or generated; else maintained beside used
     const char *carried_column;        // nullptr: no credit is held but by sessions that are there
     const char *start_column;          // nullptr: nobody knows when a session takes place
+    const char *counts_when;           // a condition on a session; nullptr: true
+    const char *cost;                  // an expression on a session; nullptr: 1
+    const char *pays_when;             // a condition on a session and a subscription; nullptr: true
     bool notify;                       // each change of a subscription's counts is told to listeners
     bool make_view;
     const char *counts_view;           // nullptr: the default name
@@ -45,6 +50,7 @@ struct Mapping {
     bool ledger;                       // every change of a credit is written to the ledger
     bool link_check;                   // also a CHECK that what consumes is linked
     Names made;                        // what attach() made, for detach(): "kind:name", see attach/attach.cpp
+    const Expressions *expressions;    // as trees, by whoever has looked for them; no field of its own
 };
 static_assert(Pod<Mapping>);
 
@@ -53,6 +59,7 @@ enum class FieldKind : uint8_t {
     word,       // a column of words: a type, a status
     counter,    // a column of whole numbers
     moment,     // a column of dates or timestamps
+    expression, // SQL: a trigger's argument says only that there is one, and another trigger carries it
     name,       // of something else than a column
     choice,     // one of some words
     list,       // of words of a column
@@ -112,6 +119,11 @@ constexpr Field choice_field(const char *name, const char *Mapping::*member, Nam
     return {name, FieldKind::choice, Side::neither, fallback, 0, member, nullptr, nullptr, nullptr, choices};
 }
 
+constexpr Field expression_field(const char *name, const char *Mapping::*member, uint8_t qualities)
+{
+    return {name, FieldKind::expression, Side::neither, nullptr, qualities, member, nullptr, nullptr, nullptr, {}};
+}
+
 // In the order of Guard.
 inline constexpr std::array guard_words{"reject", "ignore", "off"};
 
@@ -142,6 +154,9 @@ inline constexpr std::array mapping_fields{
                  nullable | added),
     column_field("start_column", FieldKind::moment, Side::sessions, &Mapping::start_column, nullptr,
                  nullable | computed | changeable),
+    expression_field("counts_when", &Mapping::counts_when, nullable | counts),
+    expression_field("cost", &Mapping::cost, nullable | counts),
+    expression_field("pays_when", &Mapping::pays_when, nullable),
     flag_field("notify", &Mapping::notify, "false"),
     flag_field("make_view", &Mapping::make_view, "true", charge_alone),
     name_field("counts_view", &Mapping::counts_view, nullptr, nullable | charge_alone),
@@ -162,13 +177,18 @@ constexpr bool has(const Field &field, uint8_t quality)
     return (field.qualities & quality) != 0;
 }
 
+constexpr bool has_expressions(const Mapping &mapping)
+{
+    return mapping.counts_when != nullptr || mapping.cost != nullptr || mapping.pays_when != nullptr;
+}
+
 // The field of that name, nullptr where there is none.
 const Field *find_field(const char *name);
 
 // What attach() is told where it is told nothing.
 Mapping default_mapping();
 
-// Both mappings have the same value there; of a list in any order.
+// Both mappings have the same value there; of a list in any order, of expressions whether there is one.
 bool is_same(const Mapping &left, const Mapping &right, const Field &field);
 
 void copy_field(Mapping &target, const Mapping &source, const Field &field);

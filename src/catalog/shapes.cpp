@@ -3,6 +3,9 @@
 
 #include <algorithm>
 
+#include "catalog/evaluation.hpp"
+#include "catalog/expressions.hpp"
+
 namespace sc {
 
 namespace {
@@ -92,6 +95,8 @@ SessionShape make_session_shape(Relation relation, const Mapping &mapping)
         shape.completed = make_words(relation, shape.status, mapping.completed_statuses);
         shape.completed_needs_active = mapping.scheduled_statuses.empty();
     }
+    if (const Expressions *expressions = require_expressions(shape.relation, mapping))
+        shape.evaluation = make_evaluation(relation, *expressions);
     return shape;
 }
 

@@ -44,6 +44,8 @@ struct NameColumn {
 };
 static_assert(Pod<NameColumn>);
 
+struct Evaluation;             // catalog/evaluation.hpp
+
 // The relation of the sessions that a trigger fires on: the table, a partition, a shard.
 struct SessionShape {
     Oid relation;
@@ -62,11 +64,13 @@ struct SessionShape {
     Words completed;
     bool completed_needs_active;         // nothing is ever scheduled: R3 holds for what is completed
     std::span<const NameColumn> name;    // only where there is a ledger
+    Evaluation *evaluation;              // of its expressions; nullptr: there are none
 };
 static_assert(Pod<SessionShape>);
 
 // What the mapping names, in that relation: without the key of the link, and without what finds an active subscription.
 SubscriptionShape make_subscription_shape(Relation relation, const Mapping &mapping);
+// Of the sessions, with their expressions: 55000 where those cannot be read.
 SessionShape make_session_shape(Relation relation, const Mapping &mapping);
 
 // Looks for the index that finds a member's active subscriptions: rather one that allows only one, rather a partial

@@ -87,8 +87,9 @@ const char *wrong_counts_query(const Counting &counting)
     appendStringInfo(&query, "SELECT %s FROM %s AS s LEFT JOIN",
                      figures_list(counting, "coalesce(c.completed, 0)", "coalesce(c.counted - c.completed, 0)"),
                      qualified_name(counting.subscriptions));
-    appendStringInfo(&query, " (SELECT %s, %s, count(*), count(*) FILTER (WHERE %s) FROM %s AS t", link,
-                     counting.by_member ? member : "NULL", completed_condition(mapping, "t"),
+    appendStringInfo(&query, " (SELECT %s, %s, %s, %s FROM %s AS t", link,
+                     counting.by_member ? member : "NULL", credits_expression(mapping, "t", nullptr),
+                     credits_expression(mapping, "t", completed_condition(mapping, "t")),
                      qualified_name(counting.sessions));
     appendStringInfo(&query, " WHERE %s IS NOT NULL AND %s GROUP BY %s%s%s) AS c(link, member, counted, completed)",
                      link, counted_condition(mapping, "t"), link, counting.by_member ? ", " : "",

@@ -154,8 +154,9 @@ bool tally_heap(const Counting &counting, const Subscriptions &subscriptions, Oi
     TallyKey<words> key{};
     while (fits && table_scan_getnextslot(scan, ForwardScanDirection, row)) {
         const Session session = read_session(shape, row).session;
-        if (held(session).used != 0 && read_key<words>(key_parts, row, &key) &&
-            tally->add(key, session.status == Status::scheduled)) {
+        const int64 cost = held(session).used;
+        if (cost != 0 && read_key<words>(key_parts, row, &key) &&
+            tally->add(key, {cost, session.status == Status::scheduled ? cost : 0})) {
             tally->settle();
             fits = make_room(tally);
         }

@@ -46,10 +46,10 @@ public:
     }
 
     // Takes one more session that holds a credit; true where the bunch is full and must be settled before the next.
-    bool add(const TallyKey<words> &key, bool scheduled)
+    bool add(const TallyKey<words> &key, Credits credits)
     {
         Pending &one = pending_[pending_count_++];
-        one = {key, hash(key), scheduled};
+        one = {key, hash(key), credits};
         __builtin_prefetch(&entries_[one.hash & (size_ - 1)], 1);
         return pending_count_ == bunch;
     }
@@ -61,8 +61,7 @@ public:
             Entry &entry = entries_[place_of(one.key, one.hash)];
             count_ += entry.credits.used == 0;
             entry.key = one.key;
-            entry.credits.used++;
-            entry.credits.scheduled += one.scheduled;
+            entry.credits += one.credits;
         }
         pending_count_ = 0;
     }
@@ -80,7 +79,7 @@ private:
     struct Pending {
         TallyKey<words> key;
         uint64_t hash;
-        bool scheduled;
+        Credits credits;
     };
 
     // The finalizer of splitmix64 (Steele, Lea, Flood 2014) for each word.

@@ -23,12 +23,13 @@ enum class Cause : uint8_t {
     truncated,
     key_changed,       // the subscription goes on under another key
     carried,           // a new subscription brought credits of sessions that are not there
+    cost_changed,      // what a session costs, or whether it counts at all
 };
 
 constexpr const char *cause_words[] = {
     "booked", "completed", "reopened",  "cancelled", "deleted",       "type changed", "moved", "member changed",
     "linked", "unlinked",  "opened",    "recounted", "repaired",      "repair undone", "truncated",
-    "key changed", "carried",
+    "key changed", "carried", "cost changed",
 };
 
 constexpr const char *cause_word(Cause cause)
@@ -47,6 +48,8 @@ constexpr Cause given_because(const Change &change)
         return Cause::cancelled;
     if (!change.after->linked)
         return Cause::unlinked;
+    if (change.same_link && change.before->cost != change.after->cost)
+        return Cause::cost_changed;
     return change.same_member ? Cause::moved : Cause::member_changed;
 }
 
@@ -61,6 +64,8 @@ constexpr Cause taken_because(const Change &change)
         return Cause::reopened;
     if (!change.before->linked)
         return Cause::linked;
+    if (change.same_link && change.before->cost != change.after->cost)
+        return Cause::cost_changed;
     return change.same_member ? Cause::moved : Cause::member_changed;
 }
 

@@ -100,6 +100,15 @@ inline bool walk_expression(Node *node, bool (*walker)(Node *, void *), void *co
 #endif
 }
 
+inline Node *mutate_expression(Node *node, Node *(*mutator)(Node *, void *), void *context)
+{
+#if PG_VERSION_NUM >= 160000
+    return expression_tree_mutator(node, mutator, context);
+#else
+    return expression_tree_mutator(node, reinterpret_cast<Node *(*)()>(reinterpret_cast<void (*)()>(mutator)), context);
+#endif
+}
+
 inline bool domain_has_constraints(Oid type)
 {
 #if PG_VERSION_NUM >= 190000

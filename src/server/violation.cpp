@@ -21,6 +21,7 @@ constexpr std::array registered{
     Registered{Violation::inactive_subscription, MAKE_SQLSTATE('2', '3', 'S', 'C', '4'), "inactive_subscription"},
     Registered{Violation::guarded_counter, MAKE_SQLSTATE('2', '3', 'S', 'C', '5'), "guarded_counter"},
     Registered{Violation::ambiguous_subscription, MAKE_SQLSTATE('2', '3', 'S', 'C', '6'), "ambiguous_subscription"},
+    Registered{Violation::does_not_pay, MAKE_SQLSTATE('2', '3', 'S', 'C', '4'), "does_not_pay"},
 };
 
 }  // namespace

@@ -13,6 +13,7 @@ enum class Violation : uint8_t {
     inactive_subscription,
     guarded_counter,
     ambiguous_subscription,
+    does_not_pay,
 };
 
 // What a reader is told. detail may be nullptr: values that the caller may not read stay out of it.

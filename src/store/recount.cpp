@@ -35,9 +35,10 @@ const char *recount_query(Relation table, const Mapping &mapping, const Binding 
                   : "";
     const char *sessions = psprintf("%s AS t WHERE %s%s AND %s", qualified_name(sessions_table), same_link,
                                     same_member, counted_condition(mapping, "t"));
-    return by_index ? psprintf("SELECT u.number, c.counted FROM %s, LATERAL (SELECT count(*) AS counted FROM %s) AS c",
-                               keys, sessions)
-                    : psprintf("SELECT u.number, count(*) FROM %s, %s GROUP BY u.number", keys, sessions);
+    const char *held = credits_expression(mapping, "t", nullptr);
+    return by_index ? psprintf("SELECT u.number, c.counted FROM %s, LATERAL (SELECT %s AS counted FROM %s) AS c", keys,
+                               held, sessions)
+                    : psprintf("SELECT u.number, %s FROM %s, %s GROUP BY u.number", held, keys, sessions);
 }
 
 // The keys as the sessions have them; NULL where they can have none such.

@@ -1,6 +1,10 @@
 // Reads a row of the sessions as the rules see it.
 #include "store/session_row.hpp"
 
+#include <algorithm>
+
+#include "catalog/evaluation.hpp"
+
 namespace sc {
 
 namespace {
@@ -32,6 +36,23 @@ bool same_value(TupleTableSlot *before, TupleTableSlot *after, AttrNumber column
 
 }  // namespace
 
+namespace {
+
+// What a session costs that is counted by its type and status.
+void read_cost(const SessionShape &shape, TupleTableSlot *row, SessionRow *result)
+{
+    result->session.cost = 0;
+    if (!result->session.consuming || result->session.status == Status::none || !counts_when(shape, row))
+        return;
+    const Cost found = cost_of(shape, row);
+    if (is_valid(found))
+        result->session.cost = found.credits;
+    else
+        result->cost_fault = found.is_null ? CostFault::missing : CostFault::negative;
+}
+
+}  // namespace
+
 SessionRow read_session(const SessionShape &shape, TupleTableSlot *row)
 {
     SessionRow result{};
@@ -44,6 +65,8 @@ SessionRow read_session(const SessionShape &shape, TupleTableSlot *row)
     }
     result.session.status = status_of(shape, row);
     result.session.completed_needs_active = shape.completed_needs_active;
+    if (shape.evaluation != nullptr)
+        read_cost(shape, row, &result);
     result.link = slot_getattr(row, shape.link, &is_null);
     result.session.linked = !is_null;
     result.member = slot_getattr(row, shape.member, &result.member_is_null);
@@ -68,11 +91,27 @@ Change change_between(const SessionShape &shape, const SessionRow *before, const
     return change;
 }
 
+namespace {
+
+bool touches_any(std::span<const AttrNumber> columns, TupleTableSlot *before, TupleTableSlot *after)
+{
+    return std::any_of(columns.begin(), columns.end(),
+                       [=](AttrNumber column) { return !same_value(before, after, column); });
+}
+
+}  // namespace
+
 bool touches_rules(const SessionShape &shape, TupleTableSlot *before, TupleTableSlot *after)
 {
     return !same_value(before, after, shape.link) || !same_value(before, after, shape.member) ||
            (shape.status != 0 && !same_value(before, after, shape.status)) ||
-           (shape.type != 0 && !same_value(before, after, shape.type));
+           (shape.type != 0 && !same_value(before, after, shape.type)) ||
+           (shape.evaluation != nullptr && touches_any(read_columns(shape), before, after));
+}
+
+bool touches_payment(const SessionShape &shape, TupleTableSlot *before, TupleTableSlot *after)
+{
+    return touches_any(payment_columns(shape), before, after);
 }
 
 std::optional<Datum> link_key(const Binding &binding, const SessionRow &row)

@@ -6,8 +6,12 @@
 
 namespace sc {
 
+// A cost that no session can have. It holds nothing, and whoever stores one is refused.
+enum class CostFault : uint8_t { none, missing, negative };
+
 struct SessionRow {
     Session session;
+    CostFault cost_fault;
     Datum member;              // in the sessions' types, pointing into the row
     Datum link;
     bool member_is_null;
@@ -19,8 +23,12 @@ SessionRow read_session(const SessionShape &shape, TupleTableSlot *row);
 // The change between two stored rows; either may be nullptr.
 Change change_between(const SessionShape &shape, const SessionRow *before, const SessionRow *after);
 
-// True if the member, the link, the type or the status differs. An UPDATE of other columns concerns no rule.
+// True if the member, the link, the type, the status or a column that an expression reads differs. An UPDATE of other
+// columns concerns no rule.
 bool touches_rules(const SessionShape &shape, TupleTableSlot *before, TupleTableSlot *after);
+
+// True if a column that pays_when reads differs.
+bool touches_payment(const SessionShape &shape, TupleTableSlot *before, TupleTableSlot *after);
 
 // The keys in the subscriptions' types; absent if NULL, or if no subscription can have that value.
 std::optional<Datum> link_key(const Binding &binding, const SessionRow &row);

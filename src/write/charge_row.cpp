@@ -3,6 +3,7 @@
 
 #include "store/ledger_names.hpp"
 #include "write/changed_keys.hpp"
+#include "write/claims.hpp"
 #include "write/mend_link.hpp"
 #include "write/session_errors.hpp"
 
@@ -128,8 +129,10 @@ void add_change(Part *part, const SessionChange &change, const Change &rule, boo
         given->own_rows |= change.before->stored != InvalidCommandId;
     }
     Sum *taken = find_charged(part, binding, change.after);
-    if (taken != nullptr)
+    if (taken != nullptr) {
         taken->taken += held(*rule.after);
+        note_claim(part, *taken, change, rule);
+    }
     if (OidIsValid(binding.subscriptions.ledger))
         note_change(part, change, rule, given, taken);
 }
@@ -171,7 +174,7 @@ void add_mending(Part *part, const StoredSession &session, const Mending &mendin
     const bool found = table_tuple_fetch_row_version(session.relation, &place, SnapshotAny, row);
     Assert(found);
     (void) found;
-    const SessionChange change{session.relation, session.binding, &before, &after, place, row, nullptr};
+    const SessionChange change{session.relation, session.binding, &before, &after, place, row, nullptr, false};
     add_change(part, change, rule_of(change), mending.after.session.linked);
     ExecDropSingleTupleTableSlot(row);
 }
@@ -235,7 +238,8 @@ void charge_departed(Statement *statement, Part *part)
         return;
     part->departed.relation = nullptr;
     const Version before{departed.row, departed.stored};
-    charge_change(statement, {departed.relation, departed.binding, &before, nullptr, {}, nullptr, departed.session});
+    charge_change(statement, {departed.relation, departed.binding, &before, nullptr, {}, nullptr, departed.session,
+                              false});
 }
 
 const Unplaced *place_again(Statement *statement, Part *part)

@@ -23,6 +23,7 @@ struct SessionChange {
     ItemPointerData place;         // of the stored row, if after is there
     TupleTableSlot *row;           // by which the ledger calls it
     const char *session;           // what the ledger calls it, if it is known already
+    bool pays_differently;         // a value that pays_when reads has changed
 };
 static_assert(Pod<SessionChange>);
 

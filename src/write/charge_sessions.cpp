@@ -5,9 +5,11 @@
 // A statement trigger would not do: that of a partitioned table does not fire if the statement names a partition.
 //
 // If the client's statement is an INSERT of one row, it ends with that row's last trigger; see settle_statement.cpp.
+#include "catalog/evaluation.hpp"
 #include "server/triggers.hpp"
 #include "store/ledger_names.hpp"
 #include "write/charge_row.hpp"
+#include "write/session_errors.hpp"
 #include "write/settle_statement.hpp"
 
 extern "C" {
@@ -61,11 +63,13 @@ void hold_departed(RowEvent &event, const Version &version)
     Part *part = make_part(statement_of(event), *event.binding);
     MemoryContext caller = MemoryContextSwitchTo(part->sums.context);
     DepartedRow &departed = part->departed;
-    departed = {event.data->tg_relation, event.binding, version.row, version.stored, nullptr};
+    departed = {event.data->tg_relation, event.binding, version.row, version.stored, nullptr, nullptr};
     if (!version.row.member_is_null)
         departed.row.member = datumCopy(version.row.member, shape.member_by_value, shape.member_length);
     if (version.row.session.linked)
         departed.row.link = datumCopy(version.row.link, shape.link_by_value, shape.link_length);
+    if (has_pays_when(shape))
+        departed.tuple = ExecCopySlotHeapTuple(event.data->tg_trigslot);
     if (OidIsValid(event.binding->subscriptions.ledger))
         departed.session = name_session(shape, event.data->tg_trigslot, part->sums.context);
     MemoryContextSwitchTo(caller);
@@ -74,7 +78,7 @@ void hold_departed(RowEvent &event, const Version &version)
 // If this INSERT event is the arrival of the row that has departed, version becomes that row as it was. False if no row
 // has departed. If the departure is followed by any other event, the row did not arrive (a BEFORE INSERT trigger has
 // returned NULL), and is charged as deleted.
-bool take_departed(const RowEvent &event, Version *version)
+bool take_departed(const RowEvent &event, Version *version, DepartedRow *departed)
 {
     Part *part = event.statement == nullptr
                      ? nullptr
@@ -86,6 +90,7 @@ bool take_departed(const RowEvent &event, Version *version)
         return false;
     }
     *version = {part->departed.row, part->departed.stored};
+    *departed = part->departed;
     part->departed.relation = nullptr;
     return true;
 }
@@ -97,6 +102,32 @@ bool departs(const TriggerData *data)
            HeapTupleHeaderIndicatesMovedPartitions(data->tg_trigtuple->t_data);
 }
 
+// True if one of these columns has another value; the row that has departed had its own numbers for them.
+bool differs(const DepartedRow &departed, const SessionShape &shape, TupleTableSlot *row)
+{
+    const std::span<const AttrNumber> before = payment_columns(departed.binding->sessions);
+    const std::span<const AttrNumber> after = payment_columns(shape);
+    if (departed.tuple == nullptr || before.size() != after.size())
+        return true;
+    for (size_t i = 0; i < after.size(); i++) {
+        bool was_null;
+        bool is_null;
+        const Datum was = heap_getattr(departed.tuple, before[i], RelationGetDescr(departed.relation), &was_null);
+        const Datum is = slot_getattr(row, after[i], &is_null);
+        const Form_pg_attribute column = TupleDescAttr(row->tts_tupleDescriptor, after[i] - 1);
+        if (was_null != is_null || (!is_null && !datum_image_eq(was, is, column->attbyval, column->attlen)))
+            return true;
+    }
+    return false;
+}
+
+void require_cost(const SessionChange &change)
+{
+    const CostFault fault = change.after == nullptr ? CostFault::none : change.after->row.cost_fault;
+    if (fault != CostFault::none)
+        raise_cost({change.relation, change.binding, GetUserId()}, fault == CostFault::missing);
+}
+
 void charge_event(RowEvent &event)
 {
     TriggerData *data = event.data;
@@ -104,7 +135,8 @@ void charge_event(RowEvent &event)
     const bool update = TRIGGER_FIRED_BY_UPDATE(data->tg_event);
     const bool insert = TRIGGER_FIRED_BY_INSERT(data->tg_event);
     Version before{};
-    const bool arrives = take_departed(event, &before);
+    DepartedRow departed{};
+    const bool arrives = take_departed(event, &before, &departed);
     if (update && !touches_rules(shape, data->tg_trigslot, data->tg_newslot))
         return;
     const Version first{read_session(shape, data->tg_trigslot), stored_by(data->tg_trigtuple)};
@@ -115,7 +147,7 @@ void charge_event(RowEvent &event)
         hold_departed(event, first);
         return;
     }
-    SessionChange change{data->tg_relation, event.binding, nullptr, nullptr, {}, data->tg_trigslot, nullptr};
+    SessionChange change{data->tg_relation, event.binding, nullptr, nullptr, {}, data->tg_trigslot, nullptr, false};
     if (!insert || arrives)
         change.before = insert ? &before : &first;
     if (insert || update) {
@@ -123,6 +155,10 @@ void charge_event(RowEvent &event)
         change.row = insert ? data->tg_trigslot : data->tg_newslot;
         change.place = (insert ? data->tg_trigtuple : data->tg_newtuple)->t_self;
     }
+    require_cost(change);
+    if (has_pays_when(shape) && (update || arrives))
+        change.pays_differently = arrives ? differs(departed, shape, data->tg_trigslot)
+                                          : touches_payment(shape, data->tg_trigslot, data->tg_newslot);
     if (!matters(change_between(shape, change.before == nullptr ? nullptr : &change.before->row,
                                 change.after == nullptr ? nullptr : &change.after->row)))
         return;

@@ -31,18 +31,6 @@ bool is_there(const Binding &binding, const SessionRow &row, Datum lost)
     return there;
 }
 
-// The newest version of the row at that place: one of the user's triggers may have updated it. False if it is gone.
-bool fetch_newest(Relation relation, ItemPointer place, TupleTableSlot *row)
-{
-    push_newest_snapshot();
-    TableScanDesc scan = table_beginscan_tid(relation, GetActiveSnapshot());
-    table_tuple_get_latest_tid(scan, place);
-    const bool found = table_tuple_fetch_row_version(relation, place, GetActiveSnapshot(), row);
-    table_endscan(scan);
-    PopActiveSnapshot();
-    return found;
-}
-
 // True if the row that was stored at that place, or a later version of it, has moved to another partition.
 bool has_left(Relation relation, ItemPointerData place)
 {
@@ -125,6 +113,17 @@ Decision decide(const Binding &binding, const SessionRow &row, std::optional<Dat
 }
 
 }  // namespace
+
+bool fetch_newest(Relation relation, ItemPointer place, TupleTableSlot *row)
+{
+    push_newest_snapshot();
+    TableScanDesc scan = table_beginscan_tid(relation, GetActiveSnapshot());
+    table_tuple_get_latest_tid(scan, place);
+    const bool found = table_tuple_fetch_row_version(relation, place, GetActiveSnapshot(), row);
+    table_endscan(scan);
+    PopActiveSnapshot();
+    return found;
+}
 
 bool is_left_behind(const Binding &binding, const SessionRow &row)
 {

@@ -31,6 +31,10 @@ struct Mending {
 };
 static_assert(Pod<Mending>);
 
+// The newest version of the row at that place, which becomes its own: one of the user's triggers may have updated it.
+// False if it is gone.
+bool fetch_newest(Relation relation, ItemPointer place, TupleTableSlot *row);
+
 // lost: the link over which NULL was written, in the sessions' type; absent if that did not happen.
 Mending mend_link(const StoredSession &session, std::optional<Datum> lost);
 

@@ -78,6 +78,28 @@ void raise_no_credit(const Reader &reader, Datum id, const Subscription &subscri
                      "Raise its total, or book on another subscription."});
 }
 
+void raise_does_not_pay(const Reader &reader, Datum id)
+{
+    raise_violation(Violation::does_not_pay, reader.sessions, reader.binding->sessions.link,
+                    {psprintf("%s does not pay for this session", name_subscription(reader, id)),
+                     "The condition pays_when of the attachment is false for the two of them.",
+                     "Book on a subscription that pays for such sessions; the view session_consistency.attachments "
+                     "shows the condition."});
+}
+
+void raise_cost(const Reader &reader, bool is_null)
+{
+    ereport(ERROR, errcode(is_null ? ERRCODE_NULL_VALUE_NOT_ALLOWED : ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+            is_null ? errmsg("the cost of a session of relation \"%s\" is NULL",
+                             RelationGetRelationName(reader.sessions))
+                    : errmsg("the cost of a session of relation \"%s\" is negative",
+                             RelationGetRelationName(reader.sessions)),
+            errdetail("The session counts, and the expression cost of the attachment says what it costs."),
+            errhint("Fill in the columns that the expression reads; one that gives 0 costs nothing."),
+            errtable(reader.sessions));
+    pg_unreachable();
+}
+
 namespace {
 
 int link_constraint_name(const Reader &reader)

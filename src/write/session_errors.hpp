@@ -25,6 +25,12 @@ static_assert(Pod<Reader>);
 [[noreturn]] void raise_inactive(const Reader &reader, Datum id, const Subscription &subscription, int64_t asked);
 [[noreturn]] void raise_no_credit(const Reader &reader, Datum id, const Subscription &subscription, int64_t asked);
 
+// R3 and R7: pays_when is false.
+[[noreturn]] void raise_does_not_pay(const Reader &reader, Datum id);
+
+// 22004 or 22003: the cost of a session that counts is NULL or negative.
+[[noreturn]] void raise_cost(const Reader &reader, bool is_null);
+
 // R11, 23503: the subscription cannot be deleted, or get another key or member, while sessions are left on it.
 [[noreturn]] void raise_in_use(const Reader &reader, std::optional<Datum> id);
 [[noreturn]] void raise_member_in_use(const Reader &reader, Datum id);

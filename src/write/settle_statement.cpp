@@ -17,6 +17,7 @@
 #include "store/counter_writer.hpp"
 #include "write/changed_keys.hpp"
 #include "write/charge_row.hpp"
+#include "write/claims.hpp"
 #include "write/link_cache.hpp"
 #include "write/notify_counts.hpp"
 #include "write/recount.hpp"
@@ -67,6 +68,7 @@ void reset(const Settling &settling, Sum &sum)
     sum.taken = Credits{};
     sum.given = Credits{};
     sum.linked = false;
+    sum.claims = 0;
 }
 
 // Keys that have changed since ---------------------------------------------------------------------------------------
@@ -107,6 +109,7 @@ void follow_sum(Part *part, SumTable *table, Sum &sum, CommandId command)
     for (Line &line : lines_of(&part->lines, &sum))
         line.sum = line.delta < 0 ? &given : &taken;
     part->lines.sorted = false;
+    follow_claims(part, taken, sum);
 }
 
 void follow_keys(Part *part, CommandId command)
@@ -233,6 +236,30 @@ bool settle_sum(const Settling &settling, Sum &sum)
     return true;
 }
 
+// Before anything is written: from then on this backend may act as the owner of the subscriptions, and an expression is
+// evaluated as the writer. Sums without a claim are locked, too, since locks are taken in the order of the keys.
+// What settle_sum() refuses for a reason of more weight is left to it.
+bool judge_claims(const Settling &settling)
+{
+    if (settling.part->claim_count == 0)
+        return true;
+    for (Sum *sum : ordered_sums(settling.part->sums, shape_of(settling))) {
+        TupleTableSlot *row = find_summed(settling, *sum);
+        if (row != nullptr)
+            row = lock_found(settling.writer);
+        if (row == nullptr || sum->claims == 0)
+            continue;
+        const Subscription subscription = read_subscription(shape_of(settling), row);
+        if (!member_fits(shape_of(settling), *sum, subscription) ||
+            (added_by(*sum).scheduled > 0 && !subscription.active) || are_paid(*settling.part, *sum, row))
+            continue;
+        if (settling.raises)
+            raise_does_not_pay(reader_of(settling), sum->id);
+        return false;
+    }
+    return true;
+}
+
 // One attachment -----------------------------------------------------------------------------------------------------
 
 bool settle_part(const Settling &settling)
@@ -245,6 +272,8 @@ bool settle_part(const Settling &settling)
     }
     if (count_changed_keys() > 0)
         follow_keys(part, settling.statement->command);
+    if (!judge_claims(settling))
+        return false;
     [[maybe_unused]] const Sum *last = nullptr;
     for (Sum *sum : ordered_sums(part->sums, shape_of(settling))) {
         // Locks are taken in the order of the keys, each once: two statements that share subscriptions cannot deadlock.

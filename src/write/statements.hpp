@@ -17,6 +17,7 @@ struct DepartedRow {
     SessionRow row;            // copied
     CommandId stored;          // the command that has stored it; InvalidCommandId: an earlier transaction
     const char *session;       // what the ledger calls it; nullptr without a ledger
+    HeapTuple tuple;           // the whole row, copied, where pays_when reads it; else nullptr
 };
 static_assert(Pod<DepartedRow>);
 
@@ -42,6 +43,15 @@ struct Unplaced {
 };
 static_assert(Pod<Unplaced>);
 
+// A stored session that its subscription has to allow, see claims.hpp.
+struct Claim {
+    Oid relation;
+    uint32 next;               // of the same sum: its number + 1; 0: none
+    const Binding *binding;
+    ItemPointerData place;
+};
+static_assert(Pod<Claim>);
+
 // What one statement does to one attachment.
 struct Part {
     Part *next;                // in the order in which they are settled
@@ -51,6 +61,8 @@ struct Part {
     DepartedRow departed;
     Departure *departures;
     Unplaced *unplaced;
+    Claim *claims;
+    uint32 claim_count;
 };
 static_assert(Pod<Part>);
 

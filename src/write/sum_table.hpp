@@ -20,6 +20,7 @@ struct Sum {
     bool member_is_null : 1;
     bool members_differ : 1;   // sessions of two members were linked: one of them is foreign
     bool own_rows : 1;         // some of given was stored by this transaction, maybe by a statement in progress
+    uint32 claims;             // the first of the part's claims on it: its number + 1; 0: none
 };
 static_assert(Pod<Sum> && sizeof(Sum) == 64);
 

@@ -23,11 +23,10 @@ struct Book {
         }
     }
 
-    void add(const TallyKey<words> &key, bool scheduled)
+    void add(const TallyKey<words> &key, Credits credits)
     {
-        truth[key].used++;
-        truth[key].scheduled += scheduled;
-        if (tally.add(key, scheduled)) {
+        truth[key] += credits;
+        if (tally.add(key, credits)) {
             tally.settle();
             make_room();
         }
@@ -58,7 +57,8 @@ void test_keys(uint64_t keys, uint64_t (*word)(uint64_t key, size_t place), cons
         TallyKey<words> key{};
         for (size_t place = 0; place < words; place++)
             key[place] = word(number, place);
-        book.add(key, mixed(i) % 3 == 0);
+        const auto cost = static_cast<int64_t>(1 + mixed(i) % 4);
+        book.add(key, {cost, mixed(i) % 3 == 0 ? cost : 0});
     }
     book.tally.settle();
     ok(book.truth.size() == keys && book.agrees(), promise);
