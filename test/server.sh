@@ -44,7 +44,12 @@ list_missing() {
 
 # Prints the packages that the tests of this suite can do without, and use where the distribution has them.
 list_useful() {
-    local version extension known
+    local version extension known program
+    if [[ ${suite:-} =~ ^(all|screens)$ ]] && command -v apt-get >/dev/null; then
+        for program in node npm chromium; do
+            command -v "$program" >/dev/null || echo "${program/%node/nodejs}"
+        done
+    fi
     [[ ${suite:-} =~ ^(all|tap)$ ]] && command -v apt-get >/dev/null || return 0
     version=${major:-$("$PG_CONFIG" --version | grep -oE '[0-9]+' | head -1)}
     known=/usr/share/postgresql/$version/extension
