@@ -552,9 +552,9 @@ COMMENT ON COLUMN session_consistency.ledger.balance IS 'How many credits of the
 COMMENT ON COLUMN session_consistency.ledger.reason IS
 'Of a session: booked; completed; reopened, back to scheduled, or counted again; cancelled; deleted; type changed;
 moved, to another subscription; member changed; linked, history that had no link; unlinked; cost changed, what it
-costs or whether it counts. Of the subscription:
-opened, the balance that the ledger begins with; recounted, by migrate(); repaired; repair undone; truncated; key
-changed, the subscription goes on under another key, which opens its own lines; carried, a new one brought credits.';
+costs or whether it counts; purged, it went and what it held is carried. Of the subscription: opened, the balance that
+the ledger begins with; recounted, by migrate(); repaired; repair undone; truncated; key changed, the subscription goes
+on under another key, which opens its own lines; carried, a new one brought credits.';
 
 -- A key as the ledger has it, whatever the settings of dates and times are.
 CREATE FUNCTION session_consistency._key_text("any") RETURNS text
@@ -925,6 +925,43 @@ Errors:
 - 55006: another call migrates the same table: the error names its process and role
 - 55P03: lock_timeout ended a wait
 - 09000: one of the user''s triggers keeps a link from being written';
+
+CREATE PROCEDURE session_consistency.purge_sessions(
+    sessions regclass,
+    before timestamptz,
+    batch_size integer DEFAULT 5000,
+    subscriptions regclass DEFAULT NULL)
+    LANGUAGE c AS 'MODULE_PATHNAME', 'sc_purge_sessions';
+COMMENT ON PROCEDURE session_consistency.purge_sessions(regclass, timestamptz, integer, regclass) IS
+'Deletes old sessions without giving credits back: what they held is carried from then on.
+
+The subscriptions carry what each session held as soon as it is gone, in the same transaction: used stays as it is, and
+every recount agrees with it. The ledger has a line `purged` with a delta of 0 for each. Copy what you want to keep
+before; a partition that is empty then can be dropped.
+
+Arguments:
+- sessions: the attached table
+- before: sessions that began before it go, whatever their type and status; those without a start stay. It is compared
+  in the caller''s TimeZone if the start_column has no time zone
+- batch_size: how many sessions are deleted in one transaction
+- subscriptions: needed if they are attached to several tables: whose start_column says when a session began. Each of
+  these tables must have a carried_column
+
+It is an ordinary DELETE: triggers of the table fire, and keys that refer to the sessions cascade or refuse. Each batch
+is a transaction; it can be interrupted at any time, and called again. A session that is locked is not waited for: it
+is purged later, by itself, as long as lock_timeout allows. A NOTICE says at the end how many sessions are gone.
+
+Errors:
+- 25001: called inside a transaction block or a function
+- 25006: called in a read-only transaction
+- 22004: a NULL argument
+- 22023: a batch_size below 1
+- 42501: the caller does not own both tables, or row-level security may hide rows
+- 55000: the table is not attached, or without a carried_column or a start_column, or a trigger that keeps the counters
+  does not fire
+- 42P08: the sessions are attached to several tables, and subscriptions is NULL
+- 55006: another call migrates or purges the same table
+- 55P03: lock_timeout ended a wait';
 
 CREATE TABLE session_consistency.migration_runs (
     pair integer NOT NULL,

@@ -7,7 +7,7 @@
 \set VERBOSITY default
 \pset format unaligned
 \pset tuples_only on
--- In the declarations: after sessions, of the same type, and optional.
+-- In the declarations: after sessions, of the same type, and optional; last where more than the tables has to be given.
 SELECT proname, array_position(proargnames, 'subscriptions') - array_position(proargnames, 'sessions') AS place,
        pronargs - pronargdefaults < array_position(proargnames, 'subscriptions') AS optional
 FROM pg_proc

@@ -40,6 +40,11 @@ BEGIN
     PERFORM nobodys_code.trap(TG_ARGV[0]);
     RETURN NEW;
 END $$;
+CREATE FUNCTION trap_purge() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM nobodys_code.trap(TG_ARGV[0]);
+    RETURN OLD;
+END $$;
 CREATE FUNCTION set_trap(ways text[]) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     name text;
@@ -113,7 +118,7 @@ CREATE TABLE enum_sessions (id key PRIMARY KEY, member_id person REFERENCES peop
 CREATE TABLE persons (id key_number PRIMARY KEY);
 CREATE TABLE packs (id key_number PRIMARY KEY, member_id key_number REFERENCES persons, status text DEFAULT 'active',
     total_sessions_snapshot counter, used_sessions counter NOT NULL DEFAULT 0, note text);
-CREATE TABLE sessions (id key_number PRIMARY KEY, member_id key_number REFERENCES persons, session_type text DEFAULT 'member',
+CREATE TABLE sessions (id key_number PRIMARY KEY, day date, member_id key_number REFERENCES persons, session_type text DEFAULT 'member',
     status text DEFAULT 'scheduled');
 INSERT INTO people VALUES ('1'), ('2');
 INSERT INTO persons VALUES (1), (2);
@@ -306,8 +311,31 @@ CREATE TABLE new_packs (LIKE packs INCLUDING ALL);
 CREATE TABLE new_sessions (LIKE sessions INCLUDING ALL);
 \c -
 :call
-SELECT count(*) > 0 AS attached FROM session_consistency.attach('new_sessions', 'new_packs', remaining_column => NULL);
+SELECT count(*) > 0 AS attached FROM session_consistency.attach('new_sessions', 'new_packs', remaining_column => NULL,
+    carried_column => 'carried', start_column => 'day');
 SELECT * FROM sprung();
+-- A purge fires the triggers of a DELETE, too.
+SET ROLE :owner;
+INSERT INTO new_packs (id, member_id, total_sessions_snapshot) VALUES (1, 1, 10);
+INSERT INTO new_sessions (id, member_id, day) VALUES (1, 1, '2020-01-01'), (2, 1, '2020-01-01'), (3, 1, '2030-01-01');
+SELECT set_trap('{row before purge,row after purge,deferred on purge,statement on purge,row after purged packs}');
+CREATE TRIGGER pb BEFORE DELETE ON new_sessions FOR EACH ROW EXECUTE FUNCTION trap_purge('row before purge');
+CREATE TRIGGER pa AFTER DELETE ON new_sessions FOR EACH ROW EXECUTE FUNCTION trap_purge('row after purge');
+CREATE CONSTRAINT TRIGGER pd AFTER DELETE ON new_sessions DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+    EXECUTE FUNCTION trap_purge('deferred on purge');
+CREATE TRIGGER ps AFTER DELETE ON new_sessions EXECUTE FUNCTION trap_purge('statement on purge');
+CREATE TRIGGER pp AFTER UPDATE ON new_packs FOR EACH ROW EXECUTE FUNCTION trap_trigger('row after purged packs');
+\c -
+:call
+SELECT count(*) > 0 AS by_the_writer FROM sprung();
+CALL session_consistency.purge_sessions('new_sessions', '2025-01-01', batch_size => 1);
+SELECT * FROM sprung();
+SELECT count(*) FROM session_consistency.check_counts('new_sessions');
+SET ROLE :owner;
+SELECT id FROM new_sessions ORDER BY id;
+SELECT id, carried, used_sessions FROM new_packs;
+\c -
+:call
 -- Each trap was sprung by a call, but for those of the caller's own rows: policies and defaults.
 SELECT * FROM never_sprung();
 SELECT rolsuper FROM pg_roles WHERE rolname = :'owner';

@@ -315,7 +315,7 @@ void carry_openings(Work &work)
             explain_exact(writer, std::nullopt);
         }
         lock_again(work, writer, held);
-        write_carried(writer, used, carried);
+        write_carried(writer, used, carried, true);
         held.used = used;
         held.carried = carried;
         if (held.remaining && held.total)

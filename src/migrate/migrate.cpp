@@ -5,6 +5,7 @@
 #include "migrate/batch.hpp"
 #include "migrate/constraints.hpp"
 #include "migrate/rest.hpp"
+#include "migrate/transactions.hpp"
 #include "server/own_table.hpp"
 #include "server/pg_compat.hpp"
 #include "check/read_counts.hpp"
@@ -29,7 +30,7 @@ struct LeftMember {
 
 struct Migration {
     const MigrateRequest *request;
-    Caller caller;                 // while it is the owner of the sessions
+    Transactions transactions;
     const Attachment *attachment;  // as the call has found it
     MemoryContext context;         // lives as long as the call
     MemberType member;
@@ -43,102 +44,6 @@ constexpr int retries_of_wrong = 5;
 constexpr int passes_without_progress = 50;
 constexpr long pause_between_passes = 50;      // milliseconds
 
-// Preparing ----------------------------------------------------------------------------------------------------------
-
-void require_own_transactions(FunctionCallInfo fcinfo)
-{
-    const auto *context = reinterpret_cast<CallContext *>(fcinfo->context);
-    if (context != nullptr && IsA(context, CallContext) && !context->atomic)
-        return;
-    ereport(ERROR, errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
-            errmsg("migrate() cannot run inside a transaction block or a function"),
-            errdetail("It commits after each batch."),
-            errhint("CALL session_consistency.migrate(...) by itself, with autocommit on."));
-}
-
-LOCKTAG migration_lock(Oid sessions)
-{
-    LOCKTAG tag;
-    SET_LOCKTAG_OBJECT(tag, MyDatabaseId, RelationRelationId, sessions, 0);
-    return tag;
-}
-
-// Who migrates the table; no process where the call has just ended.
-struct Rival {
-    int process;
-    const char *role;
-};
-
-Rival find_rival(Oid sessions)
-{
-    Oid types[] = {OIDOID, OIDOID, OIDOID};
-    Datum values[] = {ObjectIdGetDatum(MyDatabaseId), ObjectIdGetDatum(RelationRelationId),
-                      ObjectIdGetDatum(sessions)};
-    SPI_execute_with_args("SELECT l.pid, a.usename FROM pg_catalog.pg_locks AS l"
-                          " LEFT JOIN pg_catalog.pg_stat_activity AS a ON a.pid OPERATOR(pg_catalog.=) l.pid"
-                          " WHERE l.granted AND l.locktype OPERATOR(pg_catalog.=) 'object'"
-                          " AND l.database OPERATOR(pg_catalog.=) $1 AND l.classid OPERATOR(pg_catalog.=) $2"
-                          " AND l.objid OPERATOR(pg_catalog.=) $3",
-                          3, types, values, nullptr, false, 1);
-    if (SPI_processed == 0)
-        return Rival{};
-    bool is_null;
-    const Datum process = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null);
-    return Rival{DatumGetInt32(process), SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2)};
-}
-
-// For the whole call, across its transactions. A lock of the regular kind, not an advisory one: an error gives it up.
-void lock_migration(Oid sessions)
-{
-    const LOCKTAG tag = migration_lock(sessions);
-    Rival rival{};
-    while (rival.process == 0) {
-        CHECK_FOR_INTERRUPTS();
-        if (LockAcquire(&tag, ExclusiveLock, true, true) != LOCKACQUIRE_NOT_AVAIL)
-            return;
-        rival = find_rival(sessions);
-    }
-    ereport(ERROR, errcode(ERRCODE_OBJECT_IN_USE),
-            errmsg("table \"%s\" is being migrated by process %d", get_rel_name(sessions), rival.process),
-            rival.role == nullptr ? 0 : errdetail("Role \"%s\" has called it.", rival.role),
-            errhint("session_consistency.migration_progress shows how far it is."));
-}
-
-void unlock_migration(Oid sessions)
-{
-    const LOCKTAG tag = migration_lock(sessions);
-    LockRelease(&tag, ExclusiveLock, true);
-}
-
-// Ends the transaction and begins the next, which sees the newest rows in each of its statements whatever isolation
-// level the caller has for a default.
-void commit()
-{
-    SPI_commit();
-    if (IsolationUsesXactSnapshot())
-        SPI_execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED", false, 0);
-    EnsurePortalSnapshotExists();
-}
-
-// From here on it is the owner of the sessions who looks and writes, restricted.
-void become_owner(Migration &migration)
-{
-    const Oid sessions = migration.request->sessions;
-    if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(sessions)))
-        ereport(ERROR, errcode(ERRCODE_UNDEFINED_TABLE), errmsg("the table that is migrated has been dropped"));
-    make_constraints_immediate({});
-    migration.caller = enter_restricted(owner_of(sessions));
-}
-
-// Not across a commit: what is deferred would run with the owner's restrictions or without them, whoever has put it
-// there, the search path would be lost, and an error in the next transaction would not lead back to the caller.
-void next_transaction(Migration &migration)
-{
-    leave_owner(migration.caller);
-    commit();
-    become_owner(migration);
-}
-
 // Passes -------------------------------------------------------------------------------------------------------------
 
 MigrateList *list_members(Migration &migration, const MemberFilter &filter)
@@ -147,7 +52,7 @@ MigrateList *list_members(Migration &migration, const MemberFilter &filter)
     const Readable &readable = open_attachments(pair_of(*migration.request)).front();
     MigrateList *list = open_list(open_counting(readable.attachment), filter);
     MemoryContextSwitchTo(caller);
-    next_transaction(migration);
+    next_transaction(migration.transactions);
     return list;
 }
 
@@ -168,7 +73,7 @@ void leave_for_later(Migration &migration, const ListedMember &member)
 void commit_batch(Migration &migration)
 {
     save_run(*migration.run);
-    next_transaction(migration);
+    next_transaction(migration.transactions);
     tell_progress(migration.run);
     CHECK_FOR_INTERRUPTS();
 }
@@ -220,7 +125,7 @@ bool treat_alone(Migration &migration, const MigrateList *list, const Batch &bat
         // What is gone has to be looked for again.
         if (!patient || grip == Grip::gone || obstacle.grip != Grip::busy)
             return false;
-        next_transaction(migration);
+        next_transaction(migration.transactions);
         waits = true;
     }
     return false;
@@ -305,7 +210,7 @@ void retry_left(Migration &migration)
 Rest look_at_rest(Migration &migration, bool hides)
 {
     const Rest rest = look_at_counters(*migration.request, migration.member, hides, migration.context);
-    next_transaction(migration);
+    next_transaction(migration.transactions);
     migration.left = {};
     for (const ListedMember &member : rest.wrong.all())
         leave_for_later(migration, member);
@@ -315,9 +220,9 @@ Rest look_at_rest(Migration &migration, bool hides)
 // As the caller, whose command it is.
 bool drop_check(Migration &migration)
 {
-    leave_owner(migration.caller);
+    leave_owner(migration.transactions.caller);
     const bool dropped = drop_counter_check(pair_of(*migration.request), commit);
-    become_owner(migration);
+    become_owner(migration.transactions);
     return dropped;
 }
 
@@ -364,7 +269,7 @@ void prepare(MigrateRequest &request)
         require_owner(attachment.subscriptions);
     run_restricted(owner_of(request.sessions),
                    [&] { check_moment_columns(request, open_counting(attachment).subscriptions); });
-    lock_migration(request.sessions);
+    lock_sessions(request.sessions);
     commit();
 }
 
@@ -373,26 +278,27 @@ void migrate(MigrateRequest &request)
     prepare(request);
     Migration migration{};
     migration.request = &request;
+    migration.transactions.sessions = request.sessions;
     migration.attachment = &require_attachment(pair_of(request));
     migration.context = CurrentMemoryContext;
-    become_owner(migration);
+    become_owner(migration.transactions);
     migration.run = start_run(request.sessions, migration.attachment->subscriptions);
-    next_transaction(migration);
+    next_transaction(migration.transactions);
     migrate_all(migration);
     retry_left(migration);
     const Rest rest = mend_the_rest(migration);
     migration.run->phase = "validating";
     save_run(*migration.run);
-    leave_owner(migration.caller);
+    leave_owner(migration.transactions.caller);
     commit();
     finish_constraints(pair_of(request), commit);
     note_treated(pair_of(request), {rest.opening.count, rest.excess.count, rest.hidden.count});
     commit();
-    become_owner(migration);
+    become_owner(migration.transactions);
     note_what_stays(migration.run, rest, pair_of(request));
     finish_run(migration.run);
-    leave_owner(migration.caller);
-    unlock_migration(request.sessions);
+    leave_owner(migration.transactions.caller);
+    unlock_sessions(request.sessions);
 }
 
 }  // namespace
@@ -402,7 +308,7 @@ void migrate(MigrateRequest &request)
 extern "C" Datum sc_migrate(PG_FUNCTION_ARGS)
 {
     using namespace sc;
-    require_own_transactions(fcinfo);
+    require_own_transactions(fcinfo, "migrate");
     require_writable("migrate");
     MigrateRequest request = read_migrate_request(fcinfo);
     connect_spi(SPI_OPT_NONATOMIC);

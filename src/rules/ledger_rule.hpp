@@ -24,12 +24,13 @@ enum class Cause : uint8_t {
     key_changed,       // the subscription goes on under another key
     carried,           // a new subscription brought credits of sessions that are not there
     cost_changed,      // what a session costs, or whether it counts at all
+    purged,            // a session went, and what it held is carried from then on
 };
 
 constexpr const char *cause_words[] = {
     "booked", "completed", "reopened",  "cancelled", "deleted",       "type changed", "moved", "member changed",
     "linked", "unlinked",  "opened",    "recounted", "repaired",      "repair undone", "truncated",
-    "key changed", "carried", "cost changed",
+    "key changed", "carried", "cost changed", "purged",
 };
 
 constexpr const char *cause_word(Cause cause)

@@ -101,7 +101,8 @@ namespace {
 
 // Raises 23SC5 if one of the user's triggers has changed the counters or the member of the row, or has suppressed its
 // update.
-void verify_written(const CounterWriter *writer, std::optional<int64_t> used, std::optional<int64_t> remaining)
+void verify_written(const CounterWriter *writer, std::optional<int64_t> used, std::optional<int64_t> remaining,
+                    std::optional<int64_t> carried = std::nullopt)
 {
     const SubscriptionShape &shape = *writer->cursor.shape;
     bool intact = ItemPointerIsValid(&writer->changed->tts_tid);
@@ -109,6 +110,7 @@ void verify_written(const CounterWriter *writer, std::optional<int64_t> used, st
         const Subscription before = read_subscription(shape, writer->cursor.row);
         const Subscription after = read_subscription(shape, writer->changed);
         intact = after.used == used && after.remaining == remaining &&
+                 after.carried == carried.value_or(before.carried) &&
                  before.member_is_null == after.member_is_null &&
                  (before.member_is_null || equal_keys(shape.member_key, before.member, after.member));
     }
@@ -180,18 +182,19 @@ void write_counter(CounterWriter *writer, int64_t used, bool exact)
         explain_write(writer, used, writer->exact);
 }
 
-void write_carried(CounterWriter *writer, int64_t used, int64_t carried)
+void write_carried(CounterWriter *writer, int64_t used, int64_t carried, bool exact)
 {
     const SubscriptionShape &shape = *writer->cursor.shape;
     prepare_rows(writer, true);
     const std::optional<int64_t> remaining =
-        change_row(writer, read_subscription(shape, writer->cursor.row), used, true);
+        change_row(writer, read_subscription(shape, writer->cursor.row), used, exact);
     writer->changed->tts_values[shape.carried - 1] =
         counter_datum(carried, shape.carried_type, writer->cursor.relation, shape.carried);
     writer->changed->tts_isnull[shape.carried - 1] = false;
     write_row(writer->rows, writer->target, writer->cursor.row, writer->changed);
-    verify_written(writer, used, remaining);
-    explain_write(writer, used, writer->exact);
+    verify_written(writer, used, remaining, carried);
+    if (exact)
+        explain_write(writer, used, writer->exact);
 }
 
 void restore_counter(CounterWriter *writer, std::optional<int64_t> used, std::optional<int64_t> remaining)

@@ -111,7 +111,9 @@ void note_change(Part *part, const SessionChange &change, const Change &rule, co
         note_line(&part->lines, context, taken, session, 0, *turned);
         return;
     }
-    if (given != nullptr)
+    if (given != nullptr && part->purges)
+        note_line(&part->lines, context, given, session, 0, Cause::purged);
+    else if (given != nullptr)
         note_line(&part->lines, context, given, session, -before, given_because(rule));
     if (taken != nullptr)
         note_line(&part->lines, context, taken, session, after, taken_because(rule));

@@ -58,6 +58,12 @@ std::span<Line> own_lines(const Settling &settling, const Sum &sum)
     return settling.ledger == nullptr ? std::span<Line>{} : lines_of(&settling.part->lines, &sum);
 }
 
+// What the sessions of a purge held stays used.
+int64_t kept_by(const Settling &settling, const Sum &sum)
+{
+    return settling.part->purges ? sum.given.used : 0;
+}
+
 // The counter shows the sum from here on. If one of the user's triggers writes sessions now, enclosing_credits() must
 // not count it a second time.
 void reset(const Settling &settling, Sum &sum)
@@ -188,7 +194,7 @@ bool settle_gone(const Settling &settling, Sum &sum, int64_t due)
         return false;
     }
     write_last_lines(settling.ledger, take_owed(shape_of(settling), sum, own_lines(settling, sum)), sum);
-    note_given_back(settling.part, sum, due);
+    note_given_back(settling.part, sum, due - kept_by(settling, sum));
     reset(settling, sum);
     return true;
 }
@@ -199,7 +205,9 @@ void charge(const Settling &settling, Sum &sum, TupleTableSlot *row, const Subsc
     const int64_t counter = subscription.used.value_or(0) + due;
     Assert(counter >= 0 || due >= 0);
     Assert(due <= 0 || !subscription.total || counter <= *subscription.total);
-    if (due != 0 && !try_write_counter(settling.writer, counter))
+    if (settling.part->purges)
+        write_carried(settling.writer, counter, subscription.carried + kept_by(settling, sum), false);
+    else if (due != 0 && !try_write_counter(settling.writer, counter))
         write_counter(settling.writer, counter, false);
     write_lines(settling.ledger, take_owed(shape_of(settling), sum, own_lines(settling, sum)), row, counter);
     reset(settling, sum);
@@ -210,12 +218,13 @@ bool settle_sum(const Settling &settling, Sum &sum)
 {
     const SubscriptionShape &shape = shape_of(settling);
     const int64_t owed = owed_credits(shape, sum.id, sum.member);
-    const int64_t due = added_by(sum).used + owed;
+    const int64_t kept = kept_by(settling, sum);
+    const int64_t due = added_by(sum).used + kept + owed;
     const bool told = changes_counts(sum) && shape.notifies;
     if (told)
         note_counts(*settling.part->binding, sum.id, sum.member);
     // A session that is completed holds the same credit as before. Only the ledger and listeners are told that.
-    if (due == 0 && !told && owed == 0 && added_by(sum).scheduled <= 0 && !sum.linked &&
+    if (due == 0 && !told && owed == 0 && kept == 0 && added_by(sum).scheduled <= 0 && !sum.linked &&
         own_lines(settling, sum).empty())
         return true;
     TupleTableSlot *row = find_summed(settling, sum);

@@ -13,6 +13,7 @@ namespace sc {
 namespace {
 
 Statement *statements = nullptr;   // innermost first: in the order of falling depths
+Oids purged;                       // see set_purged()
 
 }  // namespace
 
@@ -95,12 +96,19 @@ bool settles_before(const Binding &left, const Binding &right)
 
 }  // namespace
 
+void set_purged(Oids subscriptions)
+{
+    purged = subscriptions;
+}
+
 Part *make_part(Statement *statement, const Binding &binding)
 {
     if (Part *known = find_part(*statement, binding.subscriptions.relation))
         return known;
     auto *part = static_cast<Part *>(MemoryContextAllocZero(statement->context, sizeof(Part)));
     part->binding = &binding;
+    part->purges = statement->depth == 1 &&
+                   std::find(purged.begin(), purged.end(), binding.subscriptions.relation) != purged.end();
     part->sums.context = statement->context;
     Part **place = &statement->parts;
     while (*place != nullptr && settles_before(*(*place)->binding, binding))
@@ -135,7 +143,7 @@ int64_t enclosing_credits(int depth, const SubscriptionShape &shape, Datum id, D
         const Part *part = find_part(*statement, shape.relation);
         const Sum *known =
             part == nullptr ? nullptr : find_sum(part->sums, shape, id, member, count_changed_keys());
-        if (known != nullptr)
+        if (known != nullptr && !part->purges)
             credits += added_by(*known).used;
     }
     return credits;
@@ -246,6 +254,7 @@ void forget_everything()
 {
     statements = nullptr;          // their memory goes with the transaction's
     owed_list = nullptr;
+    purged = {};
     restart_line_numbers();
     forget_changed_keys();
     forget_moving_rows();

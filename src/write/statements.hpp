@@ -56,6 +56,7 @@ static_assert(Pod<Claim>);
 struct Part {
     Part *next;                // in the order in which they are settled
     const Binding *binding;    // of one of the triggers of its sessions: all have the same subscriptions
+    bool purges;               // what sessions give back stays used, and is carried from then on
     SumTable sums;
     LineList lines;
     DepartedRow departed;
@@ -97,6 +98,10 @@ bool is_end(const Statement &statement, const TriggerData *data);
 // What the statement does to one attachment: nullptr if nothing so far, or a new part.
 Part *find_part(const Statement &statement, Oid subscriptions);
 Part *make_part(Statement *statement, const Binding &binding);
+
+// From here on, until the call with none or the transaction's end: the sessions that a statement of the transaction
+// itself deletes, no trigger's, are purged where they are attached to these subscriptions.
+void set_purged(Oids subscriptions);
 
 // Takes the statement off the list; close_statement() frees its memory.
 void detach_statement(Statement *statement);

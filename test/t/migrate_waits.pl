@@ -145,7 +145,7 @@ is($progress, 'retrying|245|250|t', 'whoever may read the sessions sees how far 
 # A second one is refused meanwhile, and told by whom.
 my $pid = $node->safe_psql('postgres', 'SELECT pid FROM session_consistency.migration_progress');
 ($status, undef, $error) = $node->psql('postgres', "\\set VERBOSITY verbose\n$call;\n");
-like($error, qr/ERROR:  55006: table "training_sessions" is being migrated by process $pid\b/,
+like($error, qr/ERROR:  55006: table "training_sessions" is being migrated or purged by process $pid\b/,
 	'a second call is refused');
 my $role = $node->safe_psql('postgres', 'SELECT current_user');
 like($error, qr/DETAIL:  Role "$role" has called it\./, '... and told by whom');

@@ -1,6 +1,6 @@
 # A real pg_partman moves rows out of the default partition by a DELETE and an INSERT. A scheduled session of an expired
 # pack would be booked anew, and is refused; without triggers it goes as it is, and so do counters and ledger. Its retention
-# drops a partition: the next check names it, unless its sessions gave their credits back before.
+# drops a partition: the next check names it, unless its sessions gave their credits back, or were purged, before.
 use strict;
 use warnings FATAL => 'all';
 use PostgreSQL::Test::Cluster;
@@ -78,5 +78,34 @@ SQL
 like($node->safe_psql('postgres', $named),
 	qr/\Acount_mismatch\|3\npartition_left\|partition public\.visits_p2020_?01\w* was dropped after check \d+ saw it; 1 counters are above their recount, by 2 credits.*(\npartition_left.*)?\z/,
 	'the check says which, and what they took along');
+
+# With a purge before it, what the partition held stays, and nobody accuses anything.
+$node->safe_psql('postgres', <<'SQL');
+SELECT session_consistency.repair('visits', dry_run => false);
+SELECT session_consistency.detach('visits');
+SELECT session_consistency.attach('visits', 'packs', ledger => true, carried_column => 'carried', start_column => 'day');
+CALL session_consistency.migrate('visits');
+UPDATE packs SET status = 'active' WHERE id = 10;
+UPDATE partman.part_config SET retention = NULL WHERE parent_table = 'public.visits';
+INSERT INTO visits (id, day, member_id, status) VALUES
+    (11, '2021-01-01', 1, 'completed'), (12, '2021-01-02', 2, 'scheduled'), (13, '2021-01-03', 2, 'cancelled');
+SQL
+$node->safe_psql('postgres', "SET session_replication_role = replica;\n$move");
+$node->safe_psql('postgres', 'SELECT session_consistency.run_check()');
+is($node->safe_psql('postgres', "SELECT count(*) FROM pg_class WHERE relname ~ '^visits_p2021_?01' AND relkind = 'r'"), 1,
+	'old sessions have a partition');
+my $used = $node->safe_psql('postgres', 'SELECT id, used_sessions FROM packs ORDER BY id');
+$node->safe_psql('postgres', "CALL session_consistency.purge_sessions('visits', now() - interval '12 months')");
+$node->safe_psql('postgres', <<'SQL');
+UPDATE partman.part_config SET retention = '12 months', retention_keep_table = false WHERE parent_table = 'public.visits';
+CALL partman.run_maintenance_proc();
+SELECT session_consistency.run_check();
+SQL
+is($node->safe_psql('postgres', "SELECT count(*) FROM pg_class WHERE relname ~ '^visits_p2021_?01' AND relkind = 'r'"), 0,
+	'after the purge its retention drops it');
+is($node->safe_psql('postgres', 'SELECT id, used_sessions FROM packs ORDER BY id'), $used, 'nothing is given back');
+is($node->safe_psql('postgres', 'SELECT id, carried FROM packs ORDER BY id'), "10|1\n20|1", 'it is carried');
+is($node->safe_psql('postgres', $named), '', 'and nothing is found');
+is($node->safe_psql('postgres', "SELECT count(*) FROM session_consistency.repair('visits')"), 0, 'nor repaired');
 $node->stop;
 done_testing();

@@ -84,7 +84,7 @@ void test_words()
         for (size_t j = 0; j < i; j++)
             distinct &= std::strcmp(cause_words[i], cause_words[j]) != 0;
     ok(distinct, "each cause has a word of its own");
-    ok(std::size(cause_words) == static_cast<size_t>(Cause::cost_changed) + 1, "and none is without");
+    ok(std::size(cause_words) == static_cast<size_t>(Cause::purged) + 1, "and none is without");
     ok(says(Cause::opened, "opened") && says(Cause::recounted, "recounted") && says(Cause::repaired, "repaired") &&
            says(Cause::repair_undone, "repair undone") && says(Cause::truncated, "truncated"),
        "lines of no single session are called as the gaps' query knows them");
