@@ -120,8 +120,11 @@ foreign key; CHECK (0 <= used <= total); a unique index on active subscriptions 
 begins with the member, a plain index on the member for the counts view; an index on the link; the counts view; the
 triggers. Reuses what does the same already. Returns one row for each step with the exact command that ran.
 
+A table of sessions may be attached to several tables, each by a link of its own; a table of subscriptions to one.
+
 Columns and values of the sessions:
-- member_column: the member
+- member_column: the member; NULL: the application itself names the row that a session takes (the seat of a class), see
+  docs/rules.md
 - subscription_column: the link, added if it is missing
 - type_column, consuming_types: the type, and those that consume a credit; type_column NULL: every session does
 - status_column, scheduled_statuses, completed_statuses: the status, and those that hold a credit. status_column NULL:
@@ -130,7 +133,7 @@ Columns and values of the sessions:
 - start_column: when the session takes place, a date, timestamp or timestamptz, may be generated; NULL: nobody knows
 
 Columns and values of the subscriptions:
-- subscription_member_column: the member
+- subscription_member_column: the member; not looked at if member_column is NULL
 - subscription_status_column, active_statuses: the status, and those that are active; the column NULL: all are
 - total_column: how many credits it has, may be generated; NULL in a row means unlimited. The argument NULL: sessions
   are counted and never refused, and a remaining column is left alone
@@ -201,7 +204,7 @@ Errors:
 - 42830: a foreign key on the link that sets a default, sets NULL when a key is updated or more than the link when a
   subscription is deleted, is MATCH FULL, not enforced, or leads elsewhere, or one of the subscriptions that holds a
   counter
-- 42710: attached to other tables or with other columns
+- 42710: attached with other columns, or another attachment has that link or these subscriptions
 - 42P07: a relation with the name of the view
 - 23505: several active subscriptions of one member
 - 23503: a link that leads nowhere, if the key must be validated at once
@@ -289,7 +292,7 @@ COMMENT ON COLUMN session_consistency.attachments.sessions IS
 COMMENT ON COLUMN session_consistency.attachments.subscriptions IS
 'The table that the foreign key on the link refers to; NULL if the key is gone.';
 COMMENT ON COLUMN session_consistency.attachments.member_column IS
-'Column of the sessions: whose session it is.';
+'Column of the sessions: whose session it is; NULL where the application gives the links.';
 COMMENT ON COLUMN session_consistency.attachments.subscription_column IS
 'Column of the sessions: the link to the subscription.';
 COMMENT ON COLUMN session_consistency.attachments.type_column IS
@@ -303,7 +306,7 @@ COMMENT ON COLUMN session_consistency.attachments.scheduled_statuses IS
 COMMENT ON COLUMN session_consistency.attachments.completed_statuses IS
 'The statuses that hold a credit as completed.';
 COMMENT ON COLUMN session_consistency.attachments.subscription_member_column IS
-'Column of the subscriptions: whose subscription it is.';
+'Column of the subscriptions: whose subscription it is; NULL where the application gives the links.';
 COMMENT ON COLUMN session_consistency.attachments.subscription_status_column IS
 'Column of the subscriptions: the status; NULL if every subscription is active.';
 COMMENT ON COLUMN session_consistency.attachments.active_statuses IS
@@ -378,10 +381,10 @@ Arguments:
 Both NULL: every attachment.
 
 Columns, counts in sessions: attachment (the table of the sessions), subscriptions (theirs), subscription_id and
-member_id (as text), total (NULL: unlimited), carried (0 if there is no such column), completed and scheduled (the
-recount), remaining (total - used), used (as stored), expected_used (carried + completed + scheduled), drift (used -
-expected_used), message (what is wrong, with the figures). An attachment that cannot be read has one row with nothing
-but its tables and the message.
+member_id (as text; no member if the application gives the links), total (NULL: unlimited), carried (0 if there is no
+such column), completed and scheduled (the recount), remaining (total - used), used (as stored), expected_used
+(carried + completed + scheduled), drift (used - expected_used), message (what is wrong, with the figures). An
+attachment that cannot be read has one row with nothing but its tables and the message.
 
 The caller must be allowed to read every row. The tables are read as the owner of the sessions, restricted
 (docs/rights.md), all attachments in one snapshot. Locks like a SELECT; works on a standby and in a READ ONLY
@@ -432,6 +435,7 @@ Errors:
 - 42P08: several attachments are meant: the error names them
 - 22004: the member is NULL
 - 22P02, 22003: the type of the column refuses the member
+- 55000: the application gives the links, so that no member is known
 - 42501, 55000, 42703: as check_counts()';
 COMMENT ON FUNCTION session_consistency.check_session_integrity(uuid, regclass, regclass) IS
 'As check_session_integrity(text, regclass, regclass), for a member of type uuid.';

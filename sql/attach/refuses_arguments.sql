@@ -29,7 +29,7 @@ END $$;
 -- NULL.
 SELECT try('NULL, ''member_subscriptions''');
 SELECT try('''training_sessions'', NULL');
-SELECT try(:'tables' || format(', %s => NULL', a)) FROM unnest('{member_column,subscription_column,consuming_types,
+SELECT try(:'tables' || format(', %s => NULL', a)) FROM unnest('{subscription_column,consuming_types,
     scheduled_statuses,completed_statuses,subscription_member_column,active_statuses,used_column,guard,ledger,
     link_check,dry_run}'::text[]) a;
 

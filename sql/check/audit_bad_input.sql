@@ -40,7 +40,7 @@ SELECT * FROM refused($$'training_sessions', 'member_subscriptions', members => 
 
 -- NULL and empty arguments; a type, a status, a total, a remaining, a members or a valid_from column may be NULL, and
 -- one of the two lists of statuses empty.
-SELECT argument, state, message FROM unnest('{member_column, subscription_column, consuming_types,
+SELECT argument, state, message FROM unnest('{subscription_column, consuming_types,
     scheduled_statuses, completed_statuses, subscription_member_column, active_statuses, used_column}'::text[]) argument,
     LATERAL refused(format($$'training_sessions', 'member_subscriptions', %s => NULL$$, argument));
 SELECT argument, state, message

@@ -130,9 +130,9 @@ Names find_commented(const Request &request, const char *counts_view)
 // alone says is taken to be what is asked for.
 const Attachment *recover_attachment(const Request &request, const char *counts_view)
 {
-    for (const OwnTrigger &trigger : find_own_triggers(request.sessions)) {
+    for (const OwnTrigger &trigger : find_triggers_beside(request.sessions, find_attachments(request.sessions))) {
         Mapping mapping{};
-        if (trigger.cloned || !trigger.rule->on_sessions || read_mapping(trigger.arguments, mapping) != nullptr)
+        if (read_mapping(trigger.arguments, mapping) != nullptr)
             continue;
         for (const Field &field : mapping_fields)
             if (has(field, charge_alone))
@@ -170,14 +170,18 @@ const Attachment *find_attached(const Request &request, const char *counts_view)
         if (attachment.fault != nullptr)
             raise_attached(name, psprintf("%c%s.", pg_toupper(attachment.fault[0]), attachment.fault + 1),
                            "session_consistency.detach() takes it back all the same; then attach again.");
-        if (!ours)
+        // One table of sessions may be attached to several tables, each by a link of its own.
+        const char *link = attachment.mapping.subscription_column;
+        if (!ours && strcmp(link, request.mapping.subscription_column) == 0)
             raise_attached(name,
                            OidIsValid(attachment.subscriptions)
-                               ? psprintf("Its subscriptions are those of table \"%s\".",
+                               ? psprintf("Its column \"%s\" is the link to table \"%s\".", link,
                                           get_rel_name(attachment.subscriptions))
-                               : "Its subscriptions are those of another table, and the foreign key is gone.",
+                               : psprintf("Its column \"%s\" is the link to another table.",
+                                          link),
                            list_hint);
-        attached = &attachment;
+        if (ours)
+            attached = &attachment;
     }
     return attached != nullptr ? attached : recover_attachment(request, counts_view);
 }
@@ -254,9 +258,26 @@ Changes find_changes(const Attachment &attached, const Mapping &mapping, const c
     return changes;
 }
 
+namespace {
+
+// The triggers of one of the tables that are none of another attachment's.
+std::span<const OwnTrigger> triggers_of(const Request &request, bool on_sessions)
+{
+    if (!on_sessions)
+        return find_own_triggers(request.subscriptions);
+    const auto all = find_attachments(request.sessions);
+    auto *others = static_cast<Attachment *>(palloc(sizeof(Attachment) * Max(all.size(), size_t{1})));
+    const auto end = std::copy_if(all.begin(), all.end(), others, [&](const Attachment &other) {
+        return strcmp(other.mapping.subscription_column, request.mapping.subscription_column) != 0;
+    });
+    return find_triggers_beside(request.sessions, std::span<const Attachment>(others, end));
+}
+
+}  // namespace
+
 const OwnTrigger *find_rule_trigger(const Request &request, const TriggerRule &rule)
 {
-    for (const OwnTrigger &trigger : find_own_triggers(rule.on_sessions ? request.sessions : request.subscriptions))
+    for (const OwnTrigger &trigger : triggers_of(request, rule.on_sessions))
         if (trigger.rule == &rule && !trigger.cloned)
             return &trigger;
     return nullptr;
@@ -276,6 +297,8 @@ TriggerActs judge_triggers(const Request &request, const Attachment *attached, c
 {
     TriggerActs acts{};
     for (size_t i = 0; i < trigger_rules.size(); i++) {
+        if (!is_needed(trigger_rules[i], mapping))
+            continue;
         const OwnTrigger *trigger = find_rule_trigger(request, trigger_rules[i]);
         const bool carries = carries_expressions(trigger_rules[i]);
         if (carries && !has_expressions(mapping))
@@ -292,8 +315,8 @@ TriggerActs judge_triggers(const Request &request, const Attachment *attached, c
 
 std::span<const OwnTrigger> find_surplus(const Request &request)
 {
-    const auto on_sessions = find_own_triggers(request.sessions);
-    const auto on_subscriptions = find_own_triggers(request.subscriptions);
+    const auto on_sessions = triggers_of(request, true);
+    const auto on_subscriptions = triggers_of(request, false);
     auto *surplus = static_cast<OwnTrigger *>(
         palloc(sizeof(OwnTrigger) * Max(on_sessions.size() + on_subscriptions.size(), size_t{1})));
     size_t count = 0;

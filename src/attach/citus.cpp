@@ -51,9 +51,15 @@ void judge(const Request &request, const Facts &facts, const Distribution &sessi
         refuse(request, "Only one of them is distributed.");
     if (sessions.colocation != subscriptions.colocation)
         refuse(request, "They are not colocated.");
-    if (strcmp(sessions.column, facts.mapping.member_column) != 0 ||
-        strcmp(subscriptions.column, facts.mapping.subscription_member_column) != 0)
+    if (!is_searched(facts.mapping)) {
+        // The foreign key of the link holds the distribution column only where that is the link.
+        if (strcmp(sessions.column, facts.mapping.subscription_column) != 0 ||
+            strcmp(subscriptions.column, facts.join.column) != 0)
+            refuse(request, "They are not distributed by the link and the key that it refers to.");
+    } else if (strcmp(sessions.column, facts.mapping.member_column) != 0 ||
+        strcmp(subscriptions.column, facts.mapping.subscription_member_column) != 0) {
         refuse(request, "They are not distributed by the member.");
+    }
     if (facts.mapping.ledger)
         ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
                 errmsg("distributed tables have no ledger"),

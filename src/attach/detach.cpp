@@ -1,5 +1,7 @@
 // detach(): takes back what attach() made, as the charge trigger lists it, and nothing else. What somebody has dropped
 // or renamed since is left alone.
+#include <algorithm>
+
 #include "catalog/arguments.hpp"
 #include "catalog/attachment.hpp"
 #include "catalog/counting.hpp"
@@ -27,8 +29,7 @@ static_assert(Pod<Plan>);
 Attachment find_attachment(const Pair &pair)
 {
     const std::span<const Attachment> found = find_attachments(pair.sessions, pair.subscriptions);
-    const bool any = !find_attachments(pair.sessions).empty();
-    const std::optional<Attachment> remnant = any ? std::nullopt : find_remnant(pair.sessions);
+    const std::optional<Attachment> remnant = found.empty() ? find_remnant(pair.sessions) : std::nullopt;
     Attachment attachment = remnant ? *remnant : found.size() == 1 ? found.front() : require_attachment(pair);
     if (OidIsValid(pair.subscriptions)) {
         attachment.subscriptions = pair.subscriptions;
@@ -68,20 +69,46 @@ void plan_view(Plan &plan)
         add_step(plan.steps, "drop view", psprintf("DROP VIEW %s", qualified_name(view)));
 }
 
-void plan_triggers_of(Plan &plan, Oid table, bool on_sessions)
+void plan_trigger(Plan &plan, Oid table, const OwnTrigger &trigger)
 {
-    if (!OidIsValid(table))
-        return;
-    for (const OwnTrigger &trigger : find_own_triggers(table))
-        if (!trigger.cloned && trigger.rule->on_sessions == on_sessions)
-            add_step(plan.steps, "drop trigger",
-                     psprintf("DROP TRIGGER %s ON %s", quote_identifier(trigger.name), qualified_name(table)));
+    add_step(plan.steps, "drop trigger",
+             psprintf("DROP TRIGGER %s ON %s", quote_identifier(trigger.name), qualified_name(table)));
+}
+
+// The attachment's triggers of the sessions, also those that cannot be read. Only where another attachment of the same
+// sessions cannot be read either, what says nothing stays: it may be that one's.
+std::span<const OwnTrigger> triggers_of_sessions(const Attachment &attachment)
+{
+    const auto all = find_attachments(attachment.sessions);
+    auto *others = static_cast<Attachment *>(palloc(sizeof(Attachment) * Max(all.size(), size_t{1})));
+    const auto end = std::copy_if(all.begin(), all.end(), others, [&](const Attachment &other) {
+        return other.charge_trigger != attachment.charge_trigger;
+    });
+    const std::span<const Attachment> beside(others, end);
+    if (std::none_of(beside.begin(), beside.end(), [](const Attachment &other) { return other.fault != nullptr; }))
+        return find_triggers_beside(attachment.sessions, beside);
+    const auto own = find_own_triggers(attachment.sessions);
+    auto *triggers = static_cast<OwnTrigger *>(palloc(sizeof(OwnTrigger) * Max(own.size(), size_t{1})));
+    const auto last = std::copy_if(own.begin(), own.end(), triggers, [&](const OwnTrigger &trigger) {
+        Mapping mapping{};
+        return trigger.rule->on_sessions && !trigger.cloned &&
+               (trigger.trigger == attachment.charge_trigger ||
+                (read_mapping(trigger.arguments, mapping) == nullptr &&
+                 is_of_link(trigger.arguments, attachment.mapping.subscription_column)));
+    });
+    return std::span<const OwnTrigger>(triggers, last);
 }
 
 void plan_triggers(Plan &plan)
 {
-    plan_triggers_of(plan, plan.attachment->sessions, true);
-    plan_triggers_of(plan, plan.attachment->subscriptions, false);
+    const Attachment &attachment = *plan.attachment;
+    for (const OwnTrigger &trigger : triggers_of_sessions(attachment))
+        plan_trigger(plan, attachment.sessions, trigger);
+    if (!OidIsValid(attachment.subscriptions))
+        return;
+    for (const OwnTrigger &trigger : find_own_triggers(attachment.subscriptions))
+        if (!trigger.rule->on_sessions)
+            plan_trigger(plan, attachment.subscriptions, trigger);
 }
 
 // Drops the constraint of that kind; false where it is not there any more.

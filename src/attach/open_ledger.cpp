@@ -29,10 +29,7 @@ int64 open_books(Relation subscriptions, const SubscriptionShape &shape)
     int64 count = 0;
     while (next_row(search)) {
         MemoryContext caller = MemoryContextSwitchTo(scratch);
-        bool is_null;
-        const Account account =
-            account_of(shape, slot_getattr(row, shape.id, &is_null), slot_getattr(row, shape.member, &is_null));
-        restate(ledger, account, read_subscription(shape, row).used.value_or(0), Cause::opened);
+        restate(ledger, account_of(shape, row), read_subscription(shape, row).used.value_or(0), Cause::opened);
         count++;
         MemoryContextSwitchTo(caller);
         MemoryContextReset(scratch);

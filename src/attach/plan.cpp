@@ -372,17 +372,12 @@ void plan_view(Plan &plan)
         add_made(plan, "view", plan.facts->counts_view);
 }
 
-// Whether a trigger that stays has the name, on the table or on a partition.
+// Whether a trigger has the name, on the table or on a partition.
 bool is_trigger_name_taken(Oid table, const char *name)
 {
-    for (const Oid relation : partition_tree(table, NoLock)) {
-        const Oid trigger = get_trigger_oid(relation, name, true);
-        const auto own = find_own_triggers(relation);
-        if (OidIsValid(trigger) && std::none_of(own.begin(), own.end(), [trigger](const OwnTrigger &one) {
-                return one.trigger == trigger;
-            }))
+    for (const Oid relation : partition_tree(table, NoLock))
+        if (OidIsValid(get_trigger_oid(relation, name, true)))
             return true;
-    }
     return false;
 }
 
@@ -476,7 +471,8 @@ void plan_ledger(Plan &plan)
 {
     if (plan.facts->attached == nullptr ? plan.request->mapping.ledger : plan.facts->changes.open_ledger)
         add_step(plan.steps, "open ledger",
-                 psprintf("SELECT session_consistency.open_ledger(%s)", quote_literal_cstr(plan.sessions)));
+                 psprintf("SELECT session_consistency.open_ledger(%s, %s)", quote_literal_cstr(plan.sessions),
+                          quote_literal_cstr(plan.subscriptions)));
 }
 
 // In this order: what a later step refers to is there when it runs.

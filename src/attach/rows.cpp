@@ -93,11 +93,21 @@ const char *used_condition(const Facts &facts)
                     quote_identifier(mapping.total_column));
 }
 
-// A consuming session may need a link or have one that the counters do not know.
+// A consuming session may need a link or have one that the counters do not know. Where the application gives the links,
+// one without a link needs none.
+const char *history_condition(const Facts &facts)
+{
+    const Mapping &mapping = facts.mapping;
+    if (is_searched(mapping))
+        return consuming_condition(mapping, nullptr);
+    return facts.missing.link_column
+               ? "false"
+               : psprintf("%s AND %s", linked_condition(mapping), counted_condition(mapping, nullptr));
+}
+
 bool has_history(const Request &request, const Facts &facts, const Rows &rows)
 {
-    return (rows.sessions_filled &&
-            has_row(qualified_name(request.sessions), consuming_condition(facts.mapping, nullptr))) ||
+    return (rows.sessions_filled && has_row(qualified_name(request.sessions), history_condition(facts))) ||
            (rows.subscriptions_filled &&
             has_row(qualified_name(request.subscriptions), used_condition(facts)));
 }

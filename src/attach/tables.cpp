@@ -38,9 +38,10 @@ void find_missing(Facts &facts, const Request &request, const Tables &tables)
                              get_attnum(request.subscriptions, mapping.carried_column) == InvalidAttrNumber;
     missing.total_check =
         missing.used_column || !is_checked(tables.subscriptions, counter_condition(mapping), false);
-    const AttrNumber owner = get_attnum(request.subscriptions, mapping.subscription_member_column);
+    const AttrNumber owner = column_number(request.subscriptions, mapping.subscription_member_column);
     const Attachment *attached = facts.attached;
     missing.active_index =
+        is_searched(mapping) &&
         !OidIsValid(find_active_index(tables.subscriptions, owner, active_condition(mapping, nullptr),
                                       facts.changes.active_index ? made_index(*attached, "active_index") : InvalidOid));
     const bool member_index_dropped = attached != nullptr &&

@@ -187,6 +187,9 @@ Mapping read_fields(const Arguments &arguments, const Mapping *own)
         if (own == nullptr || !is_same(given, defaults, field))
             copy_field(mapping, given, field);
     }
+    settle_members(mapping);
+    if (is_searched(mapping) && mapping.subscription_member_column == nullptr)
+        raise_null(arguments, "subscription_member_column");
     return mapping;
 }
 

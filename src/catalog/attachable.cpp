@@ -182,8 +182,11 @@ void settle_by_foreign_key(JoinKey &join, const Tables &tables, const Mapping &m
 {
     const Oid sessions = RelationGetRelid(tables.sessions);
     const Oid subscriptions = RelationGetRelid(tables.subscriptions);
-    const AttrNumber session_member = get_attnum(sessions, mapping.member_column);
-    const AttrNumber member = get_attnum(subscriptions, mapping.subscription_member_column);
+    const AttrNumber session_member = column_number(sessions, mapping.member_column);
+    const AttrNumber member = column_number(subscriptions, mapping.subscription_member_column);
+    if (!is_searched(mapping) && key.columns.size() > 1)
+        refuse_key(key, sessions, "It joins more columns than the link, and member_column is NULL.",
+                   "Refer to the subscriptions by one column.");
     if (key.columns.size() > 2 || (key.columns.size() == 2 && !joins_members(key, session_member, member)))
         refuse_key(key, sessions, "It joins other columns than the link and the member.",
                    "Refer to the subscriptions by their key, or by (member, key).");
@@ -202,7 +205,7 @@ void settle_by_foreign_key(JoinKey &join, const Tables &tables, const Mapping &m
 void settle_by_primary_key(JoinKey &join, const Tables &tables, const Mapping &mapping, Columns key)
 {
     const Oid subscriptions = RelationGetRelid(tables.subscriptions);
-    const AttrNumber member = get_attnum(subscriptions, mapping.subscription_member_column);
+    const AttrNumber member = column_number(subscriptions, mapping.subscription_member_column);
     const bool holds_member = std::find(key.begin(), key.end(), member) != key.end();
     if (key.size() > 2 || (key.size() == 2 && !holds_member))
         ereport(ERROR, errcode(ERRCODE_INVALID_TABLE_DEFINITION),
@@ -232,8 +235,8 @@ bool is_adopted(const JoinKey &join, const Tables &tables, const Mapping &mappin
     const Oid subscriptions = RelationGetRelid(tables.subscriptions);
     const AttrNumber link = get_attnum(partition, mapping.subscription_column);
     const AttrNumber id = get_attnum(subscriptions, join.column);
-    const AttrNumber member = get_attnum(partition, mapping.member_column);
-    const AttrNumber member_key = get_attnum(subscriptions, mapping.subscription_member_column);
+    const AttrNumber member = column_number(partition, mapping.member_column);
+    const AttrNumber member_key = column_number(subscriptions, mapping.subscription_member_column);
     const size_t width = join.by_member ? 2 : 1;
     const size_t link_at = join.by_member && join.member_first ? 1 : 0;
     return key.columns.size() == width && key.columns[link_at] == link && key.referenced[link_at] == id &&
@@ -388,9 +391,10 @@ JoinKey judge_key(Obstacles &obstacles, const Tables &tables, const Mapping &map
         fits = passes(obstacles, [&] {
             check_joined(sessions, mapping.subscription_column, subscriptions, join.column);
         });
-    fits &= passes(obstacles, [&] {
-        check_joined(sessions, mapping.member_column, subscriptions, mapping.subscription_member_column);
-    });
+    if (is_searched(mapping))
+        fits &= passes(obstacles, [&] {
+            check_joined(sessions, mapping.member_column, subscriptions, mapping.subscription_member_column);
+        });
     passes(obstacles, [&] { check_counter_keys(subscriptions, mapping); });
     if (fits && tables.sessions->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
         judge_partitions(obstacles, join, tables, mapping);

@@ -89,6 +89,23 @@ OwnTrigger read_own_trigger(HeapTuple tuple, TupleDesc descriptor, const Trigger
     return trigger;
 }
 
+// The rewrite rule refers to the relation.
+bool refers_to(Oid rule, Oid relation)
+{
+    ScanKeyData keys[2];
+    ScanKeyInit(&keys[0], Anum_pg_depend_classid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(RewriteRelationId));
+    ScanKeyInit(&keys[1], Anum_pg_depend_objid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(rule));
+    Relation depend = table_open(DependRelationId, AccessShareLock);
+    SysScanDesc scan = systable_beginscan(depend, DependDependerIndexId, true, nullptr, 2, keys);
+    bool found = false;
+    HeapTuple tuple;
+    while (!found && HeapTupleIsValid(tuple = systable_getnext(scan)))
+        found = reinterpret_cast<Form_pg_depend>(GETSTRUCT(tuple))->refobjid == relation;
+    systable_endscan(scan);
+    table_close(depend, AccessShareLock);
+    return found;
+}
+
 // The rewrite rule is that of a view with this name.
 Oid view_of_rule(Oid rule, const char *name)
 {
@@ -110,7 +127,7 @@ Oid view_of_rule(Oid rule, const char *name)
 Oid subscriptions_by_key(Oid sessions, const Mapping &mapping)
 {
     const AttrNumber link = get_attnum(sessions, mapping.subscription_column);
-    const AttrNumber member = get_attnum(sessions, mapping.member_column);
+    const AttrNumber member = column_number(sessions, mapping.member_column);
     const std::span<const ForeignKey> keys = foreign_keys_on(sessions, link);
     if (keys.size() != 1)
         return InvalidOid;
@@ -120,8 +137,22 @@ Oid subscriptions_by_key(Oid sessions, const Mapping &mapping)
     return joins ? keys.front().references : InvalidOid;
 }
 
+List *collect_attachments(Oid sessions);
+
+// The key of an attachment of the sessions that can be read leads to these subscriptions.
+bool is_led_to(Oid subscriptions, Oid sessions)
+{
+    ListCell *cell;
+    foreach (cell, collect_attachments(sessions)) {
+        const auto *attachment = static_cast<const Attachment *>(lfirst(cell));
+        if (attachment->fault == nullptr && subscriptions_by_key(sessions, attachment->mapping) == subscriptions)
+            return true;
+    }
+    return false;
+}
+
 // The one table that a foreign key of the sessions leads to and that has triggers of subscriptions, whatever any of
-// them says; InvalidOid where there is none, or several.
+// them says, and that is not another attachment's; InvalidOid where there is none, or several.
 Oid guarded_by_key(Oid sessions)
 {
     Oid only = InvalidOid;
@@ -129,7 +160,7 @@ Oid guarded_by_key(Oid sessions)
         const auto triggers = find_own_triggers(key.references);
         const bool guarded = std::any_of(triggers.begin(), triggers.end(),
                                          [](const OwnTrigger &trigger) { return !trigger.rule->on_sessions; });
-        if (!guarded || key.references == only)
+        if (!guarded || key.references == only || is_led_to(key.references, sessions))
             continue;
         if (OidIsValid(only))
             return InvalidOid;
@@ -189,21 +220,27 @@ const char *sort_key(Oid relation)
     return schema == nullptr ? "" : psprintf("%s.%s", schema, name);
 }
 
-int compare_by_name(const ListCell *left, const ListCell *right)
+int compare_by_name(Oid first, Oid second)
 {
-    const Oid first = static_cast<const Attachment *>(lfirst(left))->sessions;
-    const Oid second = static_cast<const Attachment *>(lfirst(right))->sessions;
     const int order = strcmp(sort_key(first), sort_key(second));
     return order != 0 ? order : (first > second) - (first < second);
 }
 
+int compare_by_name(const ListCell *left, const ListCell *right)
+{
+    const auto *first = static_cast<const Attachment *>(lfirst(left));
+    const auto *second = static_cast<const Attachment *>(lfirst(right));
+    const int order = compare_by_name(first->sessions, second->sessions);
+    return order != 0 ? order : compare_by_name(first->subscriptions, second->subscriptions);
+}
+
 // Whether the foreign key of another attachment leads to these subscriptions.
-bool belongs_to_another(Oid subscriptions, Oid sessions)
+bool belongs_to_another(Oid subscriptions, Oid charge_trigger)
 {
     ListCell *cell;
     foreach (cell, collect_attachments(InvalidOid)) {
         const auto *other = static_cast<const Attachment *>(lfirst(cell));
-        if (other->sessions != sessions && subscriptions_by_key(*other) == subscriptions)
+        if (other->charge_trigger != charge_trigger && subscriptions_by_key(*other) == subscriptions)
             return true;
     }
     return false;
@@ -237,6 +274,18 @@ const TriggerRule &charge_rule()
 bool carries_expressions(const TriggerRule &rule)
 {
     return strcmp(rule.function, function::carry) == 0;
+}
+
+bool is_needed(const TriggerRule &rule, const Mapping &mapping)
+{
+    return is_searched(mapping) || strcmp(rule.function, function::link) != 0;
+}
+
+bool is_of_link(std::span<char *const> arguments, const char *link_column)
+{
+    Mapping mapping{};
+    read_mapping(arguments, mapping);
+    return strcmp(mapping.subscription_column, link_column) == 0;
 }
 
 std::span<const OwnTrigger> find_own_triggers(Oid relation)
@@ -295,12 +344,14 @@ Oids own_trigger_functions()
     return Oids(functions, trigger_rules.size());
 }
 
-const Trigger *find_charge_trigger(Relation relation)
+const Trigger *find_charge_trigger(Relation relation, const Mapping &mapping)
 {
     const TriggerDesc *triggers = copy_triggers(relation);
     const Oid charge = trigger_function(function::charge);
     for (int i = 0; triggers != nullptr && i < triggers->numtriggers; i++)
-        if (triggers->triggers[i].tgfoid == charge)
+        if (triggers->triggers[i].tgfoid == charge &&
+            is_of_link(std::span<char *const>(triggers->triggers[i].tgargs, triggers->triggers[i].tgnargs),
+                       mapping.subscription_column))
             return &triggers->triggers[i];
     return nullptr;
 }
@@ -367,14 +418,17 @@ bool leads_to(const Attachment &attachment, Oid subscriptions)
 std::span<const Attachment> find_attachments(Oid sessions, Oid subscriptions)
 {
     List *found = collect_attachments(sessions);
+    ListCell *cell;
+    foreach (cell, found) {
+        auto *attachment = static_cast<Attachment *>(lfirst(cell));
+        attachment->subscriptions = subscriptions_by_key(*attachment);
+    }
     list_sort(found, compare_by_name);
     auto *attachments = static_cast<Attachment *>(palloc(sizeof(Attachment) * Max(list_length(found), 1)));
     size_t count = 0;
-    ListCell *cell;
     foreach (cell, found) {
         Attachment &attachment = attachments[count];
         attachment = *static_cast<const Attachment *>(lfirst(cell));
-        attachment.subscriptions = subscriptions_by_key(attachment);
         const char *fault;
         attachment.mapping.expressions = find_expressions(attachment.sessions, attachment.mapping, &fault);
         if (!OidIsValid(subscriptions) || leads_to(attachment, subscriptions))
@@ -416,12 +470,26 @@ const char *find_distrust(Oid sessions, Oid subscriptions, LOCKMODE lock)
     return nullptr;
 }
 
+std::span<const OwnTrigger> find_triggers_beside(Oid sessions, std::span<const Attachment> others)
+{
+    if (std::any_of(others.begin(), others.end(), [](const Attachment &other) { return other.fault != nullptr; }))
+        return {};
+    const auto all = find_own_triggers(sessions);
+    auto *beside = static_cast<OwnTrigger *>(palloc(sizeof(OwnTrigger) * Max(all.size(), size_t{1})));
+    Mapping mapping{};
+    const auto end = std::copy_if(all.begin(), all.end(), beside, [&](const OwnTrigger &trigger) {
+        const bool readable = read_mapping(trigger.arguments, mapping) == nullptr;
+        return trigger.rule->on_sessions && !trigger.cloned &&
+               (!readable || std::none_of(others.begin(), others.end(), [&](const Attachment &other) {
+                   return strcmp(mapping.subscription_column, other.mapping.subscription_column) == 0;
+               }));
+    });
+    return std::span<const OwnTrigger>(beside, end);
+}
+
 std::optional<Attachment> find_remnant(Oid sessions)
 {
-    const auto triggers = find_own_triggers(sessions);
-    if (std::none_of(triggers.begin(), triggers.end(), [](const OwnTrigger &trigger) {
-            return trigger.rule->on_sessions && !trigger.cloned;
-        }))
+    if (find_triggers_beside(sessions, find_attachments(sessions)).empty())
         return std::nullopt;
     return Attachment{
         .sessions = sessions,
@@ -463,7 +531,7 @@ Oids find_subscriptions(const Attachment &attachment)
     size_t count = 0;
     ListCell *cell;
     foreach (cell, found)
-        if (OidIsValid(attachment.subscriptions) || !belongs_to_another(lfirst_oid(cell), attachment.sessions))
+        if (OidIsValid(attachment.subscriptions) || !belongs_to_another(lfirst_oid(cell), attachment.charge_trigger))
             tables[count++] = lfirst_oid(cell);
     return Oids(tables, count);
 }
@@ -493,7 +561,9 @@ Oid find_counts_view(const Attachment &attachment)
     HeapTuple tuple;
     while (!OidIsValid(view) && HeapTupleIsValid(tuple = systable_getnext(scan))) {
         const auto *form = reinterpret_cast<Form_pg_depend>(GETSTRUCT(tuple));
-        if (form->classid == RewriteRelationId)
+        // The views of two attachments of the same sessions may have one name, in two schemas.
+        if (form->classid == RewriteRelationId &&
+            (!OidIsValid(attachment.subscriptions) || refers_to(form->objid, attachment.subscriptions)))
             view = view_of_rule(form->objid, name);
     }
     systable_endscan(scan);

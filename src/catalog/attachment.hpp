@@ -33,6 +33,9 @@ extern const std::array<TriggerRule, 6> trigger_rules;
 const TriggerRule &charge_rule();      // the one that carries the attachment
 bool carries_expressions(const TriggerRule &rule);    // the one that is there only if the attachment has some
 
+// True if an attachment with that mapping has the trigger: nobody fills in a link that the application gives.
+bool is_needed(const TriggerRule &rule, const Mapping &mapping);
+
 // A trigger that calls one of the extension's functions, whatever its own name.
 struct OwnTrigger {
     Oid trigger;
@@ -48,6 +51,9 @@ struct OwnTrigger {
 static_assert(Pod<OwnTrigger>);
 
 std::span<const OwnTrigger> find_own_triggers(Oid relation);
+
+// The column of the link, which no two attachments of the same sessions share, tells whose a trigger is.
+bool is_of_link(std::span<char *const> arguments, const char *link_column);
 
 // The oid of one of the extension's trigger functions; InvalidOid where the extension is not installed.
 Oid trigger_function(const char *name);
@@ -88,8 +94,8 @@ static_assert(Pod<Attachment>);
 // those that cannot be read. Partitions are not attachments of their own.
 std::span<const Attachment> find_attachments(Oid sessions, Oid subscriptions = InvalidOid);
 
-// The first trigger that carries an attachment; nullptr where the relation has none.
-const Trigger *find_charge_trigger(Relation relation);
+// The trigger that carries the attachment with the link of that mapping; nullptr where the relation has none.
+const Trigger *find_charge_trigger(Relation relation, const Mapping &mapping);
 
 // The only attachment of the sessions, of the subscriptions, of both, or with InvalidOid for both of the database.
 // 55000 with a hint where there is none or it cannot be read, 42P08 where there are several, which it names.
@@ -100,6 +106,9 @@ void require_readable(const Attachment &attachment);
 // Why nobody looks at the rows of these tables, which is done as the owner of the sessions: code of somebody who is not
 // trusted with that role would run so. nullptr where there is no reason. lock: of the partitions.
 const char *find_distrust(Oid sessions, Oid subscriptions, LOCKMODE lock = AccessShareLock);
+
+// The triggers of the sessions that none of those attachments has; with one among them that cannot be read, none.
+std::span<const OwnTrigger> find_triggers_beside(Oid sessions, std::span<const Attachment> others);
 
 // What is left of an attachment whose charge trigger is gone; nothing where no other trigger is left either.
 std::optional<Attachment> find_remnant(Oid sessions);

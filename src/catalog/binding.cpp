@@ -135,6 +135,7 @@ void require_same_subscriptions(Relation relation, const SessionShape &shape, Oi
 void fill_sessions_binding(Binding *binding, Relation relation, const Mapping &mapping)
 {
     binding->sessions = make_session_shape(relation, mapping);
+    binding->searched = is_searched(mapping);
     bool several = false;
     const std::optional<LinkKey> key =
         find_link_key(relation, binding->sessions.link, binding->sessions.member, &several);
@@ -152,9 +153,11 @@ void fill_sessions_binding(Binding *binding, Relation relation, const Mapping &m
     shape.id_key = make_key_type(subscriptions, shape.id);
     shape.by_member = key->columns == 2;
     shape.key_index = key->index;
-    require_convertible(relation, binding->sessions.member, shape.member_key.type);
     require_convertible(relation, binding->sessions.link, shape.id_key.type);
-    choose_member_index(&shape, subscriptions);
+    if (binding->searched) {
+        require_convertible(relation, binding->sessions.member, shape.member_key.type);
+        choose_member_index(&shape, subscriptions);
+    }
     shape.plain = writes_plainly(shape, subscriptions);
     table_close(subscriptions, AccessShareLock);
     if (mapping.ledger) {

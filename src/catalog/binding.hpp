@@ -15,6 +15,7 @@ struct Binding {
     Guard guard;
     Oid link_constraint;       // the foreign key; InvalidOid in the subscriptions' own triggers
     bool link_deferrable;
+    bool searched;             // the extension searches the links; else the application gives them
     bool is_last;              // of the attachments whose triggers fire for one row of the sessions
     SubscriptionShape subscriptions;
     SessionShape sessions;     // relation is InvalidOid in the subscriptions' own triggers

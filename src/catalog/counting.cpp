@@ -53,7 +53,8 @@ Counting counting_of(const Attachment &attachment)
 {
     const Mapping &mapping = attachment.mapping;
     const AttrNumber link = require_column(attachment.sessions, mapping.subscription_column);
-    const AttrNumber member = require_column(attachment.sessions, mapping.member_column);
+    const AttrNumber member =
+        is_searched(mapping) ? require_column(attachment.sessions, mapping.member_column) : InvalidAttrNumber;
     Relation sessions = table_open(attachment.sessions, AccessShareLock);
     bool several = false;
     const std::optional<LinkKey> key = find_link_key(sessions, link, member, &several);
@@ -137,6 +138,16 @@ const char *credits_expression(const Mapping &mapping, const char *alias, const 
                            : psprintf("coalesce(sum(%s)%s, 0)::bigint", cost, filtered);
 }
 
+const char *member_of_session(const Mapping &mapping, const char *alias)
+{
+    return is_searched(mapping) ? quoted_column(alias, mapping.member_column) : "NULL::text";
+}
+
+const char *member_of_subscription(const Mapping &mapping, const char *alias)
+{
+    return is_searched(mapping) ? quoted_column(alias, mapping.subscription_member_column) : "NULL::text";
+}
+
 const char *active_condition(const Mapping &mapping, const char *alias)
 {
     if (mapping.subscription_status_column == nullptr)
@@ -198,7 +209,7 @@ const char *session_name(Names key, const char *member_column, Names expressions
     initStringInfo(&row);
     int count = 0;
     for (size_t i = 0; i < key.size(); i++)
-        if (is_in_name(key.size(), strcmp(key[i], member_column) == 0))
+        if (is_in_name(key.size(), member_column != nullptr && strcmp(key[i], member_column) == 0))
             appendStringInfo(&row, "%s%s", count++ == 0 ? "" : ", ", expressions[i]);
     return count == 1 ? psprintf("%s::text", row.data) : psprintf("ROW(%s)::text", row.data);
 }
@@ -254,9 +265,10 @@ const char *counts_view_query(const Counting &counting)
     const char *used = quoted_column("s", mapping.used_column);
     StringInfoData text;
     initStringInfo(&text);
-    appendStringInfo(&text, "SELECT %s AS subscription_id, %s AS member_id, %s AS status,",
-                     quoted_column("s", counting.subscription_id),
-                     quoted_column("s", mapping.subscription_member_column),
+    appendStringInfo(&text, "SELECT %s AS subscription_id,", quoted_column("s", counting.subscription_id));
+    if (is_searched(mapping))
+        appendStringInfo(&text, " %s AS member_id,", member_of_subscription(mapping, "s"));
+    appendStringInfo(&text, " %s AS status,",
                      mapping.subscription_status_column == nullptr
                          ? "NULL::text"
                          : quoted_column("s", mapping.subscription_status_column));

@@ -31,6 +31,10 @@ const char *counted_condition(const Mapping &mapping, const char *alias);     //
 // The aggregate over counted sessions: what they hold, of those only where the filter is true (nullptr: all).
 const char *credits_expression(const Mapping &mapping, const char *alias, const char *filter);
 
+// The member of a sessions row, or of a subscriptions row, called by that alias: NULL where links are given.
+const char *member_of_session(const Mapping &mapping, const char *alias);
+const char *member_of_subscription(const Mapping &mapping, const char *alias);
+
 // The subscription may be booked on.
 const char *active_condition(const Mapping &mapping, const char *alias);
 

@@ -31,12 +31,15 @@ bool fires(char enabled)
     return enabled == TRIGGER_FIRES_ON_ORIGIN || enabled == TRIGGER_FIRES_ALWAYS;
 }
 
-// The relation's trigger of that rule that comes closest to being right.
-const OwnTrigger *find_trigger(std::span<const OwnTrigger> triggers, const TriggerRule &rule)
+// The relation's trigger of that rule that comes closest to being right. Of the sessions' triggers only those with the
+// attachment's link are its own.
+const OwnTrigger *find_trigger(const Attachment &attachment, std::span<const OwnTrigger> triggers,
+                               const TriggerRule &rule)
 {
     const OwnTrigger *found = nullptr;
     for (const OwnTrigger &trigger : triggers)
-        if (trigger.rule == &rule && (found == nullptr || !fires(found->enabled)))
+        if (trigger.rule == &rule && (found == nullptr || !fires(found->enabled)) &&
+            (!rule.on_sessions || is_of_link(trigger.arguments, attachment.mapping.subscription_column)))
             found = &trigger;
     return found;
 }
@@ -62,7 +65,7 @@ void look_at_trigger(Inspection &inspection, Oid relation, std::span<const OwnTr
         look_at_expressions(inspection, relation);
         return;
     }
-    const OwnTrigger *trigger = find_trigger(triggers, rule);
+    const OwnTrigger *trigger = find_trigger(*inspection.attachment, triggers, rule);
     if (trigger == nullptr)
         add_gap(inspection, psprintf("table %s has no trigger that calls %s()", table, rule.function));
     else if (!fires(trigger->enabled))
@@ -81,7 +84,8 @@ void look_at_triggers(Inspection &inspection)
     for (const Oid relation : partition_tree(root, AccessShareLock)) {
         const auto triggers = find_own_triggers(relation);
         for (const TriggerRule &rule : trigger_rules)
-            if (rule.on_sessions && (relation == root || rule.on_partitions))
+            if (rule.on_sessions && (relation == root || rule.on_partitions) &&
+                is_needed(rule, inspection.attachment->mapping))
                 look_at_trigger(inspection, relation, triggers, rule);
     }
     if (inspection.subscriptions == nullptr)
@@ -202,7 +206,7 @@ void look_at_subscriptions(Inspection &inspection)
                                      index, name));
     if (!is_checked(inspection.subscriptions, counter_condition(mapping), true))
         add_gap(inspection, psprintf("table %s has no validated CHECK (%s)", name, counter_condition(mapping)));
-    if (look_at_words(inspection, table, Side::subscriptions) &&
+    if (look_at_words(inspection, table, Side::subscriptions) && is_searched(mapping) &&
         !OidIsValid(find_active_index(inspection.subscriptions,
                                       get_attnum(table, mapping.subscription_member_column),
                                       active_condition(mapping, nullptr))))
@@ -230,7 +234,7 @@ void look_at_sessions(Inspection &inspection)
     const Mapping &mapping = inspection.attachment->mapping;
     const Oid table = inspection.attachment->sessions;
     const AttrNumber link = get_attnum(table, mapping.subscription_column);
-    const AttrNumber member = get_attnum(table, mapping.member_column);
+    const AttrNumber member = column_number(table, mapping.member_column);
     bool several = false;
     const std::optional<LinkKey> key = find_link_key(inspection.sessions, link, member, &several);
     const bool by_member = key && key->columns == 2;

@@ -68,6 +68,15 @@ const char *format_names(Names names)
 
 namespace {
 
+// What a mapping says where it names nothing but whether its links are searched.
+Mapping defaults_beside(const Mapping &mapping)
+{
+    Mapping defaults = default_mapping();
+    if (!is_searched(mapping))
+        defaults.subscription_member_column = nullptr;
+    return defaults;
+}
+
 // Sets a field to a value in the form of a trigger's argument, where an empty one stands for NULL. False where the
 // field cannot have it.
 bool set_field(Mapping &mapping, const Field &field, const char *value)
@@ -144,6 +153,12 @@ Mapping default_mapping()
     return mapping;
 }
 
+void settle_members(Mapping &mapping)
+{
+    if (!is_searched(mapping))
+        mapping.subscription_member_column = nullptr;
+}
+
 bool is_same(const Mapping &left, const Mapping &right, const Field &field)
 {
     switch (field.kind) {
@@ -177,7 +192,7 @@ void copy_field(Mapping &target, const Mapping &source, const Field &field)
 
 const char *format_mapping(const Mapping &mapping, bool charges)
 {
-    const Mapping defaults = default_mapping();
+    const Mapping defaults = defaults_beside(mapping);
     std::array<const char *, mapping_fields.size() + 1> items{format_item};
     size_t count = 1;
     for (const Field &field : mapping_fields)
@@ -200,6 +215,7 @@ const char *read_mapping(std::span<char *const> arguments, Mapping &mapping)
         const char *wrong = strncmp(item, "format=", strlen("format=")) == 0 ? nullptr : read_item(item, mapping);
         fault = fault == nullptr ? wrong : fault;
     }
+    settle_members(mapping);
     return fault;
 }
 

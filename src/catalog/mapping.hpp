@@ -25,14 +25,14 @@ struct Expressions;            // catalog/expressions.hpp
 
 // One attachment's columns, values and choices. Every string is palloc'd in the context of whoever parsed it.
 struct Mapping {
-    const char *member_column;
+    const char *member_column;         // nullptr: the application gives the links, and no member is known
     const char *subscription_column;   // the link
     const char *type_column;           // nullptr: every session is consuming
     const char *status_column;         // nullptr: every session counts, as scheduled
     Names consuming_types;
     Names scheduled_statuses;
     Names completed_statuses;
-    const char *subscription_member_column;
+    const char *subscription_member_column;    // nullptr where member_column is
     const char *subscription_status_column;    // nullptr: every subscription is active
     Names active_statuses;
     const char *total_column;          // nullptr: counted, never refused
@@ -128,7 +128,7 @@ constexpr Field expression_field(const char *name, const char *Mapping::*member,
 inline constexpr std::array guard_words{"reject", "ignore", "off"};
 
 inline constexpr std::array mapping_fields{
-    column_field("member_column", FieldKind::key, Side::sessions, &Mapping::member_column, "member_id"),
+    column_field("member_column", FieldKind::key, Side::sessions, &Mapping::member_column, "member_id", nullable),
     column_field("subscription_column", FieldKind::key, Side::sessions, &Mapping::subscription_column,
                  "subscription_id", added),
     column_field("type_column", FieldKind::word, Side::sessions, &Mapping::type_column, "session_type", nullable),
@@ -140,7 +140,7 @@ inline constexpr std::array mapping_fields{
     list_field("completed_statuses", Side::sessions, &Mapping::completed_statuses, &Mapping::status_column,
                "{completed}", counts | may_be_empty),
     column_field("subscription_member_column", FieldKind::key, Side::subscriptions,
-                 &Mapping::subscription_member_column, "member_id"),
+                 &Mapping::subscription_member_column, "member_id", nullable),
     column_field("subscription_status_column", FieldKind::word, Side::subscriptions,
                  &Mapping::subscription_status_column, "status", nullable),
     list_field("active_statuses", Side::subscriptions, &Mapping::active_statuses,
@@ -184,6 +184,15 @@ constexpr bool has_expressions(const Mapping &mapping)
 
 // The field of that name, nullptr where there is none.
 const Field *find_field(const char *name);
+
+// True if the extension searches the links, by the session's member; else the application gives them.
+constexpr bool is_searched(const Mapping &mapping)
+{
+    return mapping.member_column != nullptr;
+}
+
+// Given links know no member: the subscriptions' column is named in vain.
+void settle_members(Mapping &mapping);
 
 // What attach() is told where it is told nothing.
 Mapping default_mapping();

@@ -51,7 +51,10 @@ SubscriptionShape make_subscription_shape(Relation relation, const Mapping &mapp
 {
     SubscriptionShape shape{};
     shape.relation = RelationGetRelid(relation);
-    shape.member = bound_column(relation, mapping.subscription_member_column);
+    if (is_searched(mapping)) {
+        shape.member = bound_column(relation, mapping.subscription_member_column);
+        shape.member_key = make_key_type(relation, shape.member);
+    }
     shape.used = bound_column(relation, mapping.used_column);
     shape.used_type = counter_type(relation, shape.used);
     if (mapping.total_column != nullptr) {
@@ -66,7 +69,6 @@ SubscriptionShape make_subscription_shape(Relation relation, const Mapping &mapp
         shape.carried = bound_column(relation, mapping.carried_column);
         shape.carried_type = counter_type(relation, shape.carried);
     }
-    shape.member_key = make_key_type(relation, shape.member);
     if (mapping.subscription_status_column != nullptr) {
         shape.status = bound_column(relation, mapping.subscription_status_column);
         shape.active = make_words(relation, shape.status, mapping.active_statuses);
@@ -79,11 +81,13 @@ SessionShape make_session_shape(Relation relation, const Mapping &mapping)
 {
     SessionShape shape{};
     shape.relation = RelationGetRelid(relation);
-    shape.member = bound_column(relation, mapping.member_column);
+    if (is_searched(mapping)) {
+        shape.member = bound_column(relation, mapping.member_column);
+        shape.member_type = base_type(relation, shape.member);
+        get_typlenbyval(shape.member_type, &shape.member_length, &shape.member_by_value);
+    }
     shape.link = bound_column(relation, mapping.subscription_column);
-    shape.member_type = base_type(relation, shape.member);
     shape.link_type = base_type(relation, shape.link);
-    get_typlenbyval(shape.member_type, &shape.member_length, &shape.member_by_value);
     get_typlenbyval(shape.link_type, &shape.link_length, &shape.link_by_value);
     if (mapping.type_column != nullptr) {
         shape.type = bound_column(relation, mapping.type_column);
@@ -98,6 +102,15 @@ SessionShape make_session_shape(Relation relation, const Mapping &mapping)
     if (const Expressions *expressions = require_expressions(shape.relation, mapping))
         shape.evaluation = make_evaluation(relation, *expressions);
     return shape;
+}
+
+std::optional<Datum> subscription_member(const SubscriptionShape &shape, TupleTableSlot *row)
+{
+    if (shape.member == 0)
+        return std::nullopt;
+    bool is_null;
+    const Datum member = slot_getattr(row, shape.member, &is_null);
+    return is_null ? std::nullopt : std::optional(member);
 }
 
 void require_convertible(Relation sessions, AttrNumber column, Oid key_type)

@@ -12,7 +12,7 @@ namespace sc {
 struct SubscriptionShape {
     Oid relation;
     AttrNumber id;             // what the link refers to; 0 in the subscriptions' own triggers
-    AttrNumber member;
+    AttrNumber member;         // 0: links are given, see SessionShape
     AttrNumber status;         // 0: every one is active
     AttrNumber total;          // 0: every one is unlimited
     AttrNumber used;
@@ -49,7 +49,7 @@ struct Evaluation;             // catalog/evaluation.hpp
 // The relation of the sessions that a trigger fires on: the table, a partition, a shard.
 struct SessionShape {
     Oid relation;
-    AttrNumber member;
+    AttrNumber member;         // 0: the application gives the links, and no member is known
     AttrNumber link;
     AttrNumber type;           // 0: every session is consuming
     AttrNumber status;         // 0: every session counts, as scheduled
@@ -72,6 +72,9 @@ static_assert(Pod<SessionShape>);
 SubscriptionShape make_subscription_shape(Relation relation, const Mapping &mapping);
 // Of the sessions, with their expressions: 55000 where those cannot be read.
 SessionShape make_session_shape(Relation relation, const Mapping &mapping);
+
+// The member of a subscription's row; absent where it is NULL, or where none is known.
+std::optional<Datum> subscription_member(const SubscriptionShape &shape, TupleTableSlot *row);
 
 // Looks for the index that finds a member's active subscriptions: rather one that allows only one, rather a partial
 // one, which holds the fewest rows to look at.

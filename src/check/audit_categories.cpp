@@ -10,8 +10,17 @@ const char *always_known(const AuditScope &)
     return nullptr;
 }
 
+const char *needs_search(const AuditScope &scope)
+{
+    return is_searched(scope.counting.mapping) ? nullptr
+                                               : "Does not apply: the application names the links, and no member is"
+                                                 " known.";
+}
+
 const char *needs_members(const AuditScope &scope)
 {
+    if (const char *unsought = needs_search(scope))
+        return unsought;
     return OidIsValid(scope.members) ? nullptr
                                      : "Cannot be determined: no members table is given, and no foreign key leads"
                                        " to one.";
@@ -36,6 +45,12 @@ const char *needs_attachment(const AuditScope &scope)
 
 }  // namespace
 
+bool applies(const AuditScope &scope, const Category &category)
+{
+    return is_searched(scope.counting.mapping) ||
+           (category.unknown != needs_search && category.unknown != needs_members);
+}
+
 // A link that a session of another type must not have is cleared, wherever it leads (R8). A counter has one right
 // answer where the recount fits into the total; what does not fit is first a person's to decide.
 const std::array<Category, 16> categories{
@@ -58,7 +73,7 @@ const std::array<Category, 16> categories{
              .applies = "linked AND NOT found",
              .expected = "'a subscription'",
              .actual = "'none'",
-             .repairable = "NOT consuming",
+             .repairable = "searched AND NOT consuming",
              .unknown = always_known},
     Category{.family = Family::session,
              .code = "foreign_subscription",
@@ -70,7 +85,7 @@ const std::array<Category, 16> categories{
              .expected = "member::text",
              .actual = "owner::text",
              .repairable = "NOT consuming",
-             .unknown = always_known},
+             .unknown = needs_search},
     Category{.family = Family::session,
              .code = "linked_non_consuming",
              .severity = "medium",
@@ -80,7 +95,7 @@ const std::array<Category, 16> categories{
              .expected = "'no link'",
              .actual = "subscription::text",
              .repairable = "true",
-             .unknown = always_known},
+             .unknown = needs_search},
     Category{.family = Family::session,
              .code = "no_subscription",
              .severity = "medium",
@@ -90,7 +105,7 @@ const std::array<Category, 16> categories{
              .expected = "'a subscription'",
              .actual = "'none'",
              .repairable = "false",
-             .unknown = always_known},
+             .unknown = needs_search},
     Category{.family = Family::session,
              .code = "unlinked_session",
              .severity = "high",
@@ -100,7 +115,7 @@ const std::array<Category, 16> categories{
              .expected = "'a link'",
              .actual = "'none'",
              .repairable = "false",
-             .unknown = always_known},
+             .unknown = needs_search},
     Category{.family = Family::member,
              .code = "multiple_active_subscriptions",
              .severity = "critical",
@@ -110,7 +125,7 @@ const std::array<Category, 16> categories{
              .expected = "'1'",
              .actual = "active::text",
              .repairable = "false",
-             .unknown = always_known},
+             .unknown = needs_search},
     Category{.family = Family::subscription,
              .code = "negative_remaining",
              .severity = "critical",

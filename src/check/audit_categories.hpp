@@ -34,4 +34,7 @@ struct Category {
 // In the order of their precedence and of the answer; a category's number is its place, from 1.
 extern const std::array<Category, 16> categories;
 
+// False for what only a link that the extension searches can be.
+bool applies(const AuditScope &scope, const Category &category);
+
 }  // namespace sc

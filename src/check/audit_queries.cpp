@@ -58,8 +58,11 @@ const char *call_of_repair(const AuditScope &scope)
 {
     if (!scope.own_mapping)
         return "NULL";
-    return quote_literal_cstr(psprintf("SELECT * FROM session_consistency.repair(%s, dry_run => false)",
-                                       quote_literal_cstr(qualified_name(scope.attachment->sessions))));
+    const Attachment &attachment = *scope.attachment;
+    const char *tables = quote_literal_cstr(qualified_name(attachment.sessions));
+    if (find_attachments(attachment.sessions).size() > 1)
+        tables = psprintf("%s, %s", tables, quote_literal_cstr(qualified_name(scope.counting.subscriptions)));
+    return quote_literal_cstr(psprintf("SELECT * FROM session_consistency.repair(%s, dry_run => false)", tables));
 }
 
 // The key and the member of a subscription, under whatever name.
@@ -68,8 +71,11 @@ Operand id_operand(const AuditScope &scope, const char *text)
     return operand_of_type(text, scope.counting.subscriptions, scope.counting.subscription_id);
 }
 
+// Where links are given, no member is known: NULL::text stands for each.
 Operand owner_operand(const AuditScope &scope, const char *text)
 {
+    if (!is_searched(scope.counting.mapping))
+        return {text, TEXTOID};
     return operand_of_type(text, scope.counting.subscriptions, scope.counting.mapping.subscription_member_column);
 }
 
@@ -83,6 +89,8 @@ Operand link_operand(const AuditScope &scope, const char *text)
 
 Operand member_operand(const AuditScope &scope, const char *text)
 {
+    if (!is_searched(scope.counting.mapping))
+        return {text, TEXTOID};
     return operand_of_type(text, scope.counting.sessions, scope.counting.mapping.member_column);
 }
 
@@ -167,7 +175,7 @@ const char *subscriptions_by_id(const AuditScope &scope)
 {
     const Counting &counting = scope.counting;
     const char *id = quoted_column("p", counting.subscription_id);
-    const char *owner = quoted_column("p", counting.mapping.subscription_member_column);
+    const char *owner = member_of_subscription(counting.mapping, "p");
     const char *table = qualified_name(counting.subscriptions);
     if (!counting.by_member)
         return psprintf("(SELECT %s AS id, %s AS owner FROM %s AS p)", id, owner, table);
@@ -188,8 +196,7 @@ void append_link_flags(StringInfo text, const AuditScope &scope)
                          ? psprintf("%s IS NOT NULL", quoted_column("e", scope.counting.subscription_id))
                          : psprintf("(%s) IS TRUE",
                                     equals(owner_operand(scope, "s.owner"),
-                                           member_operand(scope, quoted_column(
-                                                                     "t", scope.counting.mapping.member_column)))));
+                                           member_operand(scope, member_of_session(scope.counting.mapping, "t")))));
 }
 
 void append_link_joins(StringInfo text, const AuditScope &scope)
@@ -209,10 +216,11 @@ void append_link_joins(StringInfo text, const AuditScope &scope)
 const char *session_rows(const AuditScope &scope)
 {
     const Counting &counting = scope.counting;
-    const char *member = quoted_column("t", counting.mapping.member_column);
+    const char *member = member_of_session(counting.mapping, "t");
     StringInfoData text;
     initStringInfo(&text);
-    appendStringInfo(&text, "SELECT %s AS member, %s AS subscription,", member, link_of(scope));
+    appendStringInfo(&text, "SELECT %s AS searched, %s AS member, %s AS subscription,",
+                     is_searched(counting.mapping) ? "true" : "false", member, link_of(scope));
     append_link_flags(&text, scope);
     for (size_t i = 0; i < scope.session_key.size(); i++)
         appendStringInfo(&text, " %s AS %s,", quoted_column("t", scope.session_key[i]), key_alias(i));
@@ -229,8 +237,7 @@ const char *session_rows(const AuditScope &scope)
     appendStringInfo(&text,
                      " LEFT JOIN (SELECT DISTINCT %s AS owner FROM %s AS p) AS h"
                      " ON %s",
-                     quoted_column("p", counting.mapping.subscription_member_column),
-                     qualified_name(counting.subscriptions),
+                     member_of_subscription(counting.mapping, "p"), qualified_name(counting.subscriptions),
                      equals(owner_operand(scope, "h.owner"),
                             member_operand(scope, psprintf("CASE WHEN %s IS NULL THEN %s END", link_of(scope),
                                                            member))));
@@ -249,7 +256,7 @@ Found find_sessions(const AuditScope &scope)
     initStringInfo(&first);
     initStringInfo(&numbers);
     for (size_t i = 0; i < categories.size(); i++)
-        if (categories[i].family == Family::session) {
+        if (categories[i].family == Family::session && applies(scope, categories[i])) {
             appendStringInfo(&first, " WHEN %s THEN %zu", categories[i].applies, i + 1);
             appendStringInfo(&numbers, "%s%zu", numbers.len == 0 ? "" : ", ", i + 1);
         }
@@ -283,7 +290,7 @@ void append_tally(StringInfo text, const AuditScope &scope)
     appendStringInfo(text,
                      "WITH tally AS MATERIALIZED (SELECT %s AS member, %s AS link, count(*) AS sessions FROM %s AS t"
                      " WHERE %s GROUP BY 1, 2),",
-                     quoted_column("t", counting.mapping.member_column), link_of(scope),
+                     member_of_session(counting.mapping, "t"), link_of(scope),
                      qualified_name(counting.sessions), counted_condition(counting.mapping, "t"));
     appendStringInfo(text,
                      " linked AS (SELECT link, %s AS member, sum(sessions) AS sessions FROM tally"
@@ -300,7 +307,7 @@ void append_packs(StringInfo text, const AuditScope &scope)
 {
     const Counting &counting = scope.counting;
     const Mapping &mapping = counting.mapping;
-    const char *member = quoted_column("s", mapping.subscription_member_column);
+    const char *member = member_of_subscription(mapping, "s");
     const char *total = psprintf("%s::numeric", total_expression(mapping, "s"));
     const char *remaining =
         scope.has_remaining ? psprintf("%s::numeric", quoted_column("s", mapping.remaining_column)) : "NULL::numeric";
@@ -434,7 +441,7 @@ std::optional<Found> find_family(const AuditScope &scope, Family family)
         case Family::session:
             return find_sessions(scope);
         case Family::member:
-            return find_members_of_several(scope);
+            return is_searched(scope.counting.mapping) ? std::optional(find_members_of_several(scope)) : std::nullopt;
         case Family::subscription:
             return find_subscriptions(scope);
         case Family::enforcement:

@@ -64,9 +64,9 @@ void find_subscription_key(Counting &counting)
     const Mapping &mapping = counting.mapping;
     if (const std::optional<Column> link = find_column(counting.sessions, mapping.subscription_column)) {
         Relation sessions = table_open(counting.sessions, NoLock);
-        const Column member = *find_column(counting.sessions, mapping.member_column);
+        const AttrNumber member = column_number(counting.sessions, mapping.member_column);
         bool several = false;
-        const std::optional<LinkKey> key = find_link_key(sessions, link->number, member.number, &several);
+        const std::optional<LinkKey> key = find_link_key(sessions, link->number, member, &several);
         table_close(sessions, NoLock);
         if (key && key->subscriptions == counting.subscriptions) {
             counting.subscription_id = get_attname(counting.subscriptions, key->subscription_id, false);
@@ -113,6 +113,8 @@ void find_members(const Arguments &arguments, AuditScope &scope)
 {
     const Counting &counting = scope.counting;
     const Mapping &mapping = counting.mapping;
+    if (!is_searched(mapping))
+        return;
     const Oid wanted = is_null(arguments, "members") ? InvalidOid : table_argument(arguments, "members");
     std::optional<Reference> found = find_reference(counting.subscriptions, mapping.subscription_member_column, wanted);
     if (!found)
@@ -176,8 +178,9 @@ void check_mapping(const Counting &counting)
     Mapping settled = counting.mapping;
     settle_remaining_column(pair, settled);
     check_columns(pair, settled);
-    check_joined(counting.sessions, settled.member_column, counting.subscriptions,
-                 settled.subscription_member_column);
+    if (is_searched(settled))
+        check_joined(counting.sessions, settled.member_column, counting.subscriptions,
+                     settled.subscription_member_column);
 }
 
 void find_columns(AuditScope &scope)

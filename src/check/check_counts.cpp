@@ -80,7 +80,7 @@ const char *wrong_counts_query(const Counting &counting)
 {
     const Mapping &mapping = counting.mapping;
     const char *link = quoted_column("t", mapping.subscription_column);
-    const char *member = quoted_column("t", mapping.member_column);
+    const char *member = member_of_session(mapping, "t");
     const char *id = quoted_column("s", counting.subscription_id);
     StringInfoData query;
     initStringInfo(&query);
@@ -103,7 +103,7 @@ const char *wrong_counts_query(const Counting &counting)
                                 column_operand("s", counting.subscriptions, mapping.subscription_member_column)));
     appendStringInfo(&query, " WHERE NOT (%s) ORDER BY %s, %s",
                      consistent_condition(mapping, "s", "coalesce(c.counted, 0)"), id,
-                     quoted_column("s", mapping.subscription_member_column));
+                     member_of_subscription(mapping, "s"));
     return query.data;
 }
 

@@ -39,6 +39,21 @@ void gather(const Figures &figures, void *state)
     MemoryContextSwitchTo(row);
 }
 
+// Links that the application gives say nothing of a member.
+void require_members(const Counting &counting)
+{
+    if (is_searched(counting.mapping))
+        return;
+    const char *sessions = get_rel_name(counting.sessions);
+    const char *subscriptions = get_rel_name(counting.subscriptions);
+    ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+            errmsg("the attachment of table \"%s\" to table \"%s\" knows no member", sessions, subscriptions),
+            errdetail("The application names the row of \"%s\" that a session takes: member_column is NULL.",
+                      subscriptions),
+            errhint("session_consistency.check_counts() checks the counts of its rows. To ask for a member, name an "
+                    "attachment that has one in the argument \"subscriptions\"."));
+}
+
 // Refuses a text that the type refuses, as the type does, before it stands in a query.
 void check_member(const Counting &counting, const char *member)
 {
@@ -69,6 +84,7 @@ Answer read_active(const Counting &counting, const char *member)
     answer.context = CurrentMemoryContext;
     initStringInfo(&answer.ids);
     initStringInfo(&answer.issues);
+    require_members(counting);
     check_member(counting, member);
     read_figures(active_subscriptions_query(counting, member), gather, &answer);
     return answer;

@@ -213,7 +213,7 @@ const char *figures_list(const Counting &counting, const char *completed, const 
     const Mapping &mapping = counting.mapping;
     return psprintf("%s::text, %s::text, %s::int8, %s::int8, %s::int8, %s::int8, %s, %s",
                     quoted_column("s", counting.subscription_id),
-                    quoted_column("s", mapping.subscription_member_column), total_expression(mapping, "s"),
+                    member_of_subscription(mapping, "s"), total_expression(mapping, "s"),
                     quoted_column("s", mapping.used_column),
                     mapping.remaining_column == nullptr ? "NULL" : quoted_column("s", mapping.remaining_column),
                     carried_expression(mapping, "s"), completed, scheduled);

@@ -45,7 +45,7 @@ const char *text_of_key(const char *column)
 const char *gaps_query(const Counting &counting)
 {
     const Mapping &mapping = counting.mapping;
-    const char *member = text_of_key(mapping.subscription_member_column);
+    const char *member = is_searched(mapping) ? text_of_key(mapping.subscription_member_column) : "NULL::text";
     const char *id = text_of_key(counting.subscription_id);
     const char *used = quoted_column("s", mapping.used_column);
     const int32 pair = find_pair(counting.sessions, counting.subscriptions);
@@ -91,9 +91,8 @@ void explain_subscription(const Counting &counting, const char *wanted, Tuplesto
     const char *key = settle_key(counting, wanted);
     const bool found = store_query(
         psprintf("SELECT id, at, transaction_id, role, actor, member_id, line, session_id, delta, balance, reason"
-                 " FROM session_consistency.ledger_lines WHERE attachment = '%u'::oid AND subscription_id = %s"
-                 " ORDER BY id",
-                 counting.sessions, quote_literal_cstr(key)),
+                 " FROM session_consistency.ledger_lines WHERE pair = %d AND subscription_id = %s ORDER BY id",
+                 find_pair(counting.sessions, counting.subscriptions), quote_literal_cstr(key)),
         rows);
     if (!found && !finds_row(psprintf("SELECT FROM %s AS s WHERE %s = %s", qualified_name(counting.subscriptions),
                                       text_of_key(counting.subscription_id), quote_literal_cstr(key))))

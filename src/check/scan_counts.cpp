@@ -192,10 +192,12 @@ Datum copy_key(TupleTableSlot *row, const KeyType &type, AttrNumber column, bool
 
 const char *print_key(const KeyType &type, Datum value, bool is_null)
 {
+    if (is_null)
+        return nullptr;
     Oid output;
     bool varlena;
     getTypeOutputInfo(type.type, &output, &varlena);
-    return is_null ? nullptr : OidOutputFunctionCall(output, value);
+    return OidOutputFunctionCall(output, value);
 }
 
 std::optional<int64> read_counter(TupleTableSlot *row, AttrNumber column, Oid type)
@@ -215,7 +217,9 @@ void keep_wrong(const SubscriptionShape &shape, TupleTableSlot *row, const Figur
     Wrong &wrong = list->first[list->count++];
     wrong.figures = figures;
     wrong.id = copy_key(row, shape.id_key, shape.id, &wrong.id_is_null);
-    wrong.member = copy_key(row, shape.member_key, shape.member, &wrong.member_is_null);
+    wrong.member_is_null = true;
+    if (shape.member != 0)
+        wrong.member = copy_key(row, shape.member_key, shape.member, &wrong.member_is_null);
 }
 
 template <size_t words>

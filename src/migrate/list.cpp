@@ -42,13 +42,16 @@ MemberType make_member_type(const Counting &counting)
 {
     const Mapping &mapping = counting.mapping;
     MemberType member{};
-    member.type = common_type(column_base(counting.subscriptions, mapping.subscription_member_column),
-                              column_base(counting.sessions, mapping.member_column));
+    // Where links are given, each subscription is listed by itself, as its own member.
+    const bool searched = is_searched(mapping);
+    const char *column = searched ? mapping.subscription_member_column : counting.subscription_id;
+    member.type = column_base(counting.subscriptions, column);
+    if (searched)
+        member.type = common_type(member.type, column_base(counting.sessions, mapping.member_column));
     get_typlenbyval(member.type, &member.length, &member.by_value);
     Oid type;
     int32 typmod;
-    get_atttypetypmodcoll(counting.subscriptions,
-                          get_attnum(counting.subscriptions, mapping.subscription_member_column), &type, &typmod,
+    get_atttypetypmodcoll(counting.subscriptions, get_attnum(counting.subscriptions, column), &type, &typmod,
                           &member.collation);
     TypeCacheEntry *entry = lookup_type_cache(member.type, TYPECACHE_EQ_OPR_FINFO);
     if (!OidIsValid(entry->eq_opr_finfo.fn_oid))
@@ -70,10 +73,22 @@ const char *where(const MemberFilter &filter, const MemberType &type, const Oper
     return condition == nullptr ? psprintf(" WHERE %s", listed) : psprintf(" WHERE %s AND (%s)", condition, listed);
 }
 
+// Links that are given stay as they are: the subscriptions are counted, and no session is listed.
+const char *list_of_given(const Counting &counting, const MemberFilter &filter, const MemberType &member)
+{
+    const Operand id = column_operand("s", counting.subscriptions, counting.subscription_id);
+    return psprintf("SELECT %s::%s AS member, %s AS id, NULL::oid AS relation, NULL::tid AS place FROM %s AS s%s"
+                    " ORDER BY %s",
+                    id.text, cast_name(member.type), id.text, qualified_name(counting.subscriptions),
+                    where(filter, member, id, false, nullptr), id.text);
+}
+
 // The subscriptions of a member come before its sessions, by key; the sessions by where they are.
 const char *list_query(const Counting &counting, const MemberFilter &filter, const MemberType &member)
 {
     const Mapping &mapping = counting.mapping;
+    if (!is_searched(mapping))
+        return list_of_given(counting, filter, member);
     const char *type = cast_name(member.type);
     const char *collate =
         OidIsValid(member.collation) ? psprintf(" COLLATE %s", generate_collation_name(member.collation)) : "";

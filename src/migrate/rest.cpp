@@ -94,9 +94,10 @@ Rest look_at_counters(const MigrateRequest &request, const MemberType &member, b
     set_locally("jit", "off");
     Oid types[] = {REGCLASSOID, REGCLASSOID};
     Datum values[] = {ObjectIdGetDatum(request.sessions), ObjectIdGetDatum(request.subscriptions)};
-    const char *query = psprintf("SELECT c.member_id::%s, c.subscription_id, c.total, c.used, c.expected_used"
+    const bool searched = is_searched(require_attachment(pair_of(request)).mapping);
+    const char *query = psprintf("SELECT c.%s::%s, c.subscription_id, c.total, c.used, c.expected_used"
                                  " FROM session_consistency.check_counts($1, $2) AS c",
-                                 cast_name(member.type));
+                                 searched ? "member_id" : "subscription_id", cast_name(member.type));
     Portal portal = SPI_cursor_open_with_args(nullptr, query, 2, types, values, nullptr, false, CURSOR_OPT_NO_SCROLL);
     Rest rest{};
     for (;;) {

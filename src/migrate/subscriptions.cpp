@@ -24,7 +24,7 @@ std::span<HeldSubscription> held_of(const HeldSubscriptions &subscriptions, size
 Datum member_value(const HeldSubscriptions &subscriptions, size_t member)
 {
     const ListedMember &listed = subscriptions.batch->members.items[member];
-    if (listed.is_null)
+    if (listed.is_null || !subscriptions.binding->searched)
         return Datum{0};
     const Oid type = subscriptions.binding->subscriptions.member_key.type;
     return convert_key(listed.value, subscriptions.type->type, type).value_or(Datum{0});
@@ -48,6 +48,8 @@ bool is_members_still(const HeldSubscriptions &subscriptions, TupleTableSlot *ro
     bool is_null;
     if (!equal_keys(shape.id_key, slot_getattr(row, shape.id, &is_null), id))
         return false;
+    if (!subscriptions.binding->searched)
+        return true;
     const Datum current = slot_getattr(row, shape.member, &is_null);
     if (subscriptions.batch->members.items[member].is_null)
         return is_null;

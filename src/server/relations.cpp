@@ -26,6 +26,11 @@ std::optional<Column> find_column(Oid relation, const char *name)
     return column;
 }
 
+AttrNumber column_number(Oid relation, const char *name)
+{
+    return name == nullptr ? InvalidAttrNumber : get_attnum(relation, name);
+}
+
 Oid owner_of(Oid relation)
 {
     HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));

@@ -24,6 +24,9 @@ static_assert(Pod<Column>);
 // std::nullopt where the relation has no such column.
 std::optional<Column> find_column(Oid relation, const char *name);
 
+// The number of a column that may have no name: 0 then, and where the relation has none of that name.
+AttrNumber column_number(Oid relation, const char *name);
+
 Oid owner_of(Oid relation);
 
 // 42501 where the caller does not own the relation.

@@ -161,9 +161,7 @@ void explain_write(const CounterWriter *writer, int64_t used, std::optional<Caus
     const SubscriptionShape &shape = *writer->cursor.shape;
     if (!cause || !OidIsValid(shape.ledger))
         return;
-    bool is_null;
-    const Account account = account_of(shape, slot_getattr(writer->changed, shape.id, &is_null),
-                                       slot_getattr(writer->changed, shape.member, &is_null));
+    const Account account = account_of(shape, writer->changed);
     Ledger *ledger = open_ledger(shape);
     restate(ledger, account, used, *cause);
     close_ledger(ledger);

@@ -44,6 +44,13 @@ Account account_of(const SubscriptionShape &shape, Datum id, Datum member)
     return {key_text(id, shape.id_key.type), shape.by_member ? key_text(member, shape.member_key.type) : nullptr};
 }
 
+Account account_of(const SubscriptionShape &shape, TupleTableSlot *row)
+{
+    bool is_null;
+    return account_of(shape, slot_getattr(row, shape.id, &is_null),
+                      subscription_member(shape, row).value_or(Datum{0}));
+}
+
 namespace {
 
 // A value as the server writes it within a row.

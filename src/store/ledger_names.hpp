@@ -12,6 +12,7 @@ struct Account {
 };
 static_assert(Pod<Account>);
 Account account_of(const SubscriptionShape &shape, Datum id, Datum member);
+Account account_of(const SubscriptionShape &shape, TupleTableSlot *row);
 
 // The value of a key.
 const char *key_text(Datum value, Oid type);

@@ -36,7 +36,7 @@ LockTupleMode update_lock(Relation relation, AttrNumber column)
                                                                             : LockTupleNoKeyExclusive;
 }
 
-Leaf open_leaf(Relation root, Oid oid)
+Leaf open_leaf(Relation root, const Mapping &mapping, Oid oid)
 {
     Leaf leaf{};
     leaf.oid = oid;
@@ -47,7 +47,7 @@ Leaf open_leaf(Relation root, Oid oid)
         relation_close(relation, NoLock);
         return leaf;
     }
-    const Trigger *charge = find_charge_trigger(relation);
+    const Trigger *charge = find_charge_trigger(relation, mapping);
     if (charge == nullptr)
         ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
                 errmsg("partition \"%s\" has no trigger that charges sessions", RelationGetRelationName(relation)),
@@ -106,7 +106,7 @@ SessionTables *open_session_tables(Relation root, const Mapping &mapping, std::s
     size_t count = 0;
     ListCell *cell;
     foreach (cell, oids)
-        leaves[count++] = open_leaf(root, lfirst_oid(cell));
+        leaves[count++] = open_leaf(root, mapping, lfirst_oid(cell));
     tables->leaves = std::span<Leaf>(leaves, count);
     return tables;
 }

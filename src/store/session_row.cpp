@@ -69,7 +69,9 @@ SessionRow read_session(const SessionShape &shape, TupleTableSlot *row)
         read_cost(shape, row, &result);
     result.link = slot_getattr(row, shape.link, &is_null);
     result.session.linked = !is_null;
-    result.member = slot_getattr(row, shape.member, &result.member_is_null);
+    result.member_is_null = true;
+    if (shape.member != 0)
+        result.member = slot_getattr(row, shape.member, &result.member_is_null);
     return result;
 }
 
@@ -103,7 +105,8 @@ bool touches_any(std::span<const AttrNumber> columns, TupleTableSlot *before, Tu
 
 bool touches_rules(const SessionShape &shape, TupleTableSlot *before, TupleTableSlot *after)
 {
-    return !same_value(before, after, shape.link) || !same_value(before, after, shape.member) ||
+    return !same_value(before, after, shape.link) ||
+           (shape.member != 0 && !same_value(before, after, shape.member)) ||
            (shape.status != 0 && !same_value(before, after, shape.status)) ||
            (shape.type != 0 && !same_value(before, after, shape.type)) ||
            (shape.evaluation != nullptr && touches_any(read_columns(shape), before, after));

@@ -19,7 +19,9 @@ bool is_active(const SubscriptionShape &shape, TupleTableSlot *row)
 Subscription read_subscription(const SubscriptionShape &shape, TupleTableSlot *row)
 {
     Subscription subscription{};
-    subscription.member = slot_getattr(row, shape.member, &subscription.member_is_null);
+    subscription.member_is_null = true;
+    if (shape.member != 0)
+        subscription.member = slot_getattr(row, shape.member, &subscription.member_is_null);
     subscription.active = is_active(shape, row);
     bool is_null;
     if (shape.total != 0) {

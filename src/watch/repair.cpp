@@ -123,6 +123,8 @@ bool operator<(const Named &left, const Named &right)
 void leave_unlinked(Job &job)
 {
     const Counting &counting = job.tables.counting;
+    if (!is_searched(counting.mapping))
+        return;
     const char *member = quoted_column("s", counting.mapping.subscription_member_column);
     ask(psprintf("SELECT %s::text, %s::text FROM %s AS s WHERE EXISTS (SELECT FROM %s AS t WHERE %s"
                  " AND %s IS NULL AND %s)",
@@ -233,7 +235,7 @@ const char *links_query(const Job &job)
                     " WHERE %s::text IS NOT DISTINCT FROM u.member_id AND %s ORDER BY u.place",
                     quoted_column("t", counting.mapping.subscription_column), session_state(job.tables),
                     session_key(job.tables), key_condition(job), qualified_name(counting.sessions),
-                    name_of_session(job), quoted_column("t", counting.mapping.member_column), still_linked(job));
+                    name_of_session(job), member_of_session(counting.mapping, "t"), still_linked(job));
 }
 
 // Clears one link, unless it was changed since. The state after; nullptr where nothing was done.

@@ -220,8 +220,9 @@ Names find_switched_off()
     return Names(sentences, SPI_processed);
 }
 
-// Tables that carry some of the triggers of the sessions, or of the subscriptions, and not what makes an attachment.
-Oids find_remnants(bool sessions)
+// Tables that carry some of the triggers of the sessions, or of the subscriptions. Those of the subscriptions only
+// where the table has no trigger that makes an attachment.
+Oids find_guarded(bool sessions)
 {
     StringInfoData functions;
     initStringInfo(&functions);
@@ -229,9 +230,9 @@ Oids find_remnants(bool sessions)
         if (rule.on_sessions == sessions && strcmp(rule.function, function::charge) != 0)
             appendStringInfo(&functions, "%s%u", functions.len == 0 ? "" : ", ", trigger_function(rule.function));
     SPI_execute(psprintf("SELECT DISTINCT t.tgrelid FROM pg_catalog.pg_trigger AS t WHERE t.tgfoid IN (%s)"
-                         " AND t.tgparentid = 0 AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger AS c"
-                         " WHERE c.tgrelid = t.tgrelid AND c.tgfoid = %u) ORDER BY 1",
-                         functions.data, trigger_function(function::charge)),
+                         " AND t.tgparentid = 0 AND (%s OR NOT EXISTS (SELECT FROM pg_catalog.pg_trigger AS c"
+                         " WHERE c.tgrelid = t.tgrelid AND c.tgfoid = %u)) ORDER BY 1",
+                         functions.data, sessions ? "true" : "false", trigger_function(function::charge)),
                 false, 0);
     auto *oids = static_cast<Oid *>(palloc(sizeof(Oid) * Max(SPI_processed, uint64{1})));
     for (uint64 i = 0; i < SPI_processed; i++) {
@@ -246,11 +247,16 @@ Oids find_remnants(bool sessions)
 bool check_remnants(Checking &checking)
 {
     bool any = false;
-    for (const Oid table : find_remnants(true)) {
-        if (OidIsValid(checking.run.asked.sessions) && table != checking.run.asked.sessions)
+    const Pair &asked = checking.run.asked;
+    for (const Oid table : find_guarded(true)) {
+        if (OidIsValid(asked.sessions) && table != asked.sessions)
+            continue;
+        const std::optional<Attachment> remnant = find_remnant(table);
+        if (!remnant || (OidIsValid(asked.subscriptions) && OidIsValid(remnant->subscriptions) &&
+                         remnant->subscriptions != asked.subscriptions))
             continue;
         any = true;
-        const int32 pair = require_pair(table, InvalidOid);
+        const int32 pair = require_pair(table, remnant->subscriptions);
         checking.run.unread = lappend_int(checking.run.unread, pair);
         checking.run.checked = lappend_int(checking.run.checked, pair);
         add_gap(checking, pair,
@@ -265,7 +271,7 @@ void check_orphaned_guards(Checking &checking, std::span<const Attachment> attac
     for (const Attachment &attachment : attachments)
         if (!OidIsValid(attachment.subscriptions))
             return;   // they may be these
-    for (const Oid table : find_remnants(false)) {
+    for (const Oid table : find_guarded(false)) {
         bool attached = false;
         for (const Attachment &attachment : attachments)
             attached |= attachment.subscriptions == table;

@@ -145,6 +145,17 @@ Change rule_of(const SessionChange &change)
                           change.after == nullptr ? nullptr : &change.after->row);
 }
 
+// What is to be judged beside the credits. A given link is the application's: it may lead to any subscription, and a
+// session without one holds nothing. But a credit that a foreign key's SET NULL took from a session is missed (R11).
+Judgement judge_link(const Binding &binding, const Change &rule)
+{
+    if (binding.searched)
+        return judge(rule);
+    Judgement judgement{};
+    judgement.emptied_link = emptied(rule) && counted(*rule.before) && counted(*rule.after);
+    return judgement;
+}
+
 // The link that NULL was written over.
 std::optional<Datum> lost_link(const SessionChange &change, const Judgement &judgement)
 {
@@ -192,7 +203,7 @@ bool charge_mended(Part *part, const SessionChange &change, const Judgement &jud
     const StoredSession session{change.relation, change.binding, change.place};
     const std::optional<Datum> lost = lost_link(change, judgement);
     const Mending mending = mend_link(session, lost);
-    if (mending.mended == Mended::out_of_reach && !judgement.needless_link)
+    if (mending.mended == Mended::out_of_reach && !judgement.needless_link && change.binding->searched)
         raise_out_of_reach(session, change.after->row);
     if (mending.mended == Mended::unplaced) {
         // Next the server checks the foreign key. A composite one that is not deferrable would refuse the row, and say
@@ -217,9 +228,9 @@ bool charge_mended(Part *part, const SessionChange &change, const Judgement &jud
 
 }  // namespace
 
-bool matters(const Change &rule)
+bool matters(const Binding &binding, const Change &rule)
 {
-    const Judgement judgement = judge(rule);
+    const Judgement judgement = judge_link(binding, rule);
     return (rule.before && held(*rule.before).used != 0) || (rule.after && held(*rule.after).used != 0) ||
            judgement.member || judgement.missing_link || judgement.needless_link || judgement.emptied_link;
 }
@@ -228,7 +239,7 @@ void charge_change(Statement *statement, const SessionChange &change)
 {
     Part *part = make_part(statement, *change.binding);
     const Change rule = rule_of(change);
-    const Judgement judgement = judge(rule);
+    const Judgement judgement = judge_link(*change.binding, rule);
     if (!charge_mended(part, change, judgement))
         add_change(part, change, rule, judgement.member);
 }

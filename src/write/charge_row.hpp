@@ -28,7 +28,7 @@ struct SessionChange {
 static_assert(Pod<SessionChange>);
 
 // False if the change concerns no subscription: nothing is held before or after, and no link has to be judged.
-bool matters(const Change &rule);
+bool matters(const Binding &binding, const Change &rule);
 
 void charge_change(Statement *statement, const SessionChange &change);
 

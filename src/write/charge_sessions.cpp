@@ -159,7 +159,8 @@ void charge_event(RowEvent &event)
     if (has_pays_when(shape) && (update || arrives))
         change.pays_differently = arrives ? differs(departed, shape, data->tg_trigslot)
                                           : touches_payment(shape, data->tg_trigslot, data->tg_newslot);
-    if (!matters(change_between(shape, change.before == nullptr ? nullptr : &change.before->row,
+    if (!matters(*event.binding,
+                 change_between(shape, change.before == nullptr ? nullptr : &change.before->row,
                                 change.after == nullptr ? nullptr : &change.after->row)))
         return;
     statement_of(event)->inserts_only &= insert && !arrives;

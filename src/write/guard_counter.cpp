@@ -141,9 +141,7 @@ void explain_carried(Relation subscriptions, TupleTableSlot *row, const Counters
         const SubscriptionShape &shape = binding->subscriptions;
         if (!OidIsValid(shape.ledger))
             continue;
-        bool is_null;
-        const Account account =
-            account_of(shape, slot_getattr(row, shape.id, &is_null), slot_getattr(row, shape.member, &is_null));
+        const Account account = account_of(shape, row);
         Ledger *ledger = open_ledger(shape);
         restate(ledger, account, counters.used.value_or(0), Cause::carried);
         close_ledger(ledger);
@@ -195,7 +193,7 @@ bool same_value(TupleTableSlot *before, TupleTableSlot *after, AttrNumber column
 // True if the update changes the member, or a column to which a foreign key can refer.
 bool changes_key(Relation relation, const SubscriptionShape &shape, TupleTableSlot *before, TupleTableSlot *after)
 {
-    if (!same_value(before, after, shape.member))
+    if (shape.member != 0 && !same_value(before, after, shape.member))
         return true;
     Bitmapset *keys = RelationGetIndexAttrBitmap(relation, INDEX_ATTR_BITMAP_KEY);
     for (int column = -1; (column = bms_next_member(keys, column)) >= 0;) {

@@ -90,6 +90,11 @@ struct Decision {
 Decision decide(const Binding &binding, const SessionRow &row, std::optional<Datum> lost)
 {
     const Decision unchanged{Mended::fine, std::nullopt};
+    if (!binding.searched) {
+        // The application may unlink a session, but its subscription may not go while it holds a credit.
+        const bool bereft = lost && !row.session.linked && counted(row.session) && !is_there(binding, row, *lost);
+        return bereft ? Decision{Mended::unplaced, std::nullopt} : unchanged;
+    }
     if (!row.session.consuming)
         return row.session.linked ? Decision{Mended::rewritten, std::nullopt} : unchanged;
     if (row.session.linked && !is_left_behind(binding, row))

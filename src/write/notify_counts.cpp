@@ -82,11 +82,10 @@ void note_subscription(const SubscriptionShape &shape, Relation subscriptions, T
         return;
     for (const Binding *binding : find_attached(subscriptions)) {
         bool id_null;
-        bool member_null;
         const Datum id = slot_getattr(row, binding->subscriptions.id, &id_null);
-        const Datum member = slot_getattr(row, binding->subscriptions.member, &member_null);
-        if (!id_null && !(binding->subscriptions.by_member && member_null))
-            note_counts(*binding, id, member);
+        const std::optional<Datum> member = subscription_member(binding->subscriptions, row);
+        if (!id_null && !(binding->subscriptions.by_member && !member))
+            note_counts(*binding, id, member.value_or(Datum{0}));
     }
 }
 

@@ -22,10 +22,8 @@ static_assert(Pod<Carrying>);
 
 Carrying *make_carrying(const SubscriptionShape &shape, TupleTableSlot *row, int64_t carried)
 {
-    bool is_null;
     auto *carrying = static_cast<Carrying *>(palloc(sizeof(Carrying)));
-    carrying->account =
-        account_of(shape, slot_getattr(row, shape.id, &is_null), slot_getattr(row, shape.member, &is_null));
+    carrying->account = account_of(shape, row);
     carrying->carried = carried;
     return carrying;
 }

@@ -5,12 +5,17 @@ namespace sc {
 
 namespace {
 
-// "subscription 42", or without the key if the caller may not read it.
+// "subscription 42", or "row 42 of relation "classes"" if the application names it, which may be anything. Without the
+// key if the caller may not read it.
 const char *name_subscription(const Reader &reader, Datum id)
 {
     const SubscriptionShape &shape = reader.binding->subscriptions;
-    return may_read(shape.relation, reader.role) ? psprintf("subscription %s", value_text(id, shape.id_key.type))
-                                                 : "the subscription";
+    const bool readable = may_read(shape.relation, reader.role);
+    const char *key = readable ? value_text(id, shape.id_key.type) : nullptr;
+    if (reader.binding->searched)
+        return readable ? psprintf("subscription %s", key) : "the subscription";
+    return readable ? psprintf("row %s of relation \"%s\"", key, get_rel_name(shape.relation))
+                    : psprintf("the row of relation \"%s\"", get_rel_name(shape.relation));
 }
 
 const char *detail_for(const Reader &reader, const char *detail)
@@ -66,8 +71,10 @@ void raise_inactive(const Reader &reader, Datum id, const Subscription &subscrip
     raise_violation(Violation::inactive_subscription, reader.sessions, reader.binding->sessions.link,
                     {psprintf("%s is not active", name_subscription(reader, id)),
                      figures(reader, subscription, asked),
-                     "Book on the member's active subscription; only completed sessions may be attributed to one that "
-                     "is not active."});
+                     reader.binding->searched
+                         ? "Book on the member's active subscription; only completed sessions may be attributed to one "
+                           "that is not active."
+                         : "Book on another one; only completed sessions may be linked to one that is not active."});
 }
 
 void raise_no_credit(const Reader &reader, Datum id, const Subscription &subscription, int64_t asked)
@@ -75,7 +82,8 @@ void raise_no_credit(const Reader &reader, Datum id, const Subscription &subscri
     raise_violation(Violation::no_credit_left, reader.sessions, reader.binding->sessions.link,
                     {psprintf("%s has no credit left", name_subscription(reader, id)),
                      figures(reader, subscription, asked),
-                     "Raise its total, or book on another subscription."});
+                     reader.binding->searched ? "Raise its total, or book on another subscription."
+                                              : "Raise its total, or book on another one."});
 }
 
 void raise_does_not_pay(const Reader &reader, Datum id)
@@ -116,8 +124,10 @@ void raise_in_use(const Reader &reader, std::optional<Datum> id)
                    id ? name_subscription(reader, *id) : "the subscription"),
             errdetail("It pays for booked or completed sessions of relation \"%s\".",
                       RelationGetRelationName(reader.sessions)),
-            errhint("Cancel or delete these sessions first, or keep the subscription and give it a status that "
-                    "is not active."),
+            reader.binding->searched ? errhint("Cancel or delete these sessions first, or keep the subscription and "
+                                               "give it a status that is not active.")
+                                     : errhint("Cancel or delete these sessions first, or keep the row and give it a "
+                                               "status that is not active."),
             errtablecol(reader.sessions, reader.binding->sessions.link), link_constraint_name(reader));
     pg_unreachable();
 }
@@ -142,7 +152,8 @@ void raise_gone(const Reader &reader, Datum id)
 {
     ereport(ERROR, errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
             errmsg("%s does not exist", name_subscription(reader, id)),
-            errhint("Link the session to a subscription of its member."),
+            reader.binding->searched ? errhint("Link the session to a subscription of its member.")
+                                     : errhint("Link the session to a row that is there."),
             errtablecol(reader.sessions, reader.binding->sessions.link), link_constraint_name(reader));
     pg_unreachable();
 }

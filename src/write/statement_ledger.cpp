@@ -127,10 +127,7 @@ void write_lines(StatementLedger *ledger, std::span<Line> lines, TupleTableSlot 
     if (ledger == nullptr || lines.empty())
         return;
     // The key as the subscription's own row has it: a link may be equal to it and look different (numeric 1 and 1.0).
-    const SubscriptionShape &shape = *ledger->shape;
-    bool is_null;
-    const Datum id = slot_getattr(row, shape.id, &is_null);
-    write_account(ledger, lines, account_of(shape, id, slot_getattr(row, shape.member, &is_null)), counter);
+    write_account(ledger, lines, account_of(*ledger->shape, row), counter);
 }
 
 void write_last_lines(StatementLedger *ledger, std::span<Line> lines, const Sum &sum)

@@ -91,6 +91,8 @@ namespace {
 // All statements settle their attachments in one order, so two that write the same attachments cannot deadlock.
 bool settles_before(const Binding &left, const Binding &right)
 {
+    if (left.searched != right.searched)
+        return left.searched;
     return left.subscriptions.relation < right.subscriptions.relation;
 }
 

@@ -63,7 +63,9 @@ SubscriptionKey read_key(const SubscriptionShape &shape, TupleTableSlot *row)
     SubscriptionKey read{};
     bool is_null;
     read.key.id = slot_getattr(row, shape.id, &is_null);
-    read.key.member = slot_getattr(row, shape.member, &read.member_is_null);
+    const std::optional<Datum> member = subscription_member(shape, row);
+    read.key.member = member.value_or(Datum{0});
+    read.member_is_null = !member;
     return read;
 }
 
