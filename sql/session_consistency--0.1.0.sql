@@ -391,6 +391,7 @@ The caller must be allowed to read every row. The tables are read as the owner o
 transaction.
 
 Errors:
+- 40001: the transaction''s snapshot is older than a TRUNCATE of one of the tables
 - 42501: the caller may not read every row (a privilege is missing, or row-level security applies to the caller),
   never a partial answer
 - 55000: the table is not attached, is a partition, or has lost its foreign key
@@ -804,6 +805,7 @@ Errors:
 - 42809: not a table
 - 42P16: a table without a primary key
 - 55000: the foreign key of an attachment is gone: name the subscriptions
+- 40001: as check_counts()
 - 42501: the caller may not read every row';
 
 CREATE FUNCTION session_consistency.audit_findings(

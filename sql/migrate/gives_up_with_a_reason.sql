@@ -14,6 +14,7 @@ INSERT INTO member_subscriptions (id, member_id, status, total_sessions_snapshot
 UPDATE pg_index SET indisready = true, indisvalid = true WHERE indexrelid = 'member_subscriptions_pkey'::regclass;
 SET ROLE :owner;
 \set VERBOSITY default
+SET statement_timeout = '60s';
 CALL session_consistency.migrate('training_sessions', when_ambiguous => 'active');
 SELECT phase, rows_done, rows_total FROM session_consistency.migration_progress
 WHERE sessions = 'training_sessions'::regclass;

@@ -107,6 +107,8 @@ Datum run_audit(FunctionCallInfo fcinfo, Store store)
     InitMaterializedSRF(fcinfo, 0);
     const AuditScope scope = read_audit_scope(fcinfo);
     push_reading_snapshot();
+    require_unchanged(scope.counting.sessions);
+    require_unchanged(scope.counting.subscriptions);
     connect_spi();
     if (scope.distrust == nullptr && scope.members_name == member_keys)
         read_members(scope);

@@ -180,6 +180,19 @@ Caller begin_reading(Oid sessions)
     return caller;
 }
 
+void require_unchanged(Oid table)
+{
+    if (!IsolationUsesXactSnapshot() || !OidIsValid(table))
+        return;
+    for (const Oid relation : partition_tree(table, NoLock))
+        if (is_rewritten_since(relation, GetActiveSnapshot()))
+            ereport(ERROR, errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+                    errmsg("table \"%s\" was truncated or rewritten after the transaction began",
+                           get_rel_name(relation)),
+                    errdetail("To this transaction its rows are gone, while the counters are those from before."),
+                    errhint("Check again in a new transaction."));
+}
+
 Counting open_counting(const Attachment &attachment)
 {
     if (const char *distrust = find_distrust(attachment.sessions, attachment.subscriptions))
@@ -187,6 +200,8 @@ Counting open_counting(const Attachment &attachment)
                 errmsg("the rows of table \"%s\" are not read: %s", get_rel_name(attachment.sessions), distrust),
                 errdetail("Code that belongs to the one would run as the other."),
                 errhint("Give both the same owner."));
+    require_unchanged(attachment.sessions);
+    require_unchanged(attachment.subscriptions);
     return counting_of(attachment);
 }
 

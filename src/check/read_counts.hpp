@@ -33,6 +33,10 @@ void push_reading_snapshot();
 // Becomes who reads that table, up to leave_owner(), with settings for whole tables.
 Caller begin_reading(Oid sessions);
 
+// 40001 where the snapshot of the caller's transaction is older than a TRUNCATE of the table: it would see counters
+// from before it beside no session at all.
+void require_unchanged(Oid table);
+
 // The counting of an attachment, for who has become its reader: as counting_of(), and 42501 where somebody's code would
 // run as somebody else.
 Counting open_counting(const Attachment &attachment);

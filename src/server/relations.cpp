@@ -70,6 +70,25 @@ bool is_view_of(Oid view, const char *query)
     return strcmp(wanted, pg_get_querydef(stored, false)) == 0;
 }
 
+bool is_rewritten_since(Oid relation, Snapshot snapshot)
+{
+    ScanKeyData key;
+    ScanKeyInit(&key, Anum_pg_class_oid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relation));
+    Relation classes = table_open(RelationRelationId, AccessShareLock);
+    SysScanDesc scan = systable_beginscan(classes, ClassOidIndexId, true, snapshot, 1, &key);
+    bool rewritten = false;
+    HeapTuple tuple;
+    HeapTuple present = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+    while (HeapTupleIsValid(present) && HeapTupleIsValid(tuple = systable_getnext(scan)))
+        rewritten = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relfilenode !=
+                    reinterpret_cast<Form_pg_class>(GETSTRUCT(present))->relfilenode;
+    if (HeapTupleIsValid(present))
+        ReleaseSysCache(present);
+    systable_endscan(scan);
+    table_close(classes, AccessShareLock);
+    return rewritten;
+}
+
 Oids partition_tree(Oid relation, LOCKMODE lock)
 {
     List *tree = find_all_inheritors(relation, lock, nullptr);

@@ -41,6 +41,10 @@ Oid root_table(Relation relation);
 // Whether the view selects what the query does. Both are compared as the server writes them.
 bool is_view_of(Oid view, const char *query);
 
+// True where the relation has got another file than the snapshot knows: it was truncated or rewritten since, and looks
+// empty, or as somebody else has left it.
+bool is_rewritten_since(Oid relation, Snapshot snapshot);
+
 // The relation and everything below it, parents first.
 Oids partition_tree(Oid relation, LOCKMODE lock);
 
