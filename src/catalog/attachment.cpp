@@ -403,6 +403,7 @@ namespace {
             of_one_table ? errmsg("table \"%s\" is attached to several tables: %s", get_rel_name(pair.sessions),
                                   names.data)
                          : errmsg("several tables are attached: %s", names.data),
+            errdetail("Each of them is an attachment of its own."),
             errhint("Name one of them as the argument \"%s\".", of_one_table ? "subscriptions" : "sessions"));
     pg_unreachable();
 }

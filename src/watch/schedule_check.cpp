@@ -67,7 +67,11 @@ extern "C" PGDLLEXPORT Datum sc_schedule_check(PG_FUNCTION_ARGS)
     const char *job = job_name;
     const char *call = "SELECT session_consistency.run_check()";
     if (OidIsValid(pair.sessions) || OidIsValid(pair.subscriptions)) {
-        const char *sessions = qualified_name(require_attachment(pair).sessions);
+        // A check of sessions looks at each of their attachments.
+        const auto found = find_attachments(pair.sessions, pair.subscriptions);
+        if (found.empty())
+            require_attachment(pair);
+        const char *sessions = qualified_name(found.front().sessions);
         const char *subscriptions = OidIsValid(pair.subscriptions) ? qualified_name(pair.subscriptions) : nullptr;
         job = psprintf(subscriptions == nullptr ? "%s of %s" : "%s of %s and %s", job_name, sessions, subscriptions);
         call = subscriptions == nullptr

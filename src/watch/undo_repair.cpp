@@ -182,9 +182,11 @@ extern "C" PGDLLEXPORT Datum sc_undo_repair(PG_FUNCTION_ARGS)
     undo.repair = find_repair(undo.id);
     if (!OidIsValid(undo.repair.sessions))
         refuse(undo, "The table of the sessions is gone.", nullptr);
-    undo.tables = open_repair_tables({undo.repair.sessions, InvalidOid}, RowExclusiveLock);
-    if (undo.tables.counting.subscriptions != undo.repair.subscriptions)
+    const Pair pair{undo.repair.sessions, undo.repair.subscriptions};
+    const bool others = !find_attachments(pair.sessions).empty();
+    if (others && (!OidIsValid(pair.subscriptions) || find_attachments(pair.sessions, pair.subscriptions).empty()))
         refuse(undo, "The sessions are attached to another table of subscriptions now.", nullptr);
+    undo.tables = open_repair_tables(pair, RowExclusiveLock);
     begin_repair(undo.tables, true);
     if (undo.repair.session_id == nullptr)
         restore_subscription(undo);
