@@ -1,5 +1,6 @@
 # Thirty clients want one seat, each with a pack of its own; then thirty seats with one credit. Then they book, cancel and
-# change classes for a while. Never a credit without its seat, and no statement ever deadlocks on a counter.
+# change classes, members and kinds for a while. Never a credit without its seat, and no statement ever deadlocks on a
+# counter. RACE_SECONDS is how long they do.
 use strict;
 use warnings FATAL => 'all';
 use PostgreSQL::Test::Cluster;
@@ -79,7 +80,7 @@ is($node->safe_psql('postgres', 'SELECT sum(taken) FROM classes WHERE id > 0'), 
 
 # Few classes, few packs, so that they meet: statements of one row and of several, in any order.
 $node->safe_psql('postgres', 'UPDATE packs SET total_sessions_snapshot = 6 WHERE id <= 5; UPDATE classes SET seats = 6');
-race('busy', 10, [ '-T', 4 ],
+race('busy', 10, [ '-T', $ENV{RACE_SECONDS} || 15 ],
 	"\\set m random(1, 5)\n\\set c random(0, 4)\nSELECT try(format('INSERT INTO bookings (member_id, class_id) VALUES (%s, %s)',"
 	  . " :m, :c));\n",
 	"\\set m random(1, 5)\n\\set n random(1, 5)\n\\set c random(0, 4)\n\\set d random(0, 4)\n"
@@ -88,6 +89,11 @@ race('busy', 10, [ '-T', 4 ],
 	"\\set i random(1, 200)\nSELECT try(format('UPDATE bookings SET status = CASE status WHEN ''scheduled'' THEN"
 	  . " ''cancelled'' ELSE ''scheduled'' END WHERE id = %s', :i));\n",
 	"\\set i random(1, 200)\n\\set c random(0, 4)\nSELECT try(format('UPDATE bookings SET class_id = %s WHERE id = %s', :c, :i));\n",
+	"\\set i random(1, 200)\n\\set m random(1, 5)\n\\set c random(0, 4)\nSELECT try(format('UPDATE bookings SET class_id = %s,"
+	  . " member_id = %s, session_type = CASE WHEN id %% 3 = 0 THEN ''trial'' ELSE ''member'' END WHERE id IN (%s, %s + 1)',"
+	  . " :c, :m, :i, :i));\n",
+	"\\set i random(1, 200)\nSELECT try(format('WITH gone AS (DELETE FROM bookings WHERE id = %s RETURNING *)"
+	  . " INSERT INTO bookings (member_id, class_id) SELECT member_id, class_id FROM gone', :i));\n",
 	"\\set i random(1, 200)\nDELETE FROM bookings WHERE id = :i;\n");
 cmp_ok($node->safe_psql('postgres', 'SELECT count(*) FROM bookings'), '>', 2, 'they have booked');
 is($node->safe_psql('postgres', 'SELECT message FROM session_consistency.check_counts()'), '', 'the check agrees');
