@@ -4,7 +4,7 @@
 // As the view has it. With node-postgres a bigint arrives as text, so numbers are read by Number().
 export interface SessionCounts {
   subscription_id: string | number
-  member_id: string | number
+  member_id?: string | number // not where the application gives the links
   status: string | boolean | null
   total: number | null // null: unlimited
   completed: number
