@@ -1,4 +1,4 @@
-# Sourced by test/run and demo/run: a throw-away PostgreSQL server that has this extension.
+# Sourced by test/run, demo/run and console/run: a throw-away PostgreSQL server that has this extension.
 #
 # Installs what is missing with apt-get and nothing else into the system: the script goes on in a copy of the tree, in a
 # work directory, as an unprivileged user (initdb refuses root). The server runs from a relocated copy of the installed
@@ -45,10 +45,10 @@ list_missing() {
 # Prints the packages that the tests of this suite can do without, and use where the distribution has them.
 list_useful() {
     local version extension known program
-    if [[ ${suite:-} =~ ^(all|screens)$ ]] && command -v apt-get >/dev/null; then
-        for program in node npm chromium; do
-            command -v "$program" >/dev/null || echo "${program/%node/nodejs}"
-        done
+    if [[ ${suite:-} =~ ^(all|screens|console)$ ]] && command -v apt-get >/dev/null; then
+        command -v node >/dev/null || echo nodejs
+        command -v npm >/dev/null || echo npm
+        [[ $suite == console ]] || command -v chromium >/dev/null || echo chromium
     fi
     [[ ${suite:-} =~ ^(all|tap)$ ]] && command -v apt-get >/dev/null || return 0
     version=${major:-$("$PG_CONFIG" --version | grep -oE '[0-9]+' | head -1)}
