@@ -97,10 +97,16 @@ CREATE FUNCTION session_consistency.attach(
     used_column name DEFAULT 'used_sessions',
     remaining_column name DEFAULT 'remaining_sessions',
     carried_column name DEFAULT NULL,
+    draw_order text DEFAULT NULL,
     start_column name DEFAULT NULL,
+    valid_from_column name DEFAULT NULL,
+    valid_until_column name DEFAULT NULL,
+    time_zone text DEFAULT NULL,
     counts_when text DEFAULT NULL,
     cost text DEFAULT NULL,
     pays_when text DEFAULT NULL,
+    named_links boolean DEFAULT true,
+    when_none text DEFAULT 'refuse',
     notify boolean DEFAULT false,
     make_view boolean DEFAULT true,
     counts_view name DEFAULT NULL,
@@ -112,7 +118,8 @@ CREATE FUNCTION session_consistency.attach(
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'sc_attach';
 COMMENT ON FUNCTION session_consistency.attach(
     regclass, regclass, name, name, name, name, text[], text[], text[], name, name, text[], name, name, name, name,
-    name, text, text, text, boolean, boolean, name, text, boolean, boolean, boolean) IS
+    text, name, name, name, text, text, text, text, boolean, text, boolean, boolean, name, text, boolean, boolean,
+    boolean) IS
 'Attaches a table of sessions to the table of their subscriptions.
 
 Makes what is missing: the link column; the counter, which starts at what a plain remaining column says is gone; the
@@ -260,10 +267,16 @@ CREATE FUNCTION session_consistency.list_attachments()
         used_column name,
         remaining_column name,
         carried_column name,
+        draw_order text,
         start_column name,
+        valid_from_column name,
+        valid_until_column name,
+        time_zone text,
         counts_when text,
         cost text,
         pays_when text,
+        named_links boolean,
+        when_none text,
         notify boolean,
         make_view boolean,
         counts_view regclass,
@@ -279,8 +292,9 @@ COMMENT ON FUNCTION session_consistency.list_attachments() IS
 CREATE VIEW session_consistency.attachments AS
     SELECT sessions, subscriptions, member_column, subscription_column, type_column, status_column, consuming_types,
         scheduled_statuses, completed_statuses, subscription_member_column, subscription_status_column,
-        active_statuses, total_column, used_column, remaining_column, carried_column, start_column,
-        counts_when, cost, pays_when, notify, make_view, counts_view, guard, ledger, link_check, enforced, gaps
+        active_statuses, total_column, used_column, remaining_column, carried_column, draw_order, start_column,
+        valid_from_column, valid_until_column, time_zone, counts_when, cost, pays_when, named_links, when_none, notify,
+        make_view, counts_view, guard, ledger, link_check, enforced, gaps
     FROM session_consistency.list_attachments();
 GRANT SELECT ON session_consistency.attachments TO PUBLIC;
 COMMENT ON VIEW session_consistency.attachments IS
@@ -320,14 +334,26 @@ COMMENT ON COLUMN session_consistency.attachments.remaining_column IS
 'Column of the subscriptions that is kept at total minus used; NULL if there is none to keep.';
 COMMENT ON COLUMN session_consistency.attachments.carried_column IS
 'Column of the subscriptions: credits of sessions that are not in the table; NULL if there is none.';
+COMMENT ON COLUMN session_consistency.attachments.draw_order IS
+'The order in which several active subscriptions of a member are drawn; NULL if a member has one.';
 COMMENT ON COLUMN session_consistency.attachments.start_column IS
 'Column of the sessions: when one takes place; NULL if nobody knows.';
+COMMENT ON COLUMN session_consistency.attachments.valid_from_column IS
+'Column of the subscriptions: when its period begins; NULL if it has no beginning.';
+COMMENT ON COLUMN session_consistency.attachments.valid_until_column IS
+'Column of the subscriptions: when its period ends; NULL if it has no end.';
+COMMENT ON COLUMN session_consistency.attachments.time_zone IS
+'The time zone in which moments with a zone are compared with those without one; NULL if there is nothing to convert.';
 COMMENT ON COLUMN session_consistency.attachments.counts_when IS
 'The condition under which a session counts, in terms of the columns of the sessions; NULL if all do.';
 COMMENT ON COLUMN session_consistency.attachments.cost IS
 'What a session costs, in terms of the columns of the sessions; NULL if each costs 1.';
 COMMENT ON COLUMN session_consistency.attachments.pays_when IS
 'The condition under which a subscription pays for a session; NULL if any does.';
+COMMENT ON COLUMN session_consistency.attachments.named_links IS
+'Whether a link that the application writes counts; false: the extension alone draws.';
+COMMENT ON COLUMN session_consistency.attachments.when_none IS
+'What becomes of a session that no subscription could pay for: refuse or leave.';
 COMMENT ON COLUMN session_consistency.attachments.notify IS
 'True if listeners of channel session_consistency_counts are told of each change of a subscription''s counts.';
 COMMENT ON COLUMN session_consistency.attachments.make_view IS

@@ -41,15 +41,15 @@ void find_missing(Facts &facts, const Request &request, const Tables &tables)
     const AttrNumber owner = column_number(request.subscriptions, mapping.subscription_member_column);
     const Attachment *attached = facts.attached;
     missing.active_index =
-        is_searched(mapping) &&
+        is_searched(mapping) && mapping.draw_order == nullptr &&
         !OidIsValid(find_active_index(tables.subscriptions, owner, active_condition(mapping, nullptr),
                                       facts.changes.active_index ? made_index(*attached, "active_index") : InvalidOid));
     const bool member_index_dropped = attached != nullptr &&
                                       find_made(attached->mapping.made, "member_index") != nullptr &&
                                       !is_there(*attached, "member_index");
     // An index of active subscriptions that holds all of them finds them, too.
-    missing.member_index = (missing.active_index || member_index_dropped) &&
-                           mapping.subscription_status_column != nullptr &&
+    missing.member_index = (mapping.draw_order != nullptr || ((missing.active_index || member_index_dropped) &&
+                                                              mapping.subscription_status_column != nullptr)) &&
                            !OidIsValid(find_member_index(tables.subscriptions, owner));
     missing.link_index = missing.link_column ||
                          !OidIsValid(find_link_index(tables.sessions, link, member, linked_condition(mapping)));

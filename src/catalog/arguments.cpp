@@ -84,6 +84,7 @@ void read_field(const Arguments &arguments, const Field &field, Datum value, Map
         mapping.*field.text = read_choice(arguments, field, TextDatumGetCString(value));
         break;
     case FieldKind::expression:
+    case FieldKind::text:
         mapping.*field.text = TextDatumGetCString(value);
         refuse_empty(arguments, field, mapping.*field.text);
         break;

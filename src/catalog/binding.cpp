@@ -195,6 +195,16 @@ void adopt_key(KeyType &key, MemoryContext context)
         }
 }
 
+std::span<const DrawColumn> copy_draw_order(std::span<const DrawColumn> order, MemoryContext context)
+{
+    auto *columns = static_cast<DrawColumn *>(palloc(sizeof(DrawColumn) * Max(order.size(), size_t{1})));
+    for (size_t i = 0; i < order.size(); i++) {
+        columns[i] = order[i];
+        adopt_key(columns[i].key, context);
+    }
+    return std::span<const DrawColumn>(columns, order.size());
+}
+
 std::span<const NameColumn> copy_name(std::span<const NameColumn> name, MemoryContext context)
 {
     auto *columns = static_cast<NameColumn *>(palloc(sizeof(NameColumn) * Max(name.size(), size_t{1})));
@@ -216,6 +226,7 @@ Binding *copy_binding(const Binding &built)
     adopt_key(binding->subscriptions.id_key, context);
     adopt_key(binding->subscriptions.member_key, context);
     binding->subscriptions.active = copy_words(built.subscriptions.active, context);
+    binding->subscriptions.draw_order = copy_draw_order(built.subscriptions.draw_order, context);
     binding->sessions.consuming = copy_words(built.sessions.consuming, context);
     binding->sessions.scheduled = copy_words(built.sessions.scheduled, context);
     binding->sessions.completed = copy_words(built.sessions.completed, context);

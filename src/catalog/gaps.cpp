@@ -207,6 +207,7 @@ void look_at_subscriptions(Inspection &inspection)
     if (!is_checked(inspection.subscriptions, counter_condition(mapping), true))
         add_gap(inspection, psprintf("table %s has no validated CHECK (%s)", name, counter_condition(mapping)));
     if (look_at_words(inspection, table, Side::subscriptions) && is_searched(mapping) &&
+        mapping.draw_order == nullptr &&
         !OidIsValid(find_active_index(inspection.subscriptions,
                                       get_attnum(table, mapping.subscription_member_column),
                                       active_condition(mapping, nullptr))))

@@ -50,9 +50,8 @@ Cell field_cell(const Mapping &mapping, const Field &field)
     const char *text = mapping.*field.text;
     if (text == nullptr)
         return {Datum{0}, true};
-    return {field.kind == FieldKind::choice ? CStringGetTextDatum(text)
-                                            : DirectFunctionCall1(namein, CStringGetDatum(text)),
-            false};
+    const bool is_text = field.kind == FieldKind::choice || field.kind == FieldKind::text;
+    return {is_text ? CStringGetTextDatum(text) : DirectFunctionCall1(namein, CStringGetDatum(text)), false};
 }
 
 // The columns that are no fields of the mapping, and the view, of which the oid is shown instead of the name.

@@ -240,11 +240,27 @@ bool says_the_same(std::span<char *const> arguments, const Mapping &mapping)
            });
 }
 
+namespace {
+
+// Where the word stands among them.
+template <size_t Count>
+int place_of(const char *word, const std::array<const char *, Count> &words)
+{
+    const auto *found = std::find_if(words.begin(), words.end(),
+                                     [word](const char *known) { return strcmp(known, word) == 0; });
+    return static_cast<int>(found - words.begin());
+}
+
+}  // namespace
+
 Guard guard_of(const Mapping &mapping)
 {
-    const auto *word = std::find_if(guard_words.begin(), guard_words.end(),
-                                    [&](const char *known) { return strcmp(known, mapping.guard) == 0; });
-    return static_cast<Guard>(word - guard_words.begin());
+    return static_cast<Guard>(place_of(mapping.guard, guard_words));
+}
+
+WhenNone when_none_of(const Mapping &mapping)
+{
+    return static_cast<WhenNone>(place_of(mapping.when_none, when_none_words));
 }
 
 }  // namespace sc

@@ -9,6 +9,9 @@ namespace sc {
 
 enum class Guard : uint8_t { reject, ignore, off };
 
+// What becomes of a session that no subscription could pay for.
+enum class WhenNone : uint8_t { refuse, leave };
+
 // The two tables of an attachment, or of what may become one.
 struct Pair {
     Oid sessions;
@@ -39,10 +42,16 @@ struct Mapping {
     const char *used_column;
     const char *remaining_column;      // nullptr: absent or generated; else maintained beside used
     const char *carried_column;        // nullptr: no credit is held but by sessions that are there
+    const char *draw_order;            // nullptr: one active subscription for each member
     const char *start_column;          // nullptr: nobody knows when a session takes place
+    const char *valid_from_column;     // of the subscriptions; nullptr: open
+    const char *valid_until_column;
+    const char *time_zone;             // where local times are; nullptr: nothing has to be converted
     const char *counts_when;           // a condition on a session; nullptr: true
     const char *cost;                  // an expression on a session; nullptr: 1
     const char *pays_when;             // a condition on a session and a subscription; nullptr: true
+    bool named_links;                  // a link that the application writes counts
+    const char *when_none;             // one of when_none_words
     bool notify;                       // each change of a subscription's counts is told to listeners
     bool make_view;
     const char *counts_view;           // nullptr: the default name
@@ -61,6 +70,7 @@ enum class FieldKind : uint8_t {
     moment,     // a column of dates or timestamps
     expression, // SQL: a trigger's argument says only that there is one, and another trigger carries it
     name,       // of something else than a column
+    text,       // anything else
     choice,     // one of some words
     list,       // of words of a column
     flag,
@@ -124,6 +134,14 @@ constexpr Field expression_field(const char *name, const char *Mapping::*member,
     return {name, FieldKind::expression, Side::neither, nullptr, qualities, member, nullptr, nullptr, nullptr, {}};
 }
 
+constexpr Field text_field(const char *name, const char *Mapping::*member, uint8_t qualities = 0)
+{
+    return {name, FieldKind::text, Side::neither, nullptr, qualities, member, nullptr, nullptr, nullptr, {}};
+}
+
+// In the order of WhenNone.
+inline constexpr std::array when_none_words{"refuse", "leave"};
+
 // In the order of Guard.
 inline constexpr std::array guard_words{"reject", "ignore", "off"};
 
@@ -152,11 +170,19 @@ inline constexpr std::array mapping_fields{
                  "remaining_sessions", nullable),
     column_field("carried_column", FieldKind::counter, Side::subscriptions, &Mapping::carried_column, nullptr,
                  nullable | added),
+    text_field("draw_order", &Mapping::draw_order, nullable),
     column_field("start_column", FieldKind::moment, Side::sessions, &Mapping::start_column, nullptr,
                  nullable | computed | changeable),
+    column_field("valid_from_column", FieldKind::moment, Side::subscriptions, &Mapping::valid_from_column, nullptr,
+                 nullable | computed | changeable),
+    column_field("valid_until_column", FieldKind::moment, Side::subscriptions, &Mapping::valid_until_column, nullptr,
+                 nullable | computed | changeable),
+    text_field("time_zone", &Mapping::time_zone, nullable),
     expression_field("counts_when", &Mapping::counts_when, nullable | counts),
     expression_field("cost", &Mapping::cost, nullable | counts),
     expression_field("pays_when", &Mapping::pays_when, nullable),
+    flag_field("named_links", &Mapping::named_links, "true"),
+    choice_field("when_none", &Mapping::when_none, when_none_words, "refuse"),
     flag_field("notify", &Mapping::notify, "false"),
     flag_field("make_view", &Mapping::make_view, "true", charge_alone),
     name_field("counts_view", &Mapping::counts_view, nullptr, nullable | charge_alone),
@@ -218,6 +244,7 @@ Mapping parse_mapping(const Trigger &trigger);
 bool says_the_same(std::span<char *const> arguments, const Mapping &mapping);
 
 Guard guard_of(const Mapping &mapping);
+WhenNone when_none_of(const Mapping &mapping);
 
 // Lists of names as array literals, the form in which a trigger's argument carries them; std::nullopt for anything
 // else.

@@ -10,20 +10,6 @@ namespace sc {
 
 namespace {
 
-// The number of a column that the trigger's arguments name, looked up in this very relation.
-AttrNumber bound_column(Relation relation, const char *name)
-{
-    const AttrNumber column = get_attnum(RelationGetRelid(relation), name);
-    if (column <= InvalidAttrNumber)
-        ereport(ERROR, errcode(ERRCODE_UNDEFINED_COLUMN),
-                errmsg("column \"%s\" of relation \"%s\" is gone, and session_consistency needs it", name,
-                       RelationGetRelationName(relation)),
-                errdetail("The triggers of the attachment name the column."),
-                errhint("Give the column its name back, or detach and attach again with the new name."),
-                errtable(relation));
-    return column;
-}
-
 // The type of a column may have been changed since attach() has looked at it.
 [[noreturn]] void raise_other_type(Relation relation, AttrNumber column, const char *needed)
 {
@@ -74,6 +60,13 @@ SubscriptionShape make_subscription_shape(Relation relation, const Mapping &mapp
         shape.active = make_words(relation, shape.status, mapping.active_statuses);
     }
     shape.notifies = mapping.notify;
+    shape.valid_from = make_moment_column(relation, mapping.valid_from_column);
+    shape.valid_until = make_moment_column(relation, mapping.valid_until_column);
+    shape.zone = make_zone(mapping.time_zone);
+    if (mapping.draw_order != nullptr)
+        shape.draw_order = make_draw_order(relation, mapping.draw_order);
+    shape.draws = is_searched(mapping) &&
+                  (mapping.draw_order != nullptr || when_none_of(mapping) == WhenNone::leave);
     return shape;
 }
 
@@ -101,6 +94,11 @@ SessionShape make_session_shape(Relation relation, const Mapping &mapping)
     }
     if (const Expressions *expressions = require_expressions(shape.relation, mapping))
         shape.evaluation = make_evaluation(relation, *expressions);
+    if (mapping.valid_from_column != nullptr || mapping.valid_until_column != nullptr)
+        shape.start = make_moment_column(relation, mapping.start_column);
+    shape.zone = make_zone(mapping.time_zone);
+    shape.named_links = mapping.named_links;
+    shape.leaves_unpaid = when_none_of(mapping) == WhenNone::leave;
     return shape;
 }
 

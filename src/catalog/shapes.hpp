@@ -2,7 +2,8 @@
 // numbers and types may differ among partitions. Reads the relation cache.
 #pragma once
 
-#include "catalog/mapping.hpp"
+#include "catalog/draw_order.hpp"
+#include "catalog/period.hpp"
 #include "server/relations.hpp"
 #include "server/values.hpp"
 
@@ -25,6 +26,11 @@ struct SubscriptionShape {
     KeyType id_key;
     KeyType member_key;
     Words active;
+    MomentColumn valid_from;   // number is 0: open
+    MomentColumn valid_until;
+    Zone zone;
+    std::span<const DrawColumn> draw_order;    // only if draws
+    bool draws;                // a link that nobody has named may become another one, see write/draw.hpp
     bool by_member;            // the key is (member, id)
     bool plain;                // writing a counter within 0 … total runs no code of the user's, see writes_plainly()
     Oid key_index;             // of the foreign key
@@ -53,6 +59,10 @@ struct SessionShape {
     AttrNumber link;
     AttrNumber type;           // 0: every session is consuming
     AttrNumber status;         // 0: every session counts, as scheduled
+    MomentColumn start;        // number is 0: no period is judged
+    Zone zone;
+    bool named_links;          // a link that the application writes counts
+    bool leaves_unpaid;        // if no subscription could pay, the session stays unlinked
     Oid member_type;           // base types
     Oid link_type;
     int16 member_length;

@@ -1,7 +1,7 @@
 // When sessions start and subscriptions are valid, on one scale, whether columns hold dates or timestamps.
 #pragma once
 
-#include "server/postgres_api.hpp"
+#include "catalog/period.hpp"
 
 namespace sc {
 
@@ -13,13 +13,6 @@ struct CalendarNames {
     const char *created;
 };
 static_assert(Pod<CalendarNames>);
-
-// A column with moments. number is 0 where it was not given.
-struct MomentColumn {
-    AttrNumber number;
-    Oid type;                          // the base type: date, timestamp or timestamptz
-};
-static_assert(Pod<MomentColumn>);
 
 // The column of that very relation: numbers differ among partitions.
 MomentColumn find_moment_column(Oid relation, const char *name);

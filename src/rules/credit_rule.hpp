@@ -59,6 +59,7 @@ struct Change {
     std::optional<Session> after;
     bool same_member;
     bool same_link;
+    bool same_need;            // nothing else changed that says which subscription could pay: the start
 };
 
 // True if a session begins to be counted: it did not hold a credit, linked or not, and is to hold one now.
@@ -77,6 +78,19 @@ constexpr bool emptied(const Change &change)
 constexpr bool relinked(const Change &change)
 {
     return !change.before || !change.same_link || !change.same_member;
+}
+
+// True if a session that held a credit before needs something else of its subscription now, or more.
+constexpr bool needs_more(const Change &change)
+{
+    return change.before && change.after && counted(*change.before) && counted(*change.after) &&
+           (!change.same_need || change.after->cost > change.before->cost);
+}
+
+// True if the session claims what it holds: its subscription is judged for it, not only for the sum of the statement.
+constexpr bool claims(const Change &change)
+{
+    return change.after && counted(*change.after) && (starts(change) || relinked(change) || needs_more(change));
 }
 
 // What a BEFORE trigger does with a link that the extension searches.
@@ -104,6 +118,39 @@ constexpr Fill fill_link(const Change &change)
         return Fill::keep;
     // R1. A legacy row, counted without a link before and now, stays as it is.
     return starts(change) || relinked(change) ? Fill::look_up : Fill::keep;
+}
+
+// What a BEFORE trigger does with a link that is drawn.
+enum class Draw : uint8_t {
+    keep,
+    clear,
+    put_back,                  // as with Fill
+    clear_unfit,
+    keep_or_draw,              // the link that it had, if that allows what the session needs, else a new one
+    draw,
+};
+
+// named: the statement itself has set the link, and that counts. If it has set none, after says the link that the
+// session keeps; emptied: NULL was written over that.
+constexpr Draw draw_link(const Change &change, bool named, bool emptied)
+{
+    const Session after = *change.after;
+    if (!after.consuming)
+        return after.linked ? Draw::clear : Draw::keep;                     // R8
+    if (named)
+        return Draw::keep;                                                  // R7: judged, never replaced
+    if (!counted(after)) {
+        if (emptied)
+            return Draw::put_back;                                          // R1
+        const bool other_member = change.before && !change.same_member && after.linked;
+        return other_member ? Draw::clear_unfit : Draw::keep;               // R7
+    }
+    const bool other_member = change.before && !change.same_member;
+    if (after.linked && (starts(change) || needs_more(change) || other_member))
+        return Draw::keep_or_draw;                                          // R7
+    if (after.linked)
+        return emptied ? Draw::put_back : Draw::keep;                       // R1
+    return starts(change) || relinked(change) ? Draw::draw : Draw::keep;    // R1
 }
 
 // What an AFTER trigger must judge of a searched link on the row as stored, beside the credits.

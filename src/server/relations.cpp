@@ -31,6 +31,19 @@ AttrNumber column_number(Oid relation, const char *name)
     return name == nullptr ? InvalidAttrNumber : get_attnum(relation, name);
 }
 
+AttrNumber bound_column(Relation relation, const char *name)
+{
+    const AttrNumber column = get_attnum(RelationGetRelid(relation), name);
+    if (column <= InvalidAttrNumber)
+        ereport(ERROR, errcode(ERRCODE_UNDEFINED_COLUMN),
+                errmsg("column \"%s\" of relation \"%s\" is gone, and session_consistency needs it", name,
+                       RelationGetRelationName(relation)),
+                errdetail("The triggers of the attachment name the column."),
+                errhint("Give the column its name back, or detach and attach again with the new name."),
+                errtable(relation));
+    return column;
+}
+
 Oid owner_of(Oid relation)
 {
     HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));

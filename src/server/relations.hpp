@@ -26,6 +26,8 @@ std::optional<Column> find_column(Oid relation, const char *name);
 
 // The number of a column that may have no name: 0 then, and where the relation has none of that name.
 AttrNumber column_number(Oid relation, const char *name);
+// The number of a column that the arguments of a trigger name, in that very relation; 42703 if it is gone.
+AttrNumber bound_column(Relation relation, const char *name);
 
 Oid owner_of(Oid relation);
 

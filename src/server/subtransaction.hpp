@@ -5,6 +5,41 @@
 
 namespace sc {
 
+// Runs the action in a subtransaction. If it returns false, nothing of what it has written or locked is left. If it
+// ends with an error, that goes on to the caller when the subtransaction is rolled back: whoever catches it rolls back
+// his own.
+template <typename Action>
+bool keep_or_undo(Action action)
+{
+    MemoryContext context = CurrentMemoryContext;
+    ResourceOwner owner = CurrentResourceOwner;
+    volatile bool keeps = false;       // set between setjmp and longjmp
+    BeginInternalSubTransaction(nullptr);
+    MemoryContextSwitchTo(context);
+    PG_TRY();
+    {
+        keeps = action();
+    }
+    PG_CATCH();
+    {
+        MemoryContextSwitchTo(context);
+        ErrorData *error = CopyErrorData();
+        FlushErrorState();
+        RollbackAndReleaseCurrentSubTransaction();
+        MemoryContextSwitchTo(context);
+        CurrentResourceOwner = owner;
+        ReThrowError(error);
+    }
+    PG_END_TRY();
+    if (keeps)
+        ReleaseCurrentSubTransaction();
+    else
+        RollbackAndReleaseCurrentSubTransaction();
+    MemoryContextSwitchTo(context);
+    CurrentResourceOwner = owner;
+    return keeps;
+}
+
 // Somebody's code may say at length what it likes.
 inline const char *clip_message(const char *message)
 {

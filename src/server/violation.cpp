@@ -22,6 +22,7 @@ constexpr std::array registered{
     Registered{Violation::guarded_counter, MAKE_SQLSTATE('2', '3', 'S', 'C', '5'), "guarded_counter"},
     Registered{Violation::ambiguous_subscription, MAKE_SQLSTATE('2', '3', 'S', 'C', '6'), "ambiguous_subscription"},
     Registered{Violation::does_not_pay, MAKE_SQLSTATE('2', '3', 'S', 'C', '4'), "does_not_pay"},
+    Registered{Violation::outside_period, MAKE_SQLSTATE('2', '3', 'S', 'C', '4'), "outside_period"},
 };
 
 }  // namespace

@@ -14,6 +14,7 @@ enum class Violation : uint8_t {
     guarded_counter,
     ambiguous_subscription,
     does_not_pay,
+    outside_period,
 };
 
 // What a reader is told. detail may be nullptr: values that the caller may not read stay out of it.

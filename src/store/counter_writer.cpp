@@ -77,6 +77,11 @@ TupleTableSlot *lock_found(CounterWriter *writer)
     return lock_found(writer->cursor);
 }
 
+bool try_lock_found(CounterWriter *writer)
+{
+    return try_lock_found(writer->cursor);
+}
+
 TupleTableSlot *lock_subscription(CounterWriter *writer, Datum id, Datum member)
 {
     return find_subscription(writer, id, member) == nullptr ? nullptr : lock_found(writer);

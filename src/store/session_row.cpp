@@ -72,6 +72,7 @@ SessionRow read_session(const SessionShape &shape, TupleTableSlot *row)
     result.member_is_null = true;
     if (shape.member != 0)
         result.member = slot_getattr(row, shape.member, &result.member_is_null);
+    result.start = moment_of(row, shape.start, shape.zone);
     return result;
 }
 
@@ -90,6 +91,7 @@ Change change_between(const SessionShape &shape, const SessionRow *before, const
     change.same_link = before->session.linked == after->session.linked &&
                        (!before->session.linked ||
                         datum_image_eq(before->link, after->link, shape.link_by_value, shape.link_length));
+    change.same_need = before->start == after->start;
     return change;
 }
 
@@ -109,6 +111,7 @@ bool touches_rules(const SessionShape &shape, TupleTableSlot *before, TupleTable
            (shape.member != 0 && !same_value(before, after, shape.member)) ||
            (shape.status != 0 && !same_value(before, after, shape.status)) ||
            (shape.type != 0 && !same_value(before, after, shape.type)) ||
+           (shape.start.number != 0 && !same_value(before, after, shape.start.number)) ||
            (shape.evaluation != nullptr && touches_any(read_columns(shape), before, after));
 }
 

@@ -15,6 +15,7 @@ struct SessionRow {
     Datum member;              // in the sessions' types, pointing into the row
     Datum link;
     bool member_is_null;
+    std::optional<int64_t> start;      // on the scale of the attachment's periods
 };
 static_assert(Pod<SessionRow>);
 
@@ -23,8 +24,8 @@ SessionRow read_session(const SessionShape &shape, TupleTableSlot *row);
 // The change between two stored rows; either may be nullptr.
 Change change_between(const SessionShape &shape, const SessionRow *before, const SessionRow *after);
 
-// True if the member, the link, the type, the status or a column that an expression reads differs. An UPDATE of other
-// columns concerns no rule.
+// True if the member, the link, the type, the status, the start or a column that an expression reads differs. An UPDATE
+// of other columns concerns no rule.
 bool touches_rules(const SessionShape &shape, TupleTableSlot *before, TupleTableSlot *after);
 
 // True if a column that pays_when reads differs.

@@ -180,6 +180,14 @@ bool lock_row(const Cursor &cursor, ItemPointer place, LockTupleMode mode)
     }
 }
 
+bool try_lock_found(const Cursor &cursor)
+{
+    TM_FailureData failure;
+    ItemPointerData where = cursor.row->tts_tid;
+    return table_tuple_lock(cursor.relation, &where, GetActiveSnapshot(), cursor.row, GetCurrentCommandId(false),
+                            LockTupleNoKeyExclusive, LockWaitSkip, 0, &failure) == TM_Ok;
+}
+
 TupleTableSlot *lock_found(const Cursor &cursor, LockTupleMode mode)
 {
     return lock_row(cursor, &cursor.row->tts_tid, mode) ? cursor.row : nullptr;

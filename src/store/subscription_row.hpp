@@ -66,6 +66,9 @@ TupleTableSlot *find_subscription(Cursor &cursor, Datum id, Datum member,
 TupleTableSlot *lock_found(const Cursor &cursor, LockTupleMode mode = LockTupleNoKeyExclusive);
 TupleTableSlot *lock_subscription(Cursor &cursor, Datum id, Datum member);
 
+// Locks the current row if that is its newest version and nobody has to be waited for; else nothing is locked.
+bool try_lock_found(const Cursor &cursor);
+
 // Locks the newest version of the row at that place, if the isolation level lets a statement see it (else 40001); false
 // if the row is gone.
 bool lock_row(const Cursor &cursor, ItemPointer place, LockTupleMode mode);

@@ -96,53 +96,58 @@ const char *session_name(const SessionChange &change, MemoryContext context)
                                      : name_session(change.binding->sessions, change.row, context);
 }
 
-// Notes for the ledger what the session held and what it holds now: nothing if that is the same.
-void note_change(Part *part, const SessionChange &change, const Change &rule, const Sum *given, const Sum *taken)
+// Notes for the ledger what the session held and what it holds now: nothing if that is the same. Returns the number of
+// the line that says what it takes; 0: there is none.
+uint32 note_change(Part *part, const SessionChange &change, const Change &rule, const Sum *given, const Sum *taken)
 {
     const int64_t before = given == nullptr ? 0 : held(*rule.before).used;
     const int64_t after = taken == nullptr ? 0 : held(*rule.after).used;
     const bool same = given == taken && before == after;
     const std::optional<Cause> turned = same && taken != nullptr ? turned_because(rule) : std::nullopt;
     if (same && !turned)
-        return;
+        return 0;
     MemoryContext context = part->sums.context;
     const char *session = session_name(change, context);
     if (turned) {
         note_line(&part->lines, context, taken, session, 0, *turned);
-        return;
+        return 0;
     }
     if (given != nullptr && part->purges)
         note_line(&part->lines, context, given, session, 0, Cause::purged);
     else if (given != nullptr)
         note_line(&part->lines, context, given, session, -before, given_because(rule));
-    if (taken != nullptr)
-        note_line(&part->lines, context, taken, session, after, taken_because(rule));
+    return taken == nullptr ? 0 : note_line(&part->lines, context, taken, session, after, taken_because(rule));
 }
 
 // Adds the change to the sums. linked: the subscription after is judged by the session's member.
 void add_change(Part *part, const SessionChange &change, const Change &rule, bool linked)
 {
     const Binding &binding = *change.binding;
-    if (linked)
-        add_link(part, change, *change.after);
     Sum *given = find_charged(part, binding, change.before);
     if (given != nullptr) {
         given->given += held(*rule.before);
         given->own_rows |= change.before->stored != InvalidCommandId;
     }
     Sum *taken = find_charged(part, binding, change.after);
-    if (taken != nullptr) {
+    if (taken != nullptr)
         taken->taken += held(*rule.after);
-        note_claim(part, *taken, change, rule);
-    }
-    if (OidIsValid(binding.subscriptions.ledger))
-        note_change(part, change, rule, given, taken);
+    Claim *claim = note_claim(part, taken, change, rule);
+    // The member of a link that may become another one is judged with the claim.
+    if (linked && (claim == nullptr || !claim->movable))
+        add_link(part, change, *change.after);
+    if (!OidIsValid(binding.subscriptions.ledger))
+        return;
+    const uint32 line = note_change(part, change, rule, given, taken);
+    if (claim != nullptr)
+        claim->line = line;
 }
 
 Change rule_of(const SessionChange &change)
 {
-    return change_between(change.binding->sessions, change.before == nullptr ? nullptr : &change.before->row,
-                          change.after == nullptr ? nullptr : &change.after->row);
+    Change rule = change_between(change.binding->sessions, change.before == nullptr ? nullptr : &change.before->row,
+                                 change.after == nullptr ? nullptr : &change.after->row);
+    rule.same_need &= !change.pays_differently;
+    return rule;
 }
 
 // What is to be judged beside the credits. A given link is the application's: it may lead to any subscription, and a
@@ -187,7 +192,7 @@ void add_mending(Part *part, const StoredSession &session, const Mending &mendin
     const bool found = table_tuple_fetch_row_version(session.relation, &place, SnapshotAny, row);
     Assert(found);
     (void) found;
-    const SessionChange change{session.relation, session.binding, &before, &after, place, row, nullptr, false};
+    const SessionChange change{session.relation, session.binding, &before, &after, place, row, nullptr, false, false};
     add_change(part, change, rule_of(change), mending.after.session.linked);
     ExecDropSingleTupleTableSlot(row);
 }
@@ -196,6 +201,10 @@ void add_mending(Part *part, const StoredSession &session, const Mending &mendin
 // link is right: then nothing is charged.
 bool charge_mended(Part *part, const SessionChange &change, const Judgement &judgement)
 {
+    // A session that needs a link is given one at the statement's end.
+    if (change.binding->subscriptions.draws && (judgement.missing_link || judgement.moved_member) &&
+        counted(change.after->row.session))
+        return false;
     const bool wanted = judgement.missing_link || judgement.needless_link || judgement.emptied_link ||
                         (judgement.moved_member && is_left_behind(*change.binding, change.after->row));
     if (!wanted)
@@ -252,7 +261,7 @@ void charge_departed(Statement *statement, Part *part)
     part->departed.relation = nullptr;
     const Version before{departed.row, departed.stored};
     charge_change(statement, {departed.relation, departed.binding, &before, nullptr, {}, nullptr, departed.session,
-                              false});
+                              false, false});
 }
 
 const Unplaced *place_again(Statement *statement, Part *part)

@@ -24,6 +24,7 @@ struct SessionChange {
     TupleTableSlot *row;           // by which the ledger calls it
     const char *session;           // what the ledger calls it, if it is known already
     bool pays_differently;         // a value that pays_when reads has changed
+    bool drawn;                    // the link was drawn: the application has not named it
 };
 static_assert(Pod<SessionChange>);
 

@@ -9,6 +9,7 @@
 #include "server/triggers.hpp"
 #include "store/ledger_names.hpp"
 #include "write/charge_row.hpp"
+#include "write/drawn_links.hpp"
 #include "write/session_errors.hpp"
 #include "write/settle_statement.hpp"
 
@@ -128,6 +129,16 @@ void require_cost(const SessionChange &change)
         raise_cost({change.relation, change.binding, GetUserId()}, fault == CostFault::missing);
 }
 
+// True if the BEFORE trigger has drawn the link of the stored row. Each event asks once.
+bool is_drawn(const RowEvent &event, const SessionChange &change)
+{
+    const TriggerData *data = event.data;
+    if (TRIGGER_FIRED_BY_UPDATE(data->tg_event))
+        return was_redrawn(data->tg_relation, data->tg_trigtuple->t_self, event.depth);
+    return change.after != nullptr && change.after->row.session.linked &&
+           take_proposed(*event.binding, change.after->row.link, event.depth);
+}
+
 void charge_event(RowEvent &event)
 {
     TriggerData *data = event.data;
@@ -147,7 +158,8 @@ void charge_event(RowEvent &event)
         hold_departed(event, first);
         return;
     }
-    SessionChange change{data->tg_relation, event.binding, nullptr, nullptr, {}, data->tg_trigslot, nullptr, false};
+    SessionChange change{data->tg_relation,  event.binding, nullptr, nullptr, {},
+                         data->tg_trigslot, nullptr,       false,   false};
     if (!insert || arrives)
         change.before = insert ? &before : &first;
     if (insert || update) {
@@ -163,6 +175,8 @@ void charge_event(RowEvent &event)
                  change_between(shape, change.before == nullptr ? nullptr : &change.before->row,
                                 change.after == nullptr ? nullptr : &change.after->row)))
         return;
+    if (event.binding->subscriptions.draws)
+        change.drawn = is_drawn(event, change);
     statement_of(event)->inserts_only &= insert && !arrives;
     charge_change(event.statement, change);
 }

@@ -8,27 +8,17 @@ namespace sc {
 
 namespace {
 
-Claim &claim_at(const Part &part, uint32 number)
+// True if the sessions of the attachment are judged one by one.
+bool judges_claims(const Binding &binding)
 {
-    return part.claims[number - 1];
+    const SubscriptionShape &shape = binding.subscriptions;
+    return shape.draws || shape.valid_from.number != 0 || shape.valid_until.number != 0 ||
+           has_pays_when(binding.sessions);
 }
 
-uint32 add_claim(Part *part, const Claim &claim)
+bool needs_active(const Session &session)
 {
-    constexpr uint32 first_size = 8;
-    if (part->claims == nullptr)
-        part->claims = static_cast<Claim *>(MemoryContextAlloc(part->sums.context, sizeof(Claim) * first_size));
-    else if (part->claim_count >= first_size && (part->claim_count & (part->claim_count - 1)) == 0)
-        part->claims = static_cast<Claim *>(
-            repalloc_huge(part->claims, sizeof(Claim) * 2 * static_cast<size_t>(part->claim_count)));
-    part->claims[part->claim_count++] = claim;
-    return part->claim_count;
-}
-
-bool is_asked(const SessionChange &change, const Change &rule)
-{
-    return !rule.before || !rule.same_link || held(*rule.before).used < held(*rule.after).used ||
-           change.pays_differently;
+    return session.status == Status::scheduled || session.completed_needs_active;
 }
 
 // True if one of the user's triggers has made of the row what the subscription pays for, or what asks nothing of it.
@@ -50,12 +40,14 @@ bool is_outdated(const Claim &claim, Relation relation, TupleTableSlot *row, Tup
 
 bool is_paid(const Claim &claim, TupleTableSlot *subscription)
 {
+    if (!has_pays_when(claim.binding->sessions))
+        return true;
     Relation relation = table_open(claim.relation, NoLock);
     TupleTableSlot *row = table_slot_create(relation, nullptr);
     ItemPointerData place = claim.place;
     const bool found = table_tuple_fetch_row_version(relation, &place, SnapshotAny, row);
     const bool paid = !found || pays_when(claim.binding->sessions, row, subscription) ||
-                      is_outdated(claim, relation, row, subscription);
+                      (!claim.movable && is_outdated(claim, relation, row, subscription));
     ExecDropSingleTupleTableSlot(row);
     table_close(relation, NoLock);
     return paid;
@@ -63,30 +55,65 @@ bool is_paid(const Claim &claim, TupleTableSlot *subscription)
 
 }  // namespace
 
-void note_claim(Part *part, Sum &sum, const SessionChange &change, const Change &rule)
+Claim *note_claim(Part *part, Sum *sum, const SessionChange &change, const Change &rule)
 {
-    if (!has_pays_when(change.binding->sessions) || !is_asked(change, rule))
-        return;
-    sum.claims = add_claim(part, {RelationGetRelid(change.relation), sum.claims, change.binding, change.place});
+    const Binding &binding = *change.binding;
+    if (!judges_claims(binding) || !claims(rule))
+        return nullptr;
+    const SubscriptionShape &shape = binding.subscriptions;
+    const SessionRow &row = change.after->row;
+    auto *claim = static_cast<Claim *>(MemoryContextAllocZero(part->sums.context, sizeof(Claim)));
+    Claim **list = sum == nullptr ? &part->unlinked : &sum->claims;
+    claim->kept = rule.before && rule.same_link && rule.same_member;
+    claim->movable = shape.draws && (claim->kept || change.drawn || sum == nullptr || !binding.sessions.named_links);
+    if (sum == nullptr && !claim->movable)
+        return nullptr;
+    claim->next = *list;
+    *list = claim;
+    claim->sum = sum;
+    claim->binding = &binding;
+    claim->relation = RelationGetRelid(change.relation);
+    claim->place = change.place;
+    claim->needs_active = needs_active(row.session);
+    claim->cause = taken_because(rule);
+    claim->number = part->claim_count++;
+    claim->start = row.start;
+    claim->cost = row.session.cost;
+    claim->held = rule.before && rule.same_link ? held(*rule.before).used : 0;
+    if (const std::optional<Datum> member = member_key(binding, row)) {
+        claim->has_member = true;
+        claim->member = keep_value(part->sums, shape.member_key, *member);
+    }
+    part->movable_claims += claim->movable ? 1 : 0;
+    return claim;
 }
 
-void follow_claims(Part *part, Sum &target, const Sum &source)
+Fit judge_fit(const SubscriptionShape &shape, const Claim &claim, TupleTableSlot *row)
 {
-    if (source.claims == 0)
-        return;
-    uint32 last = source.claims;
-    while (claim_at(*part, last).next != 0)
-        last = claim_at(*part, last).next;
-    claim_at(*part, last).next = target.claims;
-    target.claims = source.claims;
+    if (claim.movable) {
+        const Subscription subscription = read_subscription(shape, row);
+        if (!claim.has_member || subscription.member_is_null ||
+            !equal_keys(shape.member_key, subscription.member, claim.member))
+            return Fit::foreign;
+        if (claim.needs_active && !subscription.active)
+            return Fit::inactive;
+    }
+    if (!claim.needs_active)
+        return Fit::fine;
+    if (!covers_start(period_of(row, shape.valid_from, shape.valid_until, shape.zone), claim.start))
+        return Fit::outside;
+    return is_paid(claim, row) ? Fit::fine : Fit::unpaid;
 }
 
-bool are_paid(const Part &part, const Sum &sum, TupleTableSlot *subscription)
+Misfit find_misfit(const SubscriptionShape &shape, const Sum &sum, TupleTableSlot *row)
 {
-    for (uint32 number = sum.claims; number != 0; number = claim_at(part, number).next)
-        if (!is_paid(claim_at(part, number), subscription))
-            return false;
-    return true;
+    Misfit misfit{nullptr, false};
+    for (const Claim *claim = sum.claims; claim != nullptr; claim = claim->next) {
+        const Fit fit = claim->movable ? Fit::fine : judge_fit(shape, *claim, row);
+        if (fit != Fit::fine)
+            misfit = {claim, fit == Fit::outside};
+    }
+    return misfit;
 }
 
 }  // namespace sc

@@ -1,18 +1,32 @@
 // The sessions of a statement that need a subscription to allow them, each by itself: those that start to hold a credit
-// of it, cost more, or changed in what is judged. Noted while the rows go by, judged under the lock at the settlement.
+// of it, move in time, cost more, or changed in what is judged. Noted while the rows go by, judged at the settlement.
 #pragma once
 
 #include "write/charge_row.hpp"
 
 namespace sc {
 
-// Notes the session as it is stored now, if the change means that its subscription has to be asked.
-void note_claim(Part *part, Sum &sum, const SessionChange &change, const Change &rule);
+// Notes the session as it is stored now, if the change means that its subscription has to be asked; nullptr: it does
+// not. sum: of the subscription that it is linked to; nullptr: it has no link so far.
+Claim *note_claim(Part *part, Sum *sum, const SessionChange &change, const Change &rule);
 
-// Hands the claims of one sum over to another.
-void follow_claims(Part *part, Sum &target, const Sum &source);
+// Why a subscription does not allow a session; whose room is judged in sum.
+enum class Fit : uint8_t {
+    fine,
+    foreign,                   // of another member; only of links that may become others
+    inactive,                  // the same
+    outside,                   // its period does not cover the start
+    unpaid,                    // pays_when is false
+};
 
-// False if pays_when is false for one of them. subscription is the newest version, locked.
-bool are_paid(const Part &part, const Sum &sum, TupleTableSlot *subscription);
+// row is any version of the subscription.
+Fit judge_fit(const SubscriptionShape &shape, const Claim &claim, TupleTableSlot *row);
+
+// The first claim, in the order of the rows, that stays with its link and is not allowed; nullptr: none.
+struct Misfit {
+    const Claim *claim;
+    bool outside;              // else it is not paid
+};
+Misfit find_misfit(const SubscriptionShape &shape, const Sum &sum, TupleTableSlot *row);
 
 }  // namespace sc

@@ -3,6 +3,7 @@
 // stored.
 #include "server/triggers.hpp"
 #include "store/subscription_row.hpp"
+#include "write/drawn_links.hpp"
 #include "write/link_cache.hpp"
 #include "write/moved_row.hpp"
 
@@ -76,6 +77,174 @@ bool is_unfit(const RowAtHand &row, const SessionRow &session)
     return !fits;
 }
 
+// Drawn links --------------------------------------------------------------------------------------------------------
+
+// A row whose link is drawn.
+struct DrawnRow {
+    const RowAtHand *row;
+    const SessionRow *before;          // nullptr: the row is new
+    SessionRow after;                  // with the link that it keeps, if the statement names none
+    bool named;
+    bool emptied;                      // NULL was written over the link that it keeps
+    bool pays_differently;             // a value that pays_when reads has changed
+};
+static_assert(Pod<DrawnRow>);
+
+// What the session needs more than it holds of the subscription with that link.
+int64_t additional_cost(const DrawnRow &drawn)
+{
+    const bool held_before = drawn.before != nullptr && counted(drawn.before->session) &&
+                             drawn.before->session.linked;
+    return drawn.after.session.cost - (held_before ? drawn.before->session.cost : 0);
+}
+
+// True if the link that the session keeps allows what it needs now. What is completed may stay with any subscription of
+// its member that has room, which the statement's end judges.
+bool allows(const DrawnRow &drawn, Relation subscriptions, Datum member)
+{
+    const Binding &binding = *drawn.row->binding;
+    if (held(drawn.after.session).scheduled == 0 && leads_to_member(binding, subscriptions, drawn.after))
+        return true;
+    const std::optional<Datum> id = link_key(binding, drawn.after);
+    const Need need{drawn.after.start, Max(additional_cost(drawn), int64_t{0}), drawn.row->slot};
+    return id && may_keep(binding, subscriptions, member, *id, need, drawn.row->depth);
+}
+
+// The row with the link of the subscription that is drawn for it; nullptr if nothing is drawn. A kept link that is not
+// allowed stays if no subscription could pay: the statement's end says why.
+HeapTuple draw(const DrawnRow &drawn, bool keeps)
+{
+    const Binding &binding = *drawn.row->binding;
+    const SubscriptionShape &shape = binding.subscriptions;
+    const std::optional<Datum> member = member_key(binding, drawn.after);
+    if (!member)
+        return nullptr;
+    Relation subscriptions = table_open(shape.relation, AccessShareLock);
+    const Candidate *candidate = nullptr;
+    if (!keeps || !allows(drawn, subscriptions, *member))
+        candidate = draw_candidate(binding, subscriptions, *member,
+                                   {drawn.after.start, drawn.after.session.cost, drawn.row->slot}, drawn.row->depth);
+    table_close(subscriptions, AccessShareLock);
+    const std::optional<Datum> link =
+        candidate == nullptr ? std::nullopt
+                             : convert_key(candidate->id, shape.id_key.type, binding.sessions.link_type);
+    return link ? with_link(*drawn.row, link) : nullptr;
+}
+
+// Sets *is_drawn if the row gets another link than the one that it keeps or names.
+HeapTuple fill_drawn(const DrawnRow &drawn, bool *is_drawn)
+{
+    const RowAtHand &row = *drawn.row;
+    Change change = change_between(row.binding->sessions, drawn.before, &drawn.after);
+    change.same_need &= !drawn.pays_differently;
+    const auto kept = [&] {
+        return drawn.emptied && !is_unfit(row, drawn.after) ? with_link(row, drawn.after.link) : row.tuple;
+    };
+    switch (draw_link(change, drawn.named, drawn.emptied)) {
+        case Draw::keep:
+            return row.tuple;
+        case Draw::clear:
+            return with_link(row, std::nullopt);
+        case Draw::put_back:
+            return kept();
+        case Draw::clear_unfit:
+            return is_unfit(row, drawn.after) ? with_link(row, std::nullopt) : row.tuple;
+        case Draw::keep_or_draw:
+        case Draw::draw:
+            HeapTuple tuple = draw(drawn, drawn.after.session.linked);
+            *is_drawn = tuple != nullptr;
+            if (tuple != nullptr)
+                return tuple;
+            // A composite foreign key would refuse the row before the statement ends, and say less.
+            if (row.binding->subscriptions.by_member && drawn.before != nullptr && !change.same_member)
+                return with_link(row, std::nullopt);
+            return kept();
+    }
+    return row.tuple;
+}
+
+// The row without the link that the application has written, if such links do not count.
+RowAtHand ignore_named_link(const RowAtHand &row, const SessionRow *before, SessionRow &after)
+{
+    RowAtHand ignored = row;
+    const bool linked = before != nullptr && before->session.linked;
+    after.session.linked = linked;
+    after.link = linked ? before->link : Datum{0};
+    ignored.tuple = with_link(row, linked ? std::optional(before->link) : std::nullopt);
+    return ignored;
+}
+
+// The same row with the link that it keeps, if NULL was written over it.
+void put_back_kept(DrawnRow &drawn)
+{
+    const Change change = change_between(drawn.row->binding->sessions, drawn.before, &drawn.after);
+    drawn.emptied = emptied(change);
+    if (!drawn.emptied)
+        return;
+    drawn.after.session.linked = true;
+    drawn.after.link = drawn.before->link;
+}
+
+HeapTuple draw_update(const RowAtHand &row, const SessionRow &before, SessionRow after)
+{
+    const Change change = change_between(row.binding->sessions, &before, &after);
+    const bool own_choice = after.session.linked && was_proposed_with_searched_link(row.depth) &&
+                            take_back_proposed(*row.binding, after.link, row.depth);
+    RowAtHand filled = row;
+    if (!change.same_link && (own_choice || !row.binding->sessions.named_links))
+        filled = ignore_named_link(row, &before, after);
+    DrawnRow drawn{&filled, &before, after, false, false,
+                   touches_payment(row.binding->sessions, row.data->tg_trigslot, row.data->tg_newslot)};
+    put_back_kept(drawn);
+    drawn.named = !drawn.emptied && after.session.linked &&
+                  !change_between(row.binding->sessions, &before, &after).same_link;
+    bool is_drawn = false;
+    HeapTuple tuple = fill_drawn(drawn, &is_drawn);
+    if (is_drawn)
+        note_redrawn(row.data->tg_relation, row.data->tg_trigtuple->t_self, row.depth);
+    return tuple;
+}
+
+// Notes the link with which a row is proposed.
+void note_link(const RowAtHand &row, HeapTuple tuple, bool is_drawn)
+{
+    bool is_null = false;
+    const Datum link =
+        heap_getattr(tuple, row.binding->sessions.link, RelationGetDescr(row.data->tg_relation), &is_null);
+    if (!is_null)
+        note_proposed(*row.binding, link, is_drawn, row.depth);
+}
+
+HeapTuple draw_insert(const RowAtHand &row, SessionRow after)
+{
+    RowAtHand filled = row;
+    if (after.session.linked && !row.binding->sessions.named_links)
+        filled = ignore_named_link(row, nullptr, after);
+    const DrawnRow drawn{&filled, nullptr, after, after.session.linked, false, false};
+    bool is_drawn = false;
+    HeapTuple tuple = fill_drawn(drawn, &is_drawn);
+    note_searched_link(row.depth, is_drawn);
+    if (!is_drawn && !after.session.linked)
+        return tuple;
+    note_link(row, tuple, is_drawn);
+    return tuple;
+}
+
+// A row that arrives from another partition: if its link was drawn there, that stays.
+HeapTuple draw_arrival(const RowAtHand &row, const MovedRow &moved, const SessionRow &before, SessionRow after)
+{
+    const SessionShape &shape = row.binding->sessions;
+    const bool redrawn = was_redrawn(moved.partition, moved.row->tts_tid, row.depth);
+    const Change change = change_between(shape, &before, &after);
+    DrawnRow drawn{&row, &before, after, redrawn || (!change.same_link && after.session.linked), false,
+                   false};
+    put_back_kept(drawn);
+    bool is_drawn = redrawn;
+    HeapTuple tuple = fill_drawn(drawn, &is_drawn);
+    note_link(row, tuple, is_drawn);
+    return tuple;
+}
+
 HeapTuple fill(const RowAtHand &row, const SessionRow *before, const SessionRow &after)
 {
     switch (fill_link(change_between(row.binding->sessions, before, &after))) {
@@ -120,6 +289,8 @@ HeapTuple fill_update(const RowAtHand &row)
         return row.tuple;
     const SessionRow before = read_session(shape, row.data->tg_trigslot);
     SessionRow after = read_session(shape, row.data->tg_newslot);
+    if (row.binding->subscriptions.draws)
+        return draw_update(row, before, after);
     if (is_own_choice(row, before, after))
         after.session.linked = false;
     return fill(row, &before, after);
@@ -144,10 +315,14 @@ HeapTuple fill_insert(const RowAtHand &row)
         SessionRow before{};
         if (shape != nullptr)
             before = read_session(*shape, moved.row);
-        HeapTuple filled = fill(row, shape == nullptr ? nullptr : &before, after);
+        HeapTuple filled = row.binding->subscriptions.draws && shape != nullptr
+                               ? draw_arrival(row, moved, before, after)
+                               : fill(row, shape == nullptr ? nullptr : &before, after);
         close_moved_row(moved);
         return filled;
     }
+    if (row.binding->subscriptions.draws)
+        return draw_insert(row, after);
     HeapTuple filled = fill(row, nullptr, after);
     note_searched_link(row.depth, filled != row.tuple && !after.session.linked);
     return filled;

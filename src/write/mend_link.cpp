@@ -199,6 +199,27 @@ Mending mend_link(const StoredSession &session, std::optional<Datum> lost)
     return mending;
 }
 
+bool find_newest(const StoredSession &session, TupleTableSlot *row, ItemPointerData *place)
+{
+    *place = session.place;
+    return fetch_newest(session.relation, place, row);
+}
+
+ItemPointerData rewrite_link(const StoredSession &session, std::optional<Datum> link)
+{
+    TupleTableSlot *row = table_slot_create(session.relation, nullptr);
+    ItemPointerData place;
+    if (find_newest(session, row, &place)) {
+        TupleTableSlot *changed = MakeSingleTupleTableSlot(RelationGetDescr(session.relation), &TTSOpsVirtual);
+        if (!write_link(session, row, changed, link))
+            raise_not_set({session.relation, session.binding, GetUserId()});
+        place = changed->tts_tid;
+        ExecDropSingleTupleTableSlot(changed);
+    }
+    ExecDropSingleTupleTableSlot(row);
+    return place;
+}
+
 void raise_unplaced(const StoredSession &session, const SessionRow &row, std::optional<Datum> lost)
 {
     const Binding &binding = *session.binding;

@@ -110,6 +110,109 @@ void raise_cost(const Reader &reader, bool is_null)
 
 namespace {
 
+// A moment as its column shows it; "open" if it is NULL.
+const char *moment_text(HeapTuple row, TupleDesc columns, const MomentColumn &column)
+{
+    if (column.number == 0)
+        return "open";
+    bool is_null;
+    const Datum value = heap_getattr(row, column.number, columns, &is_null);
+    return is_null ? "open" : value_text(value, column.type);
+}
+
+const char *period_text(const SubscriptionShape &shape, HeapTuple row, TupleDesc columns)
+{
+    return psprintf("from %s until %s", moment_text(row, columns, shape.valid_from),
+                    moment_text(row, columns, shape.valid_until));
+}
+
+// The session's start in the scale on which it was compared.
+const char *start_text(const Reader &reader, std::optional<int64_t> start)
+{
+    const MomentColumn &column = reader.binding->sessions.start;
+    const bool zoned = column.type == TIMESTAMPTZOID && reader.binding->sessions.zone == nullptr;
+    return start ? value_text(TimestampGetDatum(*start), zoned ? TIMESTAMPTZOID : TIMESTAMPOID) : "NULL";
+}
+
+const char *left_text(const RefusedPack &pack)
+{
+    return pack.room ? psprintf("%lld left", static_cast<long long>(*pack.room)) : "unlimited";
+}
+
+// One line for each subscription: what is left of it, and when it is valid.
+const char *packs_text(const Reader &reader, std::span<const RefusedPack> packs)
+{
+    const SubscriptionShape &shape = reader.binding->subscriptions;
+    const bool periods = shape.valid_from.number != 0 || shape.valid_until.number != 0;
+    Relation subscriptions = table_open(shape.relation, AccessShareLock);
+    StringInfoData text;
+    initStringInfo(&text);
+    constexpr size_t most_shown = 10;
+    for (size_t i = 0; i < packs.size() && i < most_shown; i++)
+        appendStringInfo(&text, "%s%s %s: %s%s%s", i == 0 ? "" : "; ", i == 0 ? "Subscription" : "subscription",
+                         value_text(packs[i].id, shape.id_key.type), left_text(packs[i]),
+                         periods ? ", valid " : "",
+                         periods ? period_text(shape, packs[i].row, RelationGetDescr(subscriptions)) : "");
+    if (packs.size() > most_shown)
+        appendStringInfo(&text, "; and %zu more", packs.size() - most_shown);
+    appendStringInfoChar(&text, '.');
+    table_close(subscriptions, NoLock);
+    return text.data;
+}
+
+// "member 7", or "the member" if the caller may not read the subscriptions.
+const char *name_member(const Reader &reader, const std::optional<Datum> &member)
+{
+    return psprintf("member %s", member_text(reader, member));
+}
+
+}  // namespace
+
+void raise_outside_period(const Reader &reader, Datum id, TupleTableSlot *row, std::optional<int64_t> start)
+{
+    const SubscriptionShape &shape = reader.binding->subscriptions;
+    HeapTuple tuple = ExecCopySlotHeapTuple(row);
+    const char *detail = psprintf("It is valid %s; the session starts at %s.",
+                                  period_text(shape, tuple, row->tts_tupleDescriptor), start_text(reader, start));
+    raise_violation(Violation::outside_period, reader.sessions, reader.binding->sessions.link,
+                    {psprintf("%s is not valid when the session starts", name_subscription(reader, id)),
+                     detail_for(reader, detail),
+                     "Book within its period, or on a subscription that is valid then."});
+}
+
+void raise_undrawn(const Reader &reader, const std::optional<Datum> &member, const Wanted &wanted,
+                   std::span<const RefusedPack> packs, bool ambiguous)
+{
+    if (packs.empty() || ambiguous || !member)
+        raise_unlinked(reader, member, ambiguous ? 2 : 0);
+    const AttrNumber column = reader.binding->sessions.link;
+    const char *detail = detail_for(reader, packs_text(reader, packs));
+    const char *who = name_member(reader, member);
+    bool covered = false;
+    bool paid = false;
+    for (const RefusedPack &pack : packs) {
+        covered |= pack.covers;
+        paid |= pack.covers && pack.pays;
+    }
+    if (!covered)
+        raise_violation(Violation::outside_period, reader.sessions, column,
+                        {psprintf("no active subscription of %s is valid at %s", who,
+                                  start_text(reader, wanted.start)),
+                         detail, "Book within the period of one of them, or give the member one that is valid then."});
+    if (!paid)
+        raise_violation(Violation::does_not_pay, reader.sessions, column,
+                        {psprintf("no active subscription of %s pays for this session", who), detail,
+                         "The view session_consistency.attachments shows the condition pays_when: give the member a "
+                         "subscription for which it holds."});
+    raise_violation(Violation::no_credit_left, reader.sessions, column,
+                    {wanted.cost == 1 ? psprintf("no subscription of %s has a credit left", who)
+                                      : psprintf("no subscription of %s has %lld credits left", who,
+                                                 static_cast<long long>(wanted.cost)),
+                     detail, "Sell the member another one, or raise the total of one of them."});
+}
+
+namespace {
+
 int link_constraint_name(const Reader &reader)
 {
     return err_generic_string(PG_DIAG_CONSTRAINT_NAME, get_constraint_name(reader.binding->link_constraint));

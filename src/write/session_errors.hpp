@@ -30,6 +30,31 @@ static_assert(Pod<Reader>);
 
 // 22004 or 22003: the cost of a session that counts is NULL or negative.
 [[noreturn]] void raise_cost(const Reader &reader, bool is_null);
+// R3, 23SC4: the subscription's period does not cover the session's start. row is the subscription.
+[[noreturn]] void raise_outside_period(const Reader &reader, Datum id, TupleTableSlot *row,
+                                       std::optional<int64_t> start);
+
+// An active subscription that could not pay for a session.
+struct RefusedPack {
+    Datum id;
+    HeapTuple row;
+    bool covers;                       // the session's start
+    bool pays;                         // pays_when is not false
+    std::optional<int64_t> room;       // what is left of it; absent: it is unlimited
+};
+static_assert(Pod<RefusedPack>);
+
+// What the session needs.
+struct Wanted {
+    std::optional<int64_t> start;
+    int64_t cost;
+};
+
+// R1, R3 and R4 of a drawn session: none of the member's subscriptions is active (23SC1), none covers its start or pays
+// for it (23SC4), or none has room (23SC2). ambiguous: more than one is active, and there is no order to draw them in
+// (23SC6).
+[[noreturn]] void raise_undrawn(const Reader &reader, const std::optional<Datum> &member, const Wanted &wanted,
+                                std::span<const RefusedPack> packs, bool ambiguous);
 
 // R11, 23503: the subscription cannot be deleted, or get another key or member, while sessions are left on it.
 [[noreturn]] void raise_in_use(const Reader &reader, std::optional<Datum> id);

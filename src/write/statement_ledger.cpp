@@ -22,7 +22,8 @@ bool by_gift(const Line &left, const Line &right)
 
 }  // namespace
 
-void note_line(LineList *lines, MemoryContext context, const Sum *sum, const char *session, int64_t delta, Cause cause)
+uint32 note_line(LineList *lines, MemoryContext context, const Sum *sum, const char *session, int64_t delta,
+                 Cause cause)
 {
     if (lines->count == lines->room) {
         const uint32 room = Max(lines->room * 2, uint32{8});
@@ -33,6 +34,7 @@ void note_line(LineList *lines, MemoryContext context, const Sum *sum, const cha
     }
     lines->items[lines->count++] = Line{sum, session, delta, ++last_number, cause};
     lines->sorted = false;
+    return last_number;
 }
 
 std::span<Line> lines_of(LineList *lines, const Sum *sum)

@@ -26,8 +26,9 @@ struct LineList {
 };
 static_assert(Pod<LineList>);
 
-// Appends a line. session and the list live as long as the context.
-void note_line(LineList *lines, MemoryContext context, const Sum *sum, const char *session, int64_t delta, Cause cause);
+// Appends a line, and returns its number. session and the list live as long as the context.
+uint32 note_line(LineList *lines, MemoryContext context, const Sum *sum, const char *session, int64_t delta,
+                 Cause cause);
 
 // The lines of one subscription, in the order of their events.
 std::span<Line> lines_of(LineList *lines, const Sum *sum);

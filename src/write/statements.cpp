@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "write/changed_keys.hpp"
+#include "write/drawn_links.hpp"
 #include "write/link_cache.hpp"
 #include "write/moved_row.hpp"
 #include "write/notify_counts.hpp"
@@ -260,6 +261,7 @@ void forget_everything()
     restart_line_numbers();
     forget_changed_keys();
     forget_moving_rows();
+    forget_drawn_links();
     forget_replaced_bindings();
     end_link_cache();
     forget_noted_counts();
@@ -325,6 +327,7 @@ void abort_subtransaction(int level)
     abort_changed_keys(level);
     abort_noted_counts(level);
     abort_moving_rows(level);
+    abort_drawn_links(level);
 }
 
 void on_subtransaction(SubXactEvent event, SubTransactionId, SubTransactionId, void *)

@@ -43,12 +43,25 @@ struct Unplaced {
 };
 static_assert(Pod<Unplaced>);
 
-// A stored session that its subscription has to allow, see claims.hpp.
+// A stored session that is judged alone, not only in the sum of its subscription: it starts to hold a credit, moves in
+// time or costs more, and the attachment has periods, draws links or says which subscription pays.
 struct Claim {
-    Oid relation;
-    uint32 next;               // of the same sum: its number + 1; 0: none
+    Claim *next;               // of the same sum; or of those that have none
+    Sum *sum;                  // of the subscription that it is linked to; nullptr: it has no link so far
     const Binding *binding;
-    ItemPointerData place;
+    Oid relation;
+    ItemPointerData place;     // of the stored row
+    bool movable;              // the application has not named the link: it may become another one
+    bool kept;                 // it had that link before
+    bool needs_active;         // R3: only an active subscription, within its period
+    bool has_member;
+    Cause cause;               // why it takes what it holds
+    uint32 number;             // in the order of the rows
+    uint32 line;               // the number of its line in the ledger; 0: none
+    Datum member;              // in the subscriptions' type, copied
+    std::optional<int64_t> start;
+    int64_t cost;
+    int64_t held;              // of the same subscription before
 };
 static_assert(Pod<Claim>);
 
@@ -62,8 +75,9 @@ struct Part {
     DepartedRow departed;
     Departure *departures;
     Unplaced *unplaced;
-    Claim *claims;
+    Claim *unlinked;           // claims without a link, newest first
     uint32 claim_count;
+    uint32 movable_claims;     // that are not settled
 };
 static_assert(Pod<Part>);
 

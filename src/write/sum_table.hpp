@@ -1,4 +1,4 @@
-// What one statement adds to each subscription: a hash table with 64 bytes for each distinct subscription, which
+// What one statement adds to each subscription: a hash table with 72 bytes for each distinct subscription, which
 // returns the sums in the order of the keys, too. Knows how to find a sum, not what it means.
 #pragma once
 
@@ -7,22 +7,25 @@
 
 namespace sc {
 
+struct Claim;              // statements.hpp
+
 // What one statement adds to one subscription.
 struct Sum {
     Datum id;                  // in the subscriptions' types, copied
     Datum member;              // a part of the key if that is composite, else of the first session that was linked
     Credits taken;             // by the sessions as they are stored now
     Credits given;             // given back: held by the sessions as they were before
+    Claim *claims;             // the sessions that claim some of taken, newest first; only where they are judged alone
     uint32 hash;
     uint32 changed_keys;       // how many changes of keys id and member have followed, see changed_keys.hpp
     bool linked : 1;           // a session was linked: lock the subscription, and judge its member
     bool verified : 1;         // verify_composite() has found that the member fits
     bool member_is_null : 1;
     bool members_differ : 1;   // sessions of two members were linked: one of them is foreign
+    bool candidate : 1;        // it could pay for a session whose place is not decided
     bool own_rows : 1;         // some of given was stored by this transaction, maybe by a statement in progress
-    uint32 claims;             // the first of the part's claims on it: its number + 1; 0: none
 };
-static_assert(Pod<Sum> && sizeof(Sum) == 64);
+static_assert(Pod<Sum> && sizeof(Sum) == 72);
 
 // What the statement adds to the subscription on balance.
 constexpr Credits added_by(const Sum &sum)
