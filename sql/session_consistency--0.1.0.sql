@@ -243,6 +243,7 @@ The caller must own both tables. One transaction; locks both tables in ACCESS EX
 Errors:
 - 22004: a NULL argument
 - 42P01: no such table
+- 55000: Citus does not let triggers of a distributed table be dropped: citus.enable_unsafe_triggers is off
 - 55000: not attached, or the foreign key is gone and several guarded tables may hold the subscriptions: name the
   right one as subscriptions
 - 42P08: the sessions are attached to several tables, and subscriptions is NULL
@@ -830,6 +831,7 @@ Errors:
 - 22P02: a listed value that the type of the column does not have
 - 42809: not a table
 - 42P16: a table without a primary key
+- 0A000: a table that Citus distributes: the hint says how each shard is asked
 - 55000: the foreign key of an attachment is gone: name the subscriptions
 - 40001: as check_counts()
 - 42501: the caller may not read every row';
@@ -951,6 +953,7 @@ Errors:
 - 25006: called in a read-only transaction
 - 22004: a NULL argument
 - 22023: a batch_size below 1 or an unknown when_ambiguous or opening
+- 0A000: a table that Citus distributes: the hint says how each shard is asked
 - 55000: the table is not attached, or rows cannot be locked as they were listed
 - 42501: the caller does not own both tables, or row-level security may hide rows
 - 42703, 42804: a column that does not exist, or is no date or timestamp
@@ -989,6 +992,7 @@ Errors:
 - 22004: a NULL argument
 - 22023: a batch_size below 1
 - 42501: the caller does not own both tables, or row-level security may hide rows
+- 0A000: a table that Citus distributes: the hint says how each shard is asked
 - 55000: the table is not attached, or without a carried_column or a start_column, or a trigger that keeps the counters
   does not fire
 - 42P08: the sessions are attached to several tables, and subscriptions is NULL
@@ -1176,6 +1180,7 @@ run again. The user''s triggers fire.
 Errors:
 - 22004: a NULL argument
 - 42P01: no such table
+- 0A000: a table that Citus distributes: the hint says how each shard is asked
 - 55000: not attached, or without its foreign key
 - 42501: not the owner, or row-level security hides rows
 - 40001: a row changed since the snapshot of a REPEATABLE READ or SERIALIZABLE transaction
@@ -1355,6 +1360,7 @@ unless a superuser sets it: ALTER DATABASE ... SET session_consistency.keep_hist
 
 Errors:
 - 42P01: no such table
+- 0A000: a table that Citus distributes: the hint says how each shard is asked
 - 55000: not attached
 - 42501: the caller may not read every row
 - 25006: in a READ ONLY transaction or on a standby';

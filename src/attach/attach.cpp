@@ -73,7 +73,8 @@ Look look_at_tables(const Request &request)
 {
     Look look{};
     look.obstacles.collects = request.dry_run;
-    look.facts = inspect_tables(look.obstacles, request);
+    if (passes(look.obstacles, [&] { refuse_shards(request); }))
+        look.facts = inspect_tables(look.obstacles, request);
     if (!look.facts)
         return look;
     const Facts &facts = *look.facts;

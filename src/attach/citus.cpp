@@ -1,36 +1,11 @@
 // Judges the distribution of two tables under Citus.
 #include "attach/citus.hpp"
-#include "server/spi.hpp"
+
+#include "catalog/citus.hpp"
 
 namespace sc {
 
 namespace {
-
-// One table's row of pg_dist_partition.
-struct Distribution {
-    bool distributed;        // by hash: neither local nor a reference table
-    int32 colocation;
-    const char *column;
-};
-
-Distribution distribution_of(Oid table)
-{
-    Oid types[] = {OIDOID};
-    Datum values[] = {ObjectIdGetDatum(table)};
-    const int result = SPI_execute_with_args(
-        "SELECT colocationid::int4, pg_catalog.column_to_column_name(logicalrelid, partkey)"
-        " FROM pg_catalog.pg_dist_partition WHERE logicalrelid = $1 AND partmethod = 'h'",
-        1, types, values, nullptr, false, 1);
-    if (result != SPI_OK_SELECT)
-        elog(ERROR, "reading pg_dist_partition failed: %s", SPI_result_code_string(result));
-    if (SPI_processed == 0)
-        return {};
-    HeapTuple row = SPI_tuptable->vals[0];
-    bool null;
-    const Datum colocation = SPI_getbinval(row, SPI_tuptable->tupdesc, 1, &null);
-    const char *column = SPI_getvalue(row, SPI_tuptable->tupdesc, 2);
-    return Distribution{true, null ? 0 : DatumGetInt32(colocation), column == nullptr ? "" : column};
-}
 
 [[noreturn]] void refuse(const Request &request, const char *detail)
 {
@@ -42,24 +17,43 @@ Distribution distribution_of(Oid table)
     pg_unreachable();
 }
 
-void judge(const Request &request, const Facts &facts, const Distribution &sessions,
-           const Distribution &subscriptions)
+void refuse_shard(Oid table)
 {
-    if (!sessions.distributed && !subscriptions.distributed)
-        return;
-    if (!sessions.distributed || !subscriptions.distributed)
-        refuse(request, "Only one of them is distributed.");
+    ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+            errmsg("table \"%s\" is a shard", get_rel_name(table)),
+            errdetail("Citus makes the triggers of a distributed table on its shards."),
+            errhint("Attach the distributed table."));
+}
+
+bool same_text(const char *left, const char *right)
+{
+    return left != nullptr && right != nullptr && strcmp(left, right) == 0;
+}
+
+// Colocated, and by columns that let each session find its subscription on its own shard.
+void judge_together(const Request &request, const Facts &facts, const Distribution &sessions,
+                    const Distribution &subscriptions)
+{
+    const Mapping &mapping = facts.mapping;
+    if (sessions.placement != Placement::distributed || subscriptions.placement != Placement::distributed)
+        refuse(request, psprintf("Table \"%s\" is %s, table \"%s\" is %s.", get_rel_name(request.sessions),
+                                 describe(sessions.placement), get_rel_name(request.subscriptions),
+                                 describe(subscriptions.placement)));
     if (sessions.colocation != subscriptions.colocation)
         refuse(request, "They are not colocated.");
-    if (!is_searched(facts.mapping)) {
+    if (is_searched(mapping)) {
+        if (!same_text(sessions.column, mapping.member_column) ||
+            !same_text(subscriptions.column, mapping.subscription_member_column))
+            refuse(request, "They are not distributed by the member.");
+    } else if (!same_text(sessions.column, mapping.subscription_column) ||
+               !same_text(subscriptions.column, facts.join.column)) {
         // The foreign key of the link holds the distribution column only where that is the link.
-        if (strcmp(sessions.column, facts.mapping.subscription_column) != 0 ||
-            strcmp(subscriptions.column, facts.join.column) != 0)
-            refuse(request, "They are not distributed by the link and the key that it refers to.");
-    } else if (strcmp(sessions.column, facts.mapping.member_column) != 0 ||
-        strcmp(subscriptions.column, facts.mapping.subscription_member_column) != 0) {
-        refuse(request, "They are not distributed by the member.");
+        refuse(request, "They are not distributed by the link and the key that it refers to.");
     }
+}
+
+void judge_options(const Facts &facts)
+{
     if (facts.mapping.ledger)
         ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
                 errmsg("distributed tables have no ledger"),
@@ -70,23 +64,26 @@ void judge(const Request &request, const Facts &facts, const Distribution &sessi
                 errmsg("counts of distributed tables are not notified"),
                 errdetail("Each node would notify listeners of its own, which no other hears."),
                 errhint("Attach with notify => false."));
-    const char *allowed = GetConfigOption("citus.enable_unsafe_triggers", true, false);
-    if (allowed == nullptr || strcmp(allowed, "on") != 0)
-        ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                errmsg("triggers on distributed tables are not enabled"),
-                errdetail("citus.enable_unsafe_triggers is off."),
-                errhint("Run SET citus.enable_unsafe_triggers TO on, then attach again."));
 }
 
 }  // namespace
 
+void refuse_shards(const Request &request)
+{
+    for (const Oid table : {request.sessions, request.subscriptions})
+        if (is_shard(table))
+            refuse_shard(table);
+}
+
 void check_distribution(const Request &request, const Facts &facts)
 {
-    if (!OidIsValid(get_extension_oid("citus", true)))
+    const Distribution sessions = distribution_of(request.sessions);
+    const Distribution subscriptions = distribution_of(request.subscriptions);
+    if (sessions.placement == Placement::local && subscriptions.placement == Placement::local)
         return;
-    connect_spi();
-    judge(request, facts, distribution_of(request.sessions), distribution_of(request.subscriptions));
-    SPI_finish();
+    judge_together(request, facts, sessions, subscriptions);
+    judge_options(facts);
+    require_trigger_gate(request.sessions, "attach");
 }
 
 }  // namespace sc

@@ -6,6 +6,9 @@
 
 namespace sc {
 
+// 0A000 where one of them is a shard of a distributed table.
+void refuse_shards(const Request &request);
+
 // 0A000 where the tables are not colocated by member, 55000 where citus.enable_unsafe_triggers is off.
 void check_distribution(const Request &request, const Facts &facts);
 

@@ -4,6 +4,7 @@
 
 #include "catalog/arguments.hpp"
 #include "catalog/attachment.hpp"
+#include "catalog/citus.hpp"
 #include "catalog/counting.hpp"
 #include "server/pg_compat.hpp"
 #include "attach/steps.hpp"
@@ -242,6 +243,7 @@ extern "C" Datum sc_detach(PG_FUNCTION_ARGS)
         sc::require_owners(attachment);
     } else {
         attachment = sc::lock_attachment(pair);
+        sc::require_trigger_gate(attachment.sessions, "detach");
     }
     const sc::Steps steps = sc::plan_steps(attachment, drop_added_columns);
     if (!dry_run)

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "catalog/citus.hpp"
 #include "catalog/counting.hpp"
 #include "catalog/expressions.hpp"
 
@@ -432,7 +433,8 @@ std::span<const Attachment> find_attachments(Oid sessions, Oid subscriptions)
         attachment = *static_cast<const Attachment *>(lfirst(cell));
         const char *fault;
         attachment.mapping.expressions = find_expressions(attachment.sessions, attachment.mapping, &fault);
-        if (!OidIsValid(subscriptions) || leads_to(attachment, subscriptions))
+        const bool named = OidIsValid(sessions) || !is_shard(attachment.sessions);
+        if (named && (!OidIsValid(subscriptions) || leads_to(attachment, subscriptions)))
             count++;
     }
     return std::span<const Attachment>(attachments, count);

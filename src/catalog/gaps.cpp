@@ -1,6 +1,7 @@
 // Looks for gaps, one function for each thing that an attachment rests on.
 #include "catalog/gaps.hpp"
 
+#include "catalog/citus.hpp"
 #include "catalog/counting.hpp"
 #include "catalog/equivalents.hpp"
 #include "catalog/expressions.hpp"
@@ -310,12 +311,20 @@ void look_at_persistence(Inspection &inspection)
         look(RelationGetRelid(inspection.subscriptions));
 }
 
+void look_at_distribution(Inspection &inspection)
+{
+    for (const Oid table : {inspection.attachment->sessions, inspection.attachment->subscriptions})
+        if (const char *gap = OidIsValid(table) ? find_distribution_gap(table) : nullptr)
+            add_gap(inspection, gap);
+}
+
 void look_at_everything(Inspection &inspection)
 {
     if (const char *fault = inspection.attachment->fault) {
         add_gap(inspection, fault);
         return;
     }
+    look_at_distribution(inspection);
     look_at_triggers(inspection);
     look_at_persistence(inspection);
     look_at_history(inspection);

@@ -5,6 +5,7 @@
 
 #include "catalog/arguments.hpp"
 #include "catalog/attachable.hpp"
+#include "catalog/citus.hpp"
 #include "catalog/column_rules.hpp"
 #include "check/read_counts.hpp"
 #include "server/operators.hpp"
@@ -253,6 +254,8 @@ AuditScope read_audit_scope(FunctionCallInfo fcinfo)
                 errhint("Name the subscriptions table."));
     if (!named)
         counting.subscriptions = attached_subscriptions(require_attachment({counting.sessions, InvalidOid}));
+    require_undistributed({counting.sessions, counting.subscriptions}, "audit",
+                          "SELECT jsonb_agg(f) FROM session_consistency.audit_findings('%s') AS f");
     if (counting.sessions == counting.subscriptions)
         ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                 errmsg("sessions and subscriptions must be two tables"));

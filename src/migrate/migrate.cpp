@@ -1,6 +1,7 @@
 // CALL migrate(): links the history of an attached table and sets its counters to the recount, while the application
 // runs. Member by member in batches, each in a transaction of its own; whom it cannot lock at once it treats later,
 // alone. See migrate/batch.cpp for why that is right.
+#include "catalog/citus.hpp"
 #include "catalog/gaps.hpp"
 #include "migrate/batch.hpp"
 #include "migrate/constraints.hpp"
@@ -263,6 +264,8 @@ void prepare(MigrateRequest &request)
 {
     require_owner(request.sessions);
     const Attachment &attachment = open_attachments(pair_of(request)).front().attachment;
+    require_undistributed({attachment.sessions, attachment.subscriptions}, "migrate",
+                          "CALL session_consistency.migrate('%s')");
     check_opening(request, attachment.mapping);
     request.subscriptions = attachment.subscriptions;
     if (OidIsValid(attachment.subscriptions))

@@ -6,6 +6,7 @@
 // purge, adds to the carried column what it would have given back. A session that somebody else has locked is left for
 // a second pass, which waits for one at a time and holds no other meanwhile.
 #include "catalog/arguments.hpp"
+#include "catalog/citus.hpp"
 #include "check/read_counts.hpp"
 #include "migrate/calendar.hpp"
 #include "migrate/transactions.hpp"
@@ -85,6 +86,8 @@ Oids find_carrying(const Purge &purge)
 {
     LockRelationOid(purge.pair.sessions, RowExclusiveLock);
     const Attachment &attachment = require_attachment(purge.pair);
+    require_undistributed({attachment.sessions, attachment.subscriptions}, "purge_sessions",
+                          "CALL session_consistency.purge_sessions('%s', ...)");
     if (attachment.mapping.start_column == nullptr ||
         strcmp(attachment.mapping.start_column, purge.start_column) != 0)
         ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

@@ -1,6 +1,7 @@
 // Opens the tables of a repair and describes their rows.
 #include "watch/repair_tables.hpp"
 
+#include "catalog/citus.hpp"
 #include "server/pg_compat.hpp"
 #include "check/read_counts.hpp"
 #include "server/settings.hpp"
@@ -35,6 +36,8 @@ RepairTables open_repair_tables(const Pair &pair, LOCKMODE lock)
 {
     RepairTables tables{};
     const Attachment &attachment = tables.attachment = require_attachment(pair);
+    require_undistributed({attachment.sessions, attachment.subscriptions}, "repair",
+                          "SELECT count(*) FROM session_consistency.repair('%s', dry_run => false)");
     require_owner(attachment.sessions);
     if (OidIsValid(attachment.subscriptions))
         require_owner(attachment.subscriptions);

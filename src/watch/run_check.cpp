@@ -3,6 +3,7 @@
 #include "watch/history.hpp"
 #include "check/read_counts.hpp"
 #include "catalog/arguments.hpp"
+#include "catalog/citus.hpp"
 #include "catalog/gaps.hpp"
 
 #include "server/own_table.hpp"
@@ -152,7 +153,8 @@ bool is_broken_attachment(const ErrorData &error)
     const int category = ERRCODE_TO_CATEGORY(error.sqlerrcode);
     return category == ERRCODE_TO_CATEGORY(ERRCODE_UNDEFINED_COLUMN) ||
            category == ERRCODE_TO_CATEGORY(ERRCODE_INVALID_TEXT_REPRESENTATION) ||
-           error.sqlerrcode == ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE;
+           error.sqlerrcode == ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE ||
+           error.sqlerrcode == ERRCODE_FEATURE_NOT_SUPPORTED;   // distributed tables
 }
 
 // Its rows, where they may be looked at; why not, where that fails.
@@ -272,6 +274,8 @@ void check_orphaned_guards(Checking &checking, std::span<const Attachment> attac
         if (!OidIsValid(attachment.subscriptions))
             return;   // they may be these
     for (const Oid table : find_guarded(false)) {
+        if (is_shard(table))
+            continue;
         bool attached = false;
         for (const Attachment &attachment : attachments)
             attached |= attachment.subscriptions == table;
@@ -286,8 +290,12 @@ void check_everything(Checking &checking)
     const bool all = names_none(checking.run.asked);
     const std::span<const Attachment> attachments =
         find_attachments(checking.run.asked.sessions, checking.run.asked.subscriptions);
-    for (const Attachment &attachment : attachments)
+    for (const Attachment &attachment : attachments) {
         require_rights(attachment);
+        if (!all)
+            require_undistributed({attachment.sessions, attachment.subscriptions}, "run_check",
+                                  "SELECT session_consistency.run_check('%s')");
+    }
     for (const Attachment &attachment : attachments)
         check_attachment(checking, attachment);
     const bool remnants = check_remnants(checking);

@@ -1,5 +1,6 @@
 // AFTER TRUNCATE trigger of the sessions: sets every counter to what is carried, most often 0 (R13).
 #include "catalog/binding.hpp"
+#include "catalog/citus.hpp"
 #include "store/counter_writer.hpp"
 #include "store/ledger.hpp"
 #include "server/triggers.hpp"
@@ -20,6 +21,15 @@ struct Carrying {
 };
 static_assert(Pod<Carrying>);
 
+// The counters of a distributed table are on its shards, where no trigger of this statement fires.
+void require_whole(Oid sessions)
+{
+    if (distribution_of(sessions).placement == Placement::distributed)
+        ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                errmsg("distributed table \"%s\" cannot be truncated while it is attached", get_rel_name(sessions)),
+                errdetail("The counters on its shards would not be set to 0."), errhint("DELETE the rows."));
+}
+
 Carrying *make_carrying(const SubscriptionShape &shape, TupleTableSlot *row, int64_t carried)
 {
     auto *carrying = static_cast<Carrying *>(palloc(sizeof(Carrying)));
@@ -37,6 +47,7 @@ extern "C" PGDLLEXPORT Datum sc_reset_counters(PG_FUNCTION_ARGS)
     using namespace sc;
     TriggerData *data = truncate_trigger_call(fcinfo, "reset_counters");
     const Binding &binding = bind_sessions(data->tg_relation, data->tg_trigger);
+    require_whole(RelationGetRelid(data->tg_relation));
     const SubscriptionShape &shape = binding.subscriptions;
     note_all_counts(binding);
     Relation subscriptions = table_open(shape.relation, RowExclusiveLock);
