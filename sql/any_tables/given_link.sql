@@ -125,6 +125,10 @@ CREATE TABLE hours (id int PRIMARY KEY, member_id int, session_type text, status
 SELECT * FROM refusal($$SELECT session_consistency.attach('hours', 'rooms', member_column => NULL)$$);
 SELECT * FROM refusal($$SELECT session_consistency.attach('training_sessions', 'member_subscriptions',
     subscription_member_column => NULL)$$);
+-- Nothing is searched: what says how means nothing.
+SELECT * FROM refusal($$SELECT session_consistency.attach('hours', 'rooms', member_column => NULL, draw_order => 'id')$$);
+SELECT outcome($$SELECT session_consistency.attach('hours', 'rooms', member_column => NULL, named_links => false)$$),
+    outcome($$SELECT session_consistency.attach('hours', 'rooms', member_column => NULL, when_none => 'leave')$$);
 SELECT count(*) > 0 AS detached FROM session_consistency.detach('bookings');
 SELECT count(*) AS left FROM pg_trigger WHERE tgrelid IN ('bookings'::regclass, 'classes'::regclass) AND NOT tgisinternal;
 SELECT * FROM recount_seats();

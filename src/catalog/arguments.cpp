@@ -164,6 +164,20 @@ Oid table_argument(const Arguments &arguments, const char *name)
     return table;
 }
 
+// Where the application gives the links, what says how one is searched would say nothing.
+void require_nothing_drawn(const Mapping &mapping)
+{
+    const char *argument = mapping.draw_order != nullptr                ? "draw_order"
+                           : !mapping.named_links                       ? "named_links"
+                           : when_none_of(mapping) != WhenNone::refuse ? "when_none"
+                                                                        : nullptr;
+    if (argument != nullptr)
+        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                errmsg("argument \"%s\" needs a member_column", argument),
+                errdetail("Without one the application gives the links, and none is searched."),
+                errhint("Leave it out, or name the member in member_column."));
+}
+
 }  // namespace
 
 Pair pair_arguments(const Arguments &arguments)
@@ -191,6 +205,8 @@ Mapping read_fields(const Arguments &arguments, const Mapping *own)
     settle_members(mapping);
     if (is_searched(mapping) && mapping.subscription_member_column == nullptr)
         raise_null(arguments, "subscription_member_column");
+    if (!is_searched(mapping))
+        require_nothing_drawn(mapping);
     return mapping;
 }
 
