@@ -143,7 +143,8 @@ Columns and values of the subscriptions:
 - subscription_member_column: the member; not looked at if member_column is NULL
 - subscription_status_column, active_statuses: the status, and those that are active; the column NULL: all are
 - total_column: how many credits it has, may be generated; NULL in a row means unlimited. The argument NULL: sessions
-  are counted and never refused, and a remaining column is left alone
+  are counted and never refused, and a remaining column is left alone. No such column beside a plain remaining column:
+  it is added, as what remains and what is linked already
 - used_column: the counter, added if it is missing
 - remaining_column: maintained if it is a plain column, left alone if it is generated; NULL, or no such column: there
   is none

@@ -38,7 +38,7 @@ void lock_tables(const Request &request, const Facts &facts, const Rows &rows)
     const Changes &changes = facts.changes;
     const bool sessions_alone = missing.link_column || (missing.link_check && !rows.link_violated) ||
                                 changes.link_check || changes.surplus || drops_trigger(missing.triggers);
-    const bool subscriptions_alone = missing.used_column || missing.carried_column ||
+    const bool subscriptions_alone = missing.used_column || missing.carried_column || missing.total_column ||
                                      (missing.total_check && !rows.total_violated) || changes.active_index ||
                                      changes.surplus;
     const LOCKMODE sessions_lock = sessions_alone ? AccessExclusiveLock : ShareRowExclusiveLock;

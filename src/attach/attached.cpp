@@ -18,7 +18,7 @@ struct MadeThing {
 };
 constexpr std::array made_things{
     MadeThing{"link_column", Thing::column, true},    MadeThing{"used_column", Thing::column, false},
-    MadeThing{"carried_column", Thing::column, false},
+    MadeThing{"carried_column", Thing::column, false}, MadeThing{"total_column", Thing::column, false},
     MadeThing{"active_index", Thing::index, false},   MadeThing{"member_index", Thing::index, false},
     MadeThing{"link_index", Thing::index, true},      MadeThing{"foreign_key", Thing::constraint, true},
     MadeThing{"total_check", Thing::constraint, false}, MadeThing{"link_check", Thing::constraint, true},

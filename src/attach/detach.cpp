@@ -192,6 +192,7 @@ void plan_columns(Plan &plan)
     plan_column(plan, plan.attachment->sessions, "link_column");
     plan_column(plan, plan.attachment->subscriptions, "used_column");
     plan_column(plan, plan.attachment->subscriptions, "carried_column");
+    plan_column(plan, plan.attachment->subscriptions, "total_column");
 }
 
 // The way back of attach(): what was made last goes first.

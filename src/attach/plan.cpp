@@ -126,14 +126,13 @@ void plan_link_column(Plan &plan)
     add_made(plan, "link_column", column);
 }
 
-// An added counter is as wide as the total.
+// An added counter is as wide as the total, or as what remains where the total is added, too.
 const char *counter_type(const Plan &plan)
 {
     const Mapping &mapping = plan.facts->mapping;
     const Oid table = plan.request->subscriptions;
-    return mapping.total_column == nullptr
-               ? "integer"
-               : format_type_be(getBaseType(get_atttype(table, get_attnum(table, mapping.total_column))));
+    const char *as = plan.facts->missing.total_column ? mapping.remaining_column : mapping.total_column;
+    return as == nullptr ? "integer" : format_type_be(getBaseType(get_atttype(table, get_attnum(table, as))));
 }
 
 void plan_carried_column(Plan &plan)
@@ -145,6 +144,18 @@ void plan_carried_column(Plan &plan)
              psprintf("ALTER TABLE %s ADD COLUMN %s %s NOT NULL DEFAULT 0", plan.subscriptions,
                       quote_identifier(carried), counter_type(plan)));
     add_made(plan, "carried_column", carried);
+}
+
+// Sets an added counter to what is carried and linked already.
+const char *count_linked_command(const Plan &plan)
+{
+    const Mapping &mapping = plan.facts->mapping;
+    const JoinKey &join = plan.facts->join;
+    const Counting counting{plan.request->sessions, plan.request->subscriptions, join.column, join.by_member, mapping};
+    const char *used = quote_identifier(mapping.used_column);
+    return psprintf("UPDATE %s AS o SET %s = o.%s + c.completed + c.scheduled FROM %s AS s CROSS JOIN %s"
+                    " WHERE o.ctid = s.ctid AND c.completed + c.scheduled > 0",
+                    plan.subscriptions, used, used, plan.subscriptions, counts_of_subscription(counting));
 }
 
 // Starts at what a plain remaining column says is gone. The server writes that as a generated column, so that it is no
@@ -165,6 +176,24 @@ void plan_used_column(Plan &plan)
                  psprintf("ALTER TABLE %s ALTER COLUMN %s DROP EXPRESSION, ALTER COLUMN %s SET DEFAULT 0",
                           plan.subscriptions, used, used));
     add_made(plan, "used_column", mapping.used_column);
+    if (plan.facts->missing.total_column && !plan.facts->missing.link_column)
+        add_step(plan.steps, "count linked", count_linked_command(plan), plan.request->sessions, true);
+}
+
+// Where only what remains is stored, all that was ever there is that and what is used.
+void plan_total_column(Plan &plan)
+{
+    if (keeps(plan, "total_column") || !plan.facts->missing.total_column)
+        return;
+    const Mapping &mapping = plan.facts->mapping;
+    const char *total = quote_identifier(mapping.total_column);
+    add_step(plan.steps, "add column",
+             psprintf("ALTER TABLE %s ADD COLUMN %s %s GENERATED ALWAYS AS (%s + %s) STORED", plan.subscriptions, total,
+                      counter_type(plan), quote_identifier(mapping.remaining_column),
+                      quote_identifier(mapping.used_column)));
+    add_step(plan.steps, "make plain",
+             psprintf("ALTER TABLE %s ALTER COLUMN %s DROP EXPRESSION", plan.subscriptions, total));
+    add_made(plan, "total_column", mapping.total_column);
 }
 
 // The index, and whose it is.
@@ -477,7 +506,7 @@ void plan_ledger(Plan &plan)
 
 // In this order: what a later step refers to is there when it runs.
 constexpr std::array planners{
-    plan_obsolete,     plan_link_column, plan_carried_column, plan_used_column, plan_active_index,
+    plan_obsolete,     plan_link_column, plan_carried_column, plan_used_column, plan_total_column, plan_active_index,
     plan_member_index, plan_link_index,  plan_foreign_key,    plan_total_check, plan_link_check,
     plan_view,         plan_triggers,    plan_ledger,
 };

@@ -66,6 +66,12 @@ const char *impossible_rest_query(const Request &request, const Facts &facts)
 // The rows of a missing column are what ADD COLUMN will make them: a counter of 0 or what is gone, no link.
 const char *total_condition(const Facts &facts)
 {
+    if (facts.missing.total_column) {
+        const char *some_left = psprintf("%s >= 0", quote_identifier(facts.mapping.remaining_column));
+        return facts.missing.used_column
+                   ? some_left
+                   : psprintf("%s AND %s >= 0", some_left, quote_identifier(facts.mapping.used_column));
+    }
     if (!facts.missing.used_column)
         return counter_condition(facts.mapping);
     return facts.mapping.total_column == nullptr
@@ -87,7 +93,7 @@ const char *used_condition(const Facts &facts)
     if (facts.missing.used_column)
         return psprintf("%s <> 0", gone_before(facts));
     const char *counted = psprintf("%s IS DISTINCT FROM 0", used);
-    if (mapping.remaining_column == nullptr)
+    if (mapping.remaining_column == nullptr || facts.missing.total_column)
         return counted;
     return psprintf("%s OR %s IS DISTINCT FROM %s", counted, quote_identifier(mapping.remaining_column),
                     quote_identifier(mapping.total_column));
@@ -139,7 +145,8 @@ Rows look_at_rows(const Request &request, const Facts &facts, MemoryContext cont
     rows.differs = facts.changes.recount && differs(request, facts);
     if (missing.active_index)
         faults.ambiguous_member = first_value(context, ambiguous_member_query(request, facts.mapping));
-    if (missing.used_column && facts.mapping.remaining_column != nullptr && facts.join.column != nullptr)
+    if (missing.used_column && !missing.total_column && facts.mapping.remaining_column != nullptr &&
+        facts.join.column != nullptr)
         faults.impossible_rest = first_value(context, impossible_rest_query(request, facts));
     const bool validated_at_once =
         facts.partitioned && !partitioned_key_may_be_not_valid && missing.link_key && !missing.link_column &&

@@ -7,10 +7,10 @@
 
 namespace sc {
 
-void add_step(Steps &steps, const char *action, const char *command, Oid reads)
+void add_step(Steps &steps, const char *action, const char *command, Oid reads, bool writes)
 {
     auto *step = static_cast<Step *>(palloc(sizeof(Step)));
-    *step = Step{action, command, reads, false};
+    *step = Step{action, command, reads, writes, false};
     steps.list = lappend(steps.list, step);
 }
 
@@ -42,7 +42,7 @@ Steps refusals(const Obstacles &obstacles)
         for (const char *text : {obstacle->message, obstacle->detail, obstacle->hint})
             append_remark(&remark, text);
         auto *step = static_cast<Step *>(palloc(sizeof(Step)));
-        *step = Step{psprintf("refused: %s", unpack_sql_state(obstacle->code)), remark.data, InvalidOid, true};
+        *step = Step{psprintf("refused: %s", unpack_sql_state(obstacle->code)), remark.data, InvalidOid, false, true};
         steps.list = lappend(steps.list, step);
     }
     return steps;
@@ -59,6 +59,8 @@ void run_steps(const Steps &steps)
             if (result < 0)
                 elog(ERROR, "\"%s\" failed: %s", step->command, SPI_result_code_string(result));
         };
+        if (step->writes)
+            make_constraints_immediate({});
         if (OidIsValid(step->reads))
             run_restricted(owner_of(step->reads), run);
         else

@@ -9,7 +9,8 @@ namespace sc {
 struct Step {
     const char *action;
     const char *command;
-    Oid reads;     // a table whose rows the server looks at for it; InvalidOid: none
+    Oid reads;     // a table whose rows are looked at for it; InvalidOid: none
+    bool writes;   // rows, so that triggers of the user's fire
     bool refused;
 };
 static_assert(Pod<Step>);
@@ -18,7 +19,8 @@ struct Steps {
     List *list;    // of Step *
 };
 
-void add_step(Steps &steps, const char *action, const char *command, Oid reads = InvalidOid);
+void add_step(Steps &steps, const char *action, const char *command, Oid reads = InvalidOid,
+              bool writes = false);
 
 // What a dry run returns where attach() would refuse: a row without a number for each obstacle. The command is a
 // remark, so that whoever runs what is returned runs nothing.

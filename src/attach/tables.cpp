@@ -36,8 +36,11 @@ void find_missing(Facts &facts, const Request &request, const Tables &tables)
     missing.used_column = get_attnum(request.subscriptions, mapping.used_column) == InvalidAttrNumber;
     missing.carried_column = mapping.carried_column != nullptr &&
                              get_attnum(request.subscriptions, mapping.carried_column) == InvalidAttrNumber;
+    missing.total_column = mapping.total_column != nullptr &&
+                           get_attnum(request.subscriptions, mapping.total_column) == InvalidAttrNumber;
     missing.total_check =
-        missing.used_column || !is_checked(tables.subscriptions, counter_condition(mapping), false);
+        missing.used_column || missing.total_column ||
+        !is_checked(tables.subscriptions, counter_condition(mapping), false);
     const AttrNumber owner = column_number(request.subscriptions, mapping.subscription_member_column);
     const Attachment *attached = facts.attached;
     missing.active_index =
@@ -92,6 +95,8 @@ std::optional<Facts> look(Obstacles &obstacles, const Request &request, const Ta
     const bool columns_fit = judge_columns(obstacles, tables, facts.mapping) &
                              judge_expressions(obstacles, tables, facts.mapping);
     if (facts.attached != nullptr)
+        facts.mapping.total_added |= facts.attached->mapping.total_added;
+    if (facts.attached != nullptr)
         fits &= passes(obstacles, [&] { refuse_other_columns(*facts.attached, facts.mapping); });
     if (columns_fit)
         facts.join = judge_key(obstacles, tables, facts.mapping);
@@ -113,6 +118,8 @@ const char *gone_before(const Facts &facts)
     Mapping mapping = facts.mapping;
     if (facts.missing.carried_column)
         mapping.carried_column = nullptr;
+    if (facts.missing.total_column)
+        mapping.remaining_column = nullptr;
     return gone_expression(mapping);
 }
 

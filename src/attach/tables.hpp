@@ -13,6 +13,7 @@ struct Missing {
     bool link_column;
     bool used_column;
     bool carried_column;
+    bool total_column;   // where only what remains is stored
     bool link_key;
     bool active_index;
     bool member_index;   // made only beside the active one: who made that by hand has chosen the table's indexes

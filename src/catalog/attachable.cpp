@@ -344,6 +344,7 @@ bool judge_columns(Obstacles &obstacles, const Tables &tables, Mapping &mapping)
 {
     const Pair pair{RelationGetRelid(tables.sessions), RelationGetRelid(tables.subscriptions)};
     bool fit = passes(obstacles, [&] { settle_remaining_column(pair, mapping); });
+    settle_total_column(pair, mapping);
     for (const Field &field : mapping_fields)
         if (is_column(field))
             fit &= passes(obstacles, [&] { check_column(pair, mapping, field); });

@@ -122,11 +122,11 @@ bool is_computed_from(Oid table, AttrNumber generated, AttrNumber other)
 // plain remaining follow it.
 void check_generated_total(const Pair &pair, const Mapping &mapping)
 {
-    if (mapping.total_column == nullptr)
+    const std::optional<Column> found =
+        mapping.total_column == nullptr ? std::nullopt : find_column(pair.subscriptions, mapping.total_column);
+    if (!found || !found->generated)
         return;
-    const Column total = *find_column(pair.subscriptions, mapping.total_column);
-    if (!total.generated)
-        return;
+    const Column &total = *found;
     const std::optional<Column> used = find_column(pair.subscriptions, mapping.used_column);
     if (used && is_computed_from(pair.subscriptions, total.number, used->number))
         ereport(ERROR, errcode(ERRCODE_GENERATED_ALWAYS),
@@ -262,11 +262,20 @@ void settle_remaining_column(const Pair &pair, Mapping &mapping)
         mapping.remaining_column = nullptr;
 }
 
+void settle_total_column(const Pair &pair, Mapping &mapping)
+{
+    if (mapping.total_column != nullptr && mapping.remaining_column != nullptr &&
+        !find_column(pair.subscriptions, mapping.total_column))
+        mapping.total_added = true;
+}
+
 void check_column(const Pair &pair, const Mapping &mapping, const Field &field)
 {
     if (mapping.*field.text == nullptr)
         return;
-    check_type(table_of(pair, field), mapping.*field.text, field);
+    const bool is_added = field.text == &Mapping::total_column && mapping.total_added;
+    if (!is_added || find_column(pair.subscriptions, mapping.total_column))
+        check_type(table_of(pair, field), mapping.*field.text, field);
     check_named_once(pair, mapping, field);
     if (field.text == &Mapping::total_column)
         check_generated_total(pair, mapping);

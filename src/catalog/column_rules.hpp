@@ -8,6 +8,9 @@ namespace sc {
 // Leaves remaining_column in the mapping only where it is a plain column, which must then be maintained.
 void settle_remaining_column(const Pair &pair, Mapping &mapping);
 
+// Notes that the total is to be added: where there is none, and a plain remaining column says what is left.
+void settle_total_column(const Pair &pair, Mapping &mapping);
+
 // Keys are compared, sorted and hashed, by operators that every query can name; needed says whose type it is.
 void check_key_type(Oid table, const char *name, const char *needed);
 

@@ -57,6 +57,7 @@ struct Mapping {
     const char *counts_view;           // nullptr: the default name
     const char *guard;                 // one of guard_words
     bool ledger;                       // every change of a credit is written to the ledger
+    bool total_added;                  // attach() has made the total of what remains and what is used
     bool link_check;                   // also a CHECK that what consumes is linked
     Names made;                        // what attach() made, for detach(): "kind:name", see attach/attach.cpp
     const Expressions *expressions;    // as trees, by whoever has looked for them; no field of its own
@@ -188,6 +189,7 @@ inline constexpr std::array mapping_fields{
     name_field("counts_view", &Mapping::counts_view, nullptr, nullable | charge_alone),
     choice_field("guard", &Mapping::guard, guard_words, "reject"),
     flag_field("ledger", &Mapping::ledger, "false"),
+    flag_field("total_added", &Mapping::total_added, "false"),
     flag_field("link_check", &Mapping::link_check, "false", charge_alone),
     list_field("made", Side::neither, &Mapping::made, nullptr, "{}", charge_alone),
 };

@@ -46,6 +46,7 @@ SubscriptionShape make_subscription_shape(Relation relation, const Mapping &mapp
     if (mapping.total_column != nullptr) {
         shape.total = bound_column(relation, mapping.total_column);
         shape.total_type = counter_type(relation, shape.total);
+        shape.total_added = mapping.total_added;
     }
     if (mapping.remaining_column != nullptr) {
         shape.remaining = bound_column(relation, mapping.remaining_column);

@@ -32,6 +32,7 @@ struct SubscriptionShape {
     std::span<const DrawColumn> draw_order;    // only if draws
     bool draws;                // a link that nobody has named may become another one, see write/draw.hpp
     bool by_member;            // the key is (member, id)
+    bool total_added;          // attach() has made the total of what remains and what is used
     bool plain;                // writing a counter within 0 … total runs no code of the user's, see writes_plainly()
     Oid key_index;             // of the foreign key
     Oid member_index;          // one that finds a member's active subscriptions; InvalidOid: a scan

@@ -25,8 +25,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "server/subtransaction.hpp"
-#include "store/counter_writer.hpp"
+#include "migrate/counters.hpp"
 #include "store/ledger.hpp"
 #include "server/violation.hpp"
 #include "write/notify_counts.hpp"
@@ -172,11 +171,6 @@ void wait_for_obstacle(Work &work, const Obstacle &obstacle)
 
 // Attributing --------------------------------------------------------------------------------------------------------
 
-std::optional<int64_t> room_of(const HeldSubscription &held)
-{
-    return held.total ? std::optional(*held.total - held.carried - held.counted) : std::nullopt;
-}
-
 template <typename T>
 T *make_array(size_t count)
 {
@@ -202,7 +196,7 @@ void attribute_member(Work &work, size_t number)
                      order[i]->scheduled};
     for (size_t i = 0; i < held.size(); i++) {
         packs[i] = held[i].pack;
-        packs[i].room = room_of(held[i]);
+        packs[i].room = room_of(work.subscriptions, held[i]);
     }
     attribute(std::span(packs, held.size()), std::span(visits, sessions.size()), work.request->when_ambiguous,
               std::span(results, sessions.size()));
@@ -223,145 +217,6 @@ void attribute_all(Work &work)
 }
 
 // Writing ------------------------------------------------------------------------------------------------------------
-
-Found found_in(const HeldSubscription &held)
-{
-    return {held.total, held.used, held.remaining, held.carried, held.counted};
-}
-
-// What the counter is to show, and what is to be carried.
-int64_t target_of(const Work &work, const HeldSubscription &held)
-{
-    return treated_counter(found_in(held), work.request->opening);
-}
-
-int64_t carried_of(const Work &work, const HeldSubscription &held)
-{
-    return treated_carried(found_in(held), work.request->opening);
-}
-
-bool exceeds(const HeldSubscription &held, int64_t used)
-{
-    return held.total && used > *held.total;
-}
-
-bool shows(const Work &work, const HeldSubscription &held, int64_t used)
-{
-    if (held.used != used)
-        return false;
-    const bool rest = held.total ? held.remaining == *held.total - used : !held.remaining;
-    return work.binding->subscriptions.remaining == 0 || rest;
-}
-
-TupleTableSlot *lock_again(const Work &work, CounterWriter *writer, const HeldSubscription &held)
-{
-    TupleTableSlot *row = lock_subscription(writer, held.id, member_value(work.subscriptions, held.member));
-    if (row == nullptr)
-        elog(ERROR, "a locked subscription of relation \"%s\" is gone",
-             RelationGetRelationName(work.subscriptions.relation));
-    return row;
-}
-
-void set_counter(const Work &work, CounterWriter *writer, HeldSubscription &held, int64_t used)
-{
-    explain_exact(writer, std::nullopt);       // explain_batch() writes the lines
-    lock_again(work, writer, held);
-    const bool has_remaining = work.binding->subscriptions.remaining != 0;
-    if (has_remaining || !try_write_counter(writer, used))
-        write_counter(writer, used, true);
-    held.used = used;
-    held.remaining = has_remaining && held.total ? std::optional(*held.total - used) : std::nullopt;
-}
-
-// True where the counter was set; false where a constraint does not let it show that.
-bool try_set_counter(const Work &work, HeldSubscription &held, int64_t used)
-{
-    const HeldSubscription before = held;
-    const bool set = try_and_undo([&] {
-        CounterWriter *writer = open_counter_writer(work.subscriptions.relation, work.binding->subscriptions, false);
-        set_counter(work, writer, held, used);
-        close_counter_writer(writer);
-    });
-    if (!set)
-        held = before;
-    return set;
-}
-
-// History may hold more than the total. The counter says so, and then nothing more can be booked; where a CHECK forbids
-// it, it is full, until the CHECK is out of the way.
-void set_excess(Work &work, HeldSubscription &held, int64_t used)
-{
-    if (try_set_counter(work, held, used)) {
-        work.run->totals.counters++;
-        return;
-    }
-    work.run->totals.refused++;
-    if (!shows(work, held, *held.total) && held.used.value_or(0) < *held.total)
-        try_set_counter(work, held, *held.total);
-}
-
-// What history has used beyond its sessions is carried from here on: the counter stays, and the recount agrees with it.
-// One that a CHECK would not let show it is left to set_excess().
-void carry_openings(Work &work)
-{
-    CounterWriter *writer = nullptr;
-    for (HeldSubscription &held : work.subscriptions.held.all()) {
-        const int64_t used = target_of(work, held);
-        const int64_t carried = carried_of(work, held);
-        if (carried == held.carried || (exceeds(held, used) && held.used != used))
-            continue;
-        if (writer == nullptr) {
-            writer = open_counter_writer(work.subscriptions.relation, work.binding->subscriptions, false);
-            explain_exact(writer, std::nullopt);
-        }
-        lock_again(work, writer, held);
-        write_carried(writer, used, carried, true);
-        held.used = used;
-        held.carried = carried;
-        if (held.remaining && held.total)
-            held.remaining = *held.total - used;
-        work.run->totals.counters++;
-    }
-    if (writer != nullptr)
-        close_counter_writer(writer);
-}
-
-void set_counters(Work &work)
-{
-    CounterWriter *writer = nullptr;
-    for (HeldSubscription &held : work.subscriptions.held.all()) {
-        const int64_t used = target_of(work, held);
-        if (exceeds(held, used) || shows(work, held, used) || carried_of(work, held) != held.carried)
-            continue;
-        if (writer == nullptr)
-            writer = open_counter_writer(work.subscriptions.relation, work.binding->subscriptions, false);
-        set_counter(work, writer, held, used);
-        work.run->totals.counters++;
-    }
-    if (writer != nullptr)
-        close_counter_writer(writer);
-    carry_openings(work);
-    for (HeldSubscription &held : work.subscriptions.held.all()) {
-        const int64_t used = target_of(work, held);
-        if (exceeds(held, used) && !shows(work, held, used))
-            set_excess(work, held, used);
-    }
-}
-
-// What the user's triggers have made of the counters when links were written.
-void read_again(Work &work)
-{
-    CounterWriter *writer = open_counter_writer(work.subscriptions.relation, work.binding->subscriptions, false);
-    for (HeldSubscription &held : work.subscriptions.held.all()) {
-        const Subscription read =
-            read_subscription(work.binding->subscriptions, lock_again(work, writer, held));
-        held.total = read.total;
-        held.used = read.used;
-        held.remaining = read.remaining;
-        held.carried = read.carried;
-    }
-    close_counter_writer(writer);
-}
 
 // One subscription's lines: what the recount makes of the balance without the new links, then a line for each of them.
 void explain_held(const Work &work, Ledger *ledger, const HeldSubscription &held, size_t pack, bool links)
@@ -460,12 +315,12 @@ void treat_batch(const Attachment &attachment, const MigrateRequest &request, co
     recount(work.subscriptions);
     attribute_all(work);
     // The counters first: what the user's triggers do to sessions when links are written is charged on top of them.
-    set_counters(work);
+    set_counters(work.subscriptions, *work.request, work.run);
     explain_batch(work, true);
     if (write_links(work)) {
         recount(work.subscriptions);
-        read_again(work);
-        set_counters(work);
+        read_again(work.subscriptions);
+        set_counters(work.subscriptions, *work.request, work.run);
         explain_batch(work, false);
     }
     sum_up(work);

@@ -25,14 +25,15 @@ namespace {
 
 // Opens the server's general way of updating a row. The extension's own triggers are left out: the caller has checked
 // what they check. From here on, until close_rows(), this backend acts as the owner of the table.
-void prepare_rows(CounterWriter *writer, bool carries = false)
+void prepare_rows(CounterWriter *writer, bool restates = false)
 {
     if (writer->rows != nullptr)
         return;
     const SubscriptionShape &shape = *writer->cursor.shape;
-    std::array<AttrNumber, 3> columns{shape.used};
-    size_t count = 1;
-    for (const AttrNumber column : {shape.remaining, carries ? shape.carried : AttrNumber{0}})
+    std::array<AttrNumber, 4> columns{};
+    size_t count = 0;
+    for (const AttrNumber column : {shape.used, shape.remaining, restates ? shape.carried : AttrNumber{0},
+                                    restates && shape.total_added ? shape.total : AttrNumber{0}})
         if (column != 0)
             columns[count++] = column;
     writer->caller = enter_owner(writer->cursor.relation);
@@ -185,19 +186,25 @@ void write_counter(CounterWriter *writer, int64_t used, bool exact)
         explain_write(writer, used, writer->exact);
 }
 
-void write_carried(CounterWriter *writer, int64_t used, int64_t carried, bool exact)
+void write_restated(CounterWriter *writer, const Restated &restated, bool exact)
 {
     const SubscriptionShape &shape = *writer->cursor.shape;
     prepare_rows(writer, true);
-    const std::optional<int64_t> remaining =
-        change_row(writer, read_subscription(shape, writer->cursor.row), used, exact);
-    writer->changed->tts_values[shape.carried - 1] =
-        counter_datum(carried, shape.carried_type, writer->cursor.relation, shape.carried);
-    writer->changed->tts_isnull[shape.carried - 1] = false;
+    Subscription before = read_subscription(shape, writer->cursor.row);
+    before.total = restated.total;
+    const std::optional<int64_t> remaining = change_row(writer, before, restated.used, exact);
+    const auto set = [writer](AttrNumber column, Oid type, int64_t value) {
+        writer->changed->tts_values[column - 1] = counter_datum(value, type, writer->cursor.relation, column);
+        writer->changed->tts_isnull[column - 1] = false;
+    };
+    if (shape.carried != 0)
+        set(shape.carried, shape.carried_type, restated.carried);
+    if (shape.total_added && restated.total)
+        set(shape.total, shape.total_type, *restated.total);
     write_row(writer->rows, writer->target, writer->cursor.row, writer->changed);
-    verify_written(writer, used, remaining, carried);
+    verify_written(writer, restated.used, remaining, restated.carried);
     if (exact)
-        explain_write(writer, used, writer->exact);
+        explain_write(writer, restated.used, writer->exact);
 }
 
 void restore_counter(CounterWriter *writer, std::optional<int64_t> used, std::optional<int64_t> remaining)

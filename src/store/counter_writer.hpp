@@ -32,8 +32,14 @@ TupleTableSlot *lock_next_used(CounterWriter *writer);   // in turn, all but tho
 void explain_exact(CounterWriter *writer, std::optional<Cause> cause);
 void write_counter(CounterWriter *writer, int64_t used, bool exact);
 
-// The same, and sets what the subscription carries. A writer does either this or the other.
-void write_carried(CounterWriter *writer, int64_t used, int64_t carried, bool exact);
+// The same, and sets what the subscription carries, and a total that attach() has made. A writer does either this or
+// the other.
+struct Restated {
+    int64_t used;
+    int64_t carried;
+    std::optional<int64_t> total;
+};
+void write_restated(CounterWriter *writer, const Restated &restated, bool exact);
 
 // Writes both counters of the current subscription, which is locked, as they are given: undo_repair() puts a row back.
 void restore_counter(CounterWriter *writer, std::optional<int64_t> used, std::optional<int64_t> remaining);

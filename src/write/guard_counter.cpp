@@ -53,13 +53,19 @@ std::optional<int64_t> follow(const Counters *before, const Counters &after)
 // The counters that the row gets. Under reject, another value than the maintained one stays in the row, and
 // guard_counter refuses it. In a new row NULL and 0 count as not written: a column that the statement does not name
 // holds one of them.
-Counters keep_counters(const Counters *before, const Counters &written, Guard guard)
+Counters keep_counters(const Binding &binding, const Counters *before, const Counters &written)
 {
+    const Guard guard = binding.guard;
     Counters kept = written;
     if (guard == Guard::ignore)
         kept.used = before == nullptr ? written.carried : before->used;
     else if (before == nullptr && written.used.value_or(0) == 0)
         kept.used = written.carried;
+    // Whoever knows of no total says how much is left.
+    if (binding.subscriptions.total_added && before == nullptr && !written.total && written.remaining) {
+        kept.total = *written.remaining + kept.used.value_or(0);
+        return kept;
+    }
     const bool unwritten =
         before == nullptr ? written.remaining.value_or(0) == 0 : written.remaining == before->remaining;
     if (guard == Guard::ignore || unwritten)
@@ -69,15 +75,22 @@ Counters keep_counters(const Counters *before, const Counters &written, Guard gu
 
 HeapTuple with_counters(HeapTuple row, Relation relation, const SubscriptionShape &shape, const Counters &counters)
 {
-    int columns[2] = {shape.used, shape.remaining};
-    Datum values[2]{};
-    bool nulls[2] = {!counters.used, !counters.remaining};
-    if (counters.used)
-        values[0] = counter_datum(*counters.used, shape.used_type, relation, shape.used);
-    if (shape.remaining != 0 && counters.remaining)
-        values[1] = counter_datum(*counters.remaining, shape.remaining_type, relation, shape.remaining);
-    return heap_modify_tuple_by_cols(row, RelationGetDescr(relation), shape.remaining != 0 ? 2 : 1, columns, values,
-                                     nulls);
+    std::array<int, 3> columns{};
+    std::array<Datum, 3> values{};
+    std::array<bool, 3> nulls{};
+    int count = 0;
+    const auto set = [&](AttrNumber column, Oid type, std::optional<int64_t> value) {
+        columns[count] = column;
+        nulls[count] = !value;
+        values[count++] = value ? counter_datum(*value, type, relation, column) : Datum{0};
+    };
+    set(shape.used, shape.used_type, counters.used);
+    if (shape.remaining != 0)
+        set(shape.remaining, shape.remaining_type, counters.remaining);
+    if (shape.total_added)
+        set(shape.total, shape.total_type, counters.total);
+    return heap_modify_tuple_by_cols(row, RelationGetDescr(relation), count, columns.data(), values.data(),
+                                     nulls.data());
 }
 
 // Judging ------------------------------------------------------------------------------------------------------------
@@ -238,11 +251,11 @@ extern "C" PGDLLEXPORT Datum sc_keep_counter(PG_FUNCTION_ARGS)
     if (update)
         before = read_counters(shape, data->tg_trigslot);
     const Counters written = read_counters(shape, update ? data->tg_newslot : data->tg_trigslot);
-    const Counters kept = keep_counters(update ? &before : nullptr, written, binding.guard);
+    const Counters kept = keep_counters(binding, update ? &before : nullptr, written);
     // The server checks the CHECK before guard_counter fires, and would report 23514: so this raises 23SC5 first.
     if (binding.guard == Guard::reject && excess(kept.used.value_or(0), kept.total) > 0)
         judge_used({data->tg_relation, &shape}, update ? &before : nullptr, kept);
-    if (kept.used == written.used && kept.remaining == written.remaining)
+    if (kept.used == written.used && kept.remaining == written.remaining && kept.total == written.total)
         return PointerGetDatum(row);
     return PointerGetDatum(with_counters(row, data->tg_relation, shape, kept));
 }

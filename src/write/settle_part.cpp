@@ -209,7 +209,8 @@ void charge(const Settling &settling, Sum &sum, TupleTableSlot *row, const Subsc
     Assert(counter >= 0 || due >= 0);
     Assert(due <= 0 || !subscription.total || counter <= *subscription.total);
     if (settling.part->purges)
-        write_carried(settling.writer, counter, subscription.carried + kept_by(settling, sum), false);
+        write_restated(settling.writer,
+                       {counter, subscription.carried + kept_by(settling, sum), subscription.total}, false);
     else if (due != 0 && !try_write_counter(settling.writer, counter))
         write_counter(settling.writer, counter, false);
     write_lines(settling.ledger, take_owed(shape_of(settling), sum, own_lines(settling, sum)), row, counter);
