@@ -123,9 +123,10 @@ COMMENT ON FUNCTION session_consistency.attach(
 'Attaches a table of sessions to the table of their subscriptions.
 
 Makes what is missing: the link column; the counter, which starts at what a plain remaining column says is gone; the
-foreign key; CHECK (0 <= used <= total); a unique index on active subscriptions and, if it makes that one and no index
-begins with the member, a plain index on the member for the counts view; an index on the link; the counts view; the
-triggers. Reuses what does the same already. Returns one row for each step with the exact command that ran.
+foreign key; CHECK (0 <= used <= total); a unique index on active subscriptions, unless there is a draw_order; if it
+makes that one, or there is a draw_order, and no index begins with the member, a plain index on the member; an index on
+the link; the counts view; the triggers. Reuses what does the same already. Returns one row for each step with the exact
+command that ran.
 
 A table of sessions may be attached to several tables, each by a link of its own; a table of subscriptions to one.
 
@@ -150,6 +151,9 @@ Columns and values of the subscriptions:
   is none
 - carried_column: credits of sessions that are not in the table, added if it is missing: used is what is carried and
   what sessions hold. A new subscription may bring some; nobody may change them. NULL: there are none
+- valid_from_column, valid_until_column: the period, dates, of which both days count, or timestamps, of which the first
+  moment counts and the last does not; may be generated. NULL and infinity are open. A session that is to be paid for
+  needs a subscription whose period covers its start; one without a start is not judged until it has one
 
 Expressions, each immutable and without a subquery; names are looked up in pg_catalog alone:
 - counts_when: a condition on the columns of the session, NULL: every session counts: `deleted_at IS NULL`
@@ -157,6 +161,16 @@ Expressions, each immutable and without a subquery; names are looked up in pg_ca
   otherwise; 0 holds nothing, NULL and less than 0 are refused when the session is stored
 - pays_when: a condition on both, NULL: any subscription pays: `subscription.kinds IS NULL OR session.kind = ANY
   (subscription.kinds)`. Only false refuses
+
+Which subscription pays:
+- draw_order: a member may have several active subscriptions, drawn in that order, then in the order of their keys:
+  columns of the subscriptions, of a type with default operator classes for btree and hash, with ASC, DESC, NULLS FIRST
+  and NULLS LAST, as in `valid_until, id`; no expressions, and none that bookings change. NULL: a member has one
+- time_zone: where sessions take place, as a name of pg_timezone_names. What has a zone is compared by the local time
+  there; needed if the start has a zone and an end of the period has none, or the other way round
+- named_links: false: what the application writes into the link is ignored, for object mappers that save whole rows
+- when_none: what happens to a session that no subscription could pay for: refuse (an error), leave (it stays without a
+  link and holds nothing)
 
 Other arguments:
 - notify: after the commit, once for each subscription whose counts a transaction has changed, a JSON of subscriptions,
@@ -176,10 +190,12 @@ there already may refer to any unique column that is NOT NULL, cascade, be defer
 subscription is deleted: a subscription that sessions hold credits of stays all the same.
 
 The arguments are the whole attachment. The same again is no step, and takes no lock beyond a reader''s; expressions are
-compared as the server reads them. Other lists, expressions, guard, ledger, notify, link_check, start_column, make_view
-and counts_view change in place what differs, an argument that is not named to its default; where other sessions are
-counted than before, migrate() has to count history again. What was dropped by hand is made again; what was altered
-stays, and is a gap.
+compared as the server reads them. Other lists, expressions, guard, ledger, notify, link_check, draw_order,
+start_column, valid_from_column, valid_until_column, time_zone, named_links, when_none, make_view and counts_view change
+in place what differs, an argument that is not named to its default. Where other sessions are counted than before,
+migrate() has to count history again. A draw_order drops the unique index that attach() has made, and none makes it
+again. The counts view gets the columns of a period, valid_from, valid_until and forfeited, in place; it is made anew if
+they become others or go. What was dropped by hand is made again; what was altered stays, and is a gap.
 
 Listening: the figures are those of the counts view at the commit, and the last ones that a listener gets are right. A
 subscription that is gone has null in each; where all may have changed (a TRUNCATE, migrate, repair), subscription_id is
@@ -195,12 +211,16 @@ that rows violate is left out with a NOTICE.
 
 Errors:
 - 22004: a NULL argument
-- 22023: an unknown guard, an empty list or two empty lists of statuses, a value listed twice or that its column
-  refuses, a column named twice, one table for both
+- 22023: an unknown guard, when_none or time zone, an abbreviation of one, an empty list or two empty lists of statuses,
+  a value listed twice or that its column refuses, a column named twice, a period without a start_column or without the
+  time_zone that it needs, a draw_order by what bookings change, when_none => leave with a link_check, one table for
+  both
+- 42601: a draw_order that is no list of columns
 - 42501: not the owner, or the owner of the sessions does not have the privileges of the owner of the subscriptions
 - 42703: no such column
 - 42P10: a system column
-- 428C9: a generated column, or a plain remaining column beside a generated total
+- 428C9: a generated column, one of the draw_order that is not stored, or a plain remaining column beside a generated
+  total
 - 42601, 42P17, 42804, 42P10: an expression that is none, is not immutable, has another type, or names a column of the
   server or a whole row; 0A000, 42803, 42P20: one with a subquery, an aggregate or a window function
 - 42804, 42P21: a column of the wrong type or collation, or a key whose type has no default operator classes for btree
@@ -214,7 +234,7 @@ Errors:
   counter
 - 42710: attached with other columns, or another attachment has that link or these subscriptions
 - 42P07: a relation with the name of the view
-- 23505: several active subscriptions of one member
+- 23505: several active subscriptions of one member without a draw_order
 - 23503: a link that leads nowhere, if the key must be validated at once
 - 40001: the tables changed while it waited for its locks
 - 0A000, 55000: tables that Citus distributes in another way, or whose triggers it does not allow';
@@ -759,8 +779,12 @@ CREATE FUNCTION session_consistency.audit(
     used_column name DEFAULT 'used_sessions',
     remaining_column name DEFAULT 'remaining_sessions',
     carried_column name DEFAULT NULL,
-    members regclass DEFAULT NULL,
+    draw_order text DEFAULT NULL,
+    start_column name DEFAULT NULL,
     valid_from_column name DEFAULT NULL,
+    valid_until_column name DEFAULT NULL,
+    time_zone text DEFAULT NULL,
+    members regclass DEFAULT NULL,
     OUT code text,
     OUT severity text,
     OUT affected bigint,
@@ -771,7 +795,7 @@ CREATE FUNCTION session_consistency.audit(
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'sc_audit';
 COMMENT ON FUNCTION session_consistency.audit(
     regclass, regclass, name, name, name, name, text[], text[], text[], name, name, text[], name, name, name, name,
-    regclass, name) IS
+    text, name, name, name, text, regclass) IS
 'Says what is wrong with two tables, before anything is attached and after.
 
 Returns one row for each category, also if it has no finding. Reads only, in one snapshot, and works on a standby.
@@ -784,8 +808,7 @@ Arguments:
 - subscriptions: may be left out if the sessions are attached
 - members: the members table; if left out, it is found by a foreign key of the subscriptions'' member column, or of
   the sessions''. Without one, orphaned sessions are not found
-- valid_from_column: the column of the subscriptions, a date or a timestamp, that says when one begins. Without it,
-  future subscriptions are not found
+- valid_from_column, valid_until_column: the ends of a period may be named without a start_column, too
 
 Of a session, the first of these that applies:
 - `orphaned_session` (medium): its member is gone
@@ -794,9 +817,11 @@ Of a session, the first of these that applies:
 - `linked_non_consuming` (medium): its type consumes nothing and it has a link
 - `no_subscription` (medium): it consumes and its member has no subscription at all
 - `unlinked_session` (high): it counts and has no link
+- `unpaid_session` (low): it counts and has no link, and the attachment leaves what nobody could pay for
+- `outside_period` (low): it counts, and the period of its subscription does not cover its start
 
 Of a member:
-- `multiple_active_subscriptions` (critical): several could pay for a session
+- `multiple_active_subscriptions` (critical): several could pay for a session; none with a draw_order
 
 Of a subscription, each that applies:
 - `negative_remaining` (critical): total minus used or a stored remaining is below 0
@@ -804,7 +829,11 @@ Of a subscription, each that applies:
 - `count_mismatch` (high): used is not the number of counted sessions that are linked to it, or a plain remaining
   column is not total minus used
 - `zero_total` (low): its total is 0
-- `future_subscription` (low): it is active before it begins
+- `future_subscription` (low): it is active before it begins; none with a start_column, by which it is not booked on
+
+Of the periods:
+- `ends_at_midnight` (low): nearly all ends are midnights of a timestamp, so that the day that begins there is no part
+  of the period: are they meant as dates?
 
 Of an attachment:
 - `enforcement_gap` (critical): what is switched off or gone
@@ -854,8 +883,12 @@ CREATE FUNCTION session_consistency.audit_findings(
     used_column name DEFAULT 'used_sessions',
     remaining_column name DEFAULT 'remaining_sessions',
     carried_column name DEFAULT NULL,
-    members regclass DEFAULT NULL,
+    draw_order text DEFAULT NULL,
+    start_column name DEFAULT NULL,
     valid_from_column name DEFAULT NULL,
+    valid_until_column name DEFAULT NULL,
+    time_zone text DEFAULT NULL,
+    members regclass DEFAULT NULL,
     OUT code text,
     OUT severity text,
     OUT member_id text,
@@ -868,7 +901,7 @@ CREATE FUNCTION session_consistency.audit_findings(
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'sc_audit_findings';
 COMMENT ON FUNCTION session_consistency.audit_findings(
     regclass, regclass, name, name, name, name, text[], text[], text[], name, name, text[], name, name, name, name,
-    regclass, name) IS
+    text, name, name, name, text, regclass) IS
 'Names every finding of audit(), which describes the categories, the arguments and the errors.
 
 Returns one row for each, in the order of the categories, then of the keys. Reads only.

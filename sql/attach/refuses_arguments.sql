@@ -30,8 +30,8 @@ END $$;
 SELECT try('NULL, ''member_subscriptions''');
 SELECT try('''training_sessions'', NULL');
 SELECT try(:'tables' || format(', %s => NULL', a)) FROM unnest('{subscription_column,consuming_types,
-    scheduled_statuses,completed_statuses,subscription_member_column,active_statuses,used_column,guard,ledger,
-    link_check,dry_run}'::text[]) a;
+    scheduled_statuses,completed_statuses,subscription_member_column,active_statuses,used_column,named_links,when_none,
+    guard,ledger,link_check,dry_run}'::text[]) a;
 
 -- Tables that do not exist, or are one.
 SELECT try('''nowhere'', ''member_subscriptions''');
@@ -70,7 +70,8 @@ SELECT try('''lessons'', ''member_subscriptions'', consuming_types => ''{member}
 
 -- Columns: missing, system, generated, of a wrong type, named twice.
 SELECT try(:'tables' || format(', %s => ''nothing''', a)) FROM unnest('{member_column,type_column,status_column,
-    subscription_member_column,subscription_status_column,total_column,remaining_column,start_column}'::text[]) a;
+    subscription_member_column,subscription_status_column,total_column,remaining_column,start_column,valid_from_column,
+    valid_until_column}'::text[]) a;
 SELECT try(:'tables' || ', subscription_column => ''ctid''');
 SELECT try(:'tables' || ', used_column => ''xmin''');
 SELECT try(:'tables' || format(', %s => ''''', a)) FROM unnest('{member_column,subscription_column,
@@ -90,6 +91,30 @@ SELECT try(:'tables' || ', type_column => ''status''');
 SELECT try(:'tables' || ', subscription_column => ''member_id''');
 SELECT try(:'tables' || ', used_column => ''total_sessions_snapshot''');
 SELECT try(:'tables' || ', remaining_column => ''used_sessions''');
+
+-- The order in which subscriptions are drawn: a list of columns, of the subscriptions, that bookings do not change.
+ALTER TABLE member_subscriptions ADD ends date, ADD place point, ADD days xid,
+    ADD share integer GENERATED ALWAYS AS (used_sessions * 100) STORED;
+SELECT try(:'tables' || format(', draw_order => %L', o)) FROM unnest(ARRAY['', ' ', 'id,', 'ends nulls', '1', 'lower(id)',
+    'id + 1', 's.id', 'id USING <', 'id COLLATE "C"', 'id LIMIT 1', 'id; DROP TABLE members', 'id FOR UPDATE', '*']) o;
+SELECT try(:'tables' || format(', draw_order => %L', o)) FROM unnest(ARRAY['id, nothing', '"ID"', 'ends, id, ENDS DESC',
+    'ctid', 'place', 'days', 'used_sessions', 'id, remaining_sessions DESC', 'share']) o;
+
+-- A period: with a start, in a zone where only one side has one.
+ALTER TABLE training_sessions ADD starts timestamptz, ADD local timestamp;
+SELECT try(:'tables' || ', valid_until_column => ''ends''');
+SELECT try(:'tables' || ', valid_from_column => ''ends'', time_zone => ''UTC''');
+SELECT try(:'tables' || ', start_column => ''starts'', valid_until_column => ''status''');
+SELECT try(:'tables' || ', start_column => ''starts'', valid_from_column => ''ends'', valid_until_column => ''ends''');
+SELECT try(:'tables' || ', start_column => ''starts'', valid_until_column => ''ends''');
+SELECT try(:'tables' || format(', start_column => ''starts'', valid_until_column => ''ends'', time_zone => %L', z))
+FROM unnest(ARRAY['', 'Mars/Olympus', 'CET', 'est']) z;
+
+-- What becomes of a session that nobody pays for.
+SELECT try(:'tables' || ', when_none => ''ignore''');
+SELECT try(:'tables' || ', when_none => ''leave'', link_check => true');
+ALTER TABLE member_subscriptions DROP ends, DROP place, DROP days, DROP share;
+ALTER TABLE training_sessions DROP starts, DROP local;
 
 -- The view's name.
 SELECT try(:'tables' || ', counts_view => ''''');

@@ -241,14 +241,18 @@ Changes find_changes(const Attachment &attached, const Mapping &mapping, const c
     changes.expressions = !is_same(attached.mapping.expressions, mapping.expressions);
     changes.recount = has_expressions(attached.mapping) && attached.mapping.expressions == nullptr && !changes.counted;
     changes.counted |= counts_otherwise(attached.mapping.expressions, mapping.expressions);
-    changes.active_index = other("active_statuses") && is_there(attached, "active_index");
+    changes.active_index =
+        (mapping.draw_order != nullptr || other("active_statuses")) && is_there(attached, "active_index");
     const bool counts = changes.counted || changes.expressions;
     changes.link_check = (other("link_check") || counts) && is_there(attached, "link_check");
     changes.open_ledger = mapping.ledger && !attached.mapping.ledger;
     if (is_there(attached, "view")) {
+        const bool other_period = other("valid_from_column") || other("valid_until_column");
         changes.drop_view = !mapping.make_view;
-        changes.rename_view = mapping.make_view && strcmp(find_made(made, "view"), counts_view) != 0;
-        changes.replace_view = mapping.make_view && counts;
+        changes.remake_view = mapping.make_view && other_period && has_period(attached.mapping);
+        const bool stays = mapping.make_view && !changes.remake_view;
+        changes.rename_view = stays && strcmp(find_made(made, "view"), counts_view) != 0;
+        changes.replace_view = stays && (counts || other_period || other("time_zone"));
     }
     changes.made = !OidIsValid(attached.charge_trigger);
     // A CHECK that rows violate is not there yet.

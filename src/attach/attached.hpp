@@ -14,11 +14,12 @@ using TriggerActs = std::array<Act, trigger_rules.size()>;
 
 // What the arguments change of an attachment, and what of it is gone. Compared before and after the locks are taken.
 struct Changes {
-    bool active_index;    // the one that attach() made is of other statuses
+    bool active_index;    // the one that attach() made is of other statuses, or in the way of several
     bool link_check;      // the one that attach() made is not wanted, or of other words
     bool drop_view;
     bool rename_view;
     bool replace_view;
+    bool remake_view;     // its columns become others, which nothing can replace in place
     bool open_ledger;
     bool counted;         // other sessions are counted, or for another cost: history has to be treated anew
     bool recount;         // which ones were is not known: the trigger that carries the expressions is gone or altered

@@ -227,7 +227,8 @@ void plan_active_index(Plan &plan)
     add_made(plan, "active_index", name);
 }
 
-// The counts view finds all of a member's subscriptions by it, of which the index above holds the active one.
+// Subscriptions are drawn by it, and the counts view finds all of a member's, of which the index above holds the active
+// one.
 void plan_member_index(Plan &plan)
 {
     if (keeps(plan, "member_index") || !plan.facts->missing.member_index)
@@ -387,7 +388,7 @@ void plan_view(Plan &plan)
     const Changes &changes = plan.facts->changes;
     const Attachment *attached = plan.facts->attached;
     const Oid view = attached == nullptr ? InvalidOid : find_counts_view(*attached);
-    if (changes.drop_view)
+    if (changes.drop_view || changes.remake_view)
         add_step(plan.steps, "drop view", psprintf("DROP VIEW %s", qualified_name(view)));
     if (changes.rename_view)
         add_step(plan.steps, "rename view",
@@ -395,7 +396,7 @@ void plan_view(Plan &plan)
                           quote_identifier(plan.facts->counts_view)));
     if (changes.replace_view)
         add_step(plan.steps, "replace view", view_command(plan, true));
-    if (plan.facts->missing.view)
+    if (plan.facts->missing.view || changes.remake_view)
         plan_new_view(plan);
     if (plan.facts->mapping.make_view)
         add_made(plan, "view", plan.facts->counts_view);

@@ -357,6 +357,9 @@ bool judge_columns(Obstacles &obstacles, const Tables &tables, Mapping &mapping)
     for (const Field &field : mapping_fields)
         if (field.words_of != nullptr && is_there(field))
             fit &= passes(obstacles, [&] { check_words(pair, mapping, field); });
+    fit &= passes(obstacles, [&] { check_draw_order(pair, mapping); });
+    fit &= passes(obstacles, [&] { check_period(pair, mapping); });
+    fit &= passes(obstacles, [&] { check_choices(mapping); });
     return fit;
 }
 

@@ -3,6 +3,9 @@
 
 #include <algorithm>
 
+#include "catalog/draw_order.hpp"
+#include "catalog/period.hpp"
+#include "server/pg_compat.hpp"
 #include "server/relations.hpp"
 #include "server/values.hpp"
 
@@ -246,7 +249,120 @@ void check_something_counts(const Mapping &mapping)
             errhint("List a status in one of them; status_column => NULL counts every session."));
 }
 
+// Whether bookings write that column of the subscriptions, or what it is computed from.
+bool moves_with_counters(const Pair &pair, const Mapping &mapping, const char *name)
+{
+    const std::optional<Column> column = find_column(pair.subscriptions, name);
+    for (const Field &field : mapping_fields) {
+        const char *counter = field.kind == FieldKind::counter ? mapping.*field.text : nullptr;
+        if (counter == nullptr || field.text == &Mapping::total_column)
+            continue;
+        const std::optional<Column> written = find_column(pair.subscriptions, counter);
+        if (strcmp(counter, name) == 0 ||
+            (column && written && column->generated && is_computed_from(pair.subscriptions, column->number,
+                                                                        written->number)))
+            return true;
+    }
+    return false;
+}
+
+void check_drawn_column(const Pair &pair, const Mapping &mapping, const char *name)
+{
+    const char *table = get_rel_name(pair.subscriptions);
+    if (moves_with_counters(pair, mapping, name))
+        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                errmsg("draw_order names column \"%s\", which changes with every booking", name),
+                errdetail("An order of table \"%s\" that bookings change would draw now from one subscription, now "
+                          "from another.", table),
+                errhint("Order by what bookings leave as it is, such as the end of the period."));
+    const std::optional<Column> column = find_column(pair.subscriptions, name);
+    if (!column)
+        raise_missing(pair.subscriptions, name, "draw_order");
+    if (column->number < 0)
+        ereport(ERROR, errcode(ERRCODE_INVALID_COLUMN_REFERENCE), errmsg("\"%s\" is a system column", name),
+                errdetail("The server changes it with every write."),
+                errhint("Name another column in the argument \"draw_order\" of attach()."));
+    if (column->generated && !column->stored)
+        ereport(ERROR, errcode(ERRCODE_GENERATED_ALWAYS),
+                errmsg("column \"%s\" of table \"%s\" is generated when it is read", name, table),
+                errdetail("The argument \"draw_order\" of attach() needs columns that are stored."),
+                errhint("Generate it STORED."));
+    check_key_type(pair.subscriptions, name, "The argument \"draw_order\" of attach()");
+}
+
+// CET is an offset to AT TIME ZONE, by which the counts view reads, and a zone with a summer to others.
+void check_time_zone(const char *name)
+{
+    if (name == nullptr)
+        return;
+    make_zone(name);
+    char *lowered = pstrdup(name);
+    std::transform(name, name + strlen(name), lowered, pg_ascii_tolower);
+    if (is_zone_abbreviation(lowered) && strcmp(lowered, "utc") != 0 && strcmp(lowered, "gmt") != 0)
+        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                errmsg("time zone \"%s\" is an abbreviation", name),
+                errdetail("It may mean an offset as well as a zone with summer and winter time."),
+                errhint("Name a place, such as Europe/Berlin; pg_timezone_names lists them."));
+}
+
+// What has a zone and what has none are compared nowhere but in a zone that is named.
+void check_comparable(const Pair &pair, const Mapping &mapping)
+{
+    const std::optional<Column> start = find_column(pair.sessions, mapping.start_column);
+    for (const char *end : {mapping.valid_from_column, mapping.valid_until_column}) {
+        const std::optional<Column> column = end == nullptr ? std::nullopt : find_column(pair.subscriptions, end);
+        if (!start || !column || (start->base == TIMESTAMPTZOID) == (column->base == TIMESTAMPTZOID))
+            continue;
+        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                errmsg("columns \"%s\" and \"%s\" can be compared in a time zone only", mapping.start_column, end),
+                errdetail("One has type %s, the other %s; which day or hour it is depends on the place.",
+                          format_type_be(start->type), format_type_be(column->type)),
+                errhint("Name the place where sessions take place: time_zone => 'Europe/Berlin'."));
+    }
+}
+
 }  // namespace
+
+void check_draw_order(const Pair &pair, Mapping &mapping)
+{
+    if (mapping.draw_order == nullptr)
+        return;
+    const std::span<const DrawItem> items = parse_draw_order(mapping.draw_order);
+    for (size_t i = 0; i < items.size(); i++) {
+        check_drawn_column(pair, mapping, items[i].column);
+        for (const DrawItem &earlier : items.first(i))
+            if (strcmp(earlier.column, items[i].column) == 0)
+                ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("draw_order names column \"%s\" twice", items[i].column),
+                        errdetail("Where it decides nothing the first time, it decides nothing the second."),
+                        errhint("Leave one of them."));
+    }
+    mapping.draw_order = format_draw_order(items);
+}
+
+void check_period(const Pair &pair, const Mapping &mapping)
+{
+    check_time_zone(mapping.time_zone);
+    if (!has_period(mapping))
+        return;
+    if (mapping.start_column == nullptr)
+        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                errmsg("a period needs the start of the sessions"),
+                errdetail("\"valid_from_column\" or \"valid_until_column\" is given, and \"start_column\" is not."),
+                errhint("Name the column of table \"%s\" that says when a session takes place in start_column.",
+                        get_rel_name(pair.sessions)));
+    if (mapping.time_zone == nullptr)
+        check_comparable(pair, mapping);
+}
+
+void check_choices(const Mapping &mapping)
+{
+    if (mapping.link_check && when_none_of(mapping) == WhenNone::leave)
+        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                errmsg("\"when_none\" cannot be \"leave\" with a \"link_check\""),
+                errdetail("The CHECK refuses a counted session without a link, which would be left without one."),
+                errhint("Leave out one of them."));
+}
 
 void settle_remaining_column(const Pair &pair, Mapping &mapping)
 {

@@ -22,6 +22,16 @@ void check_columns(const Pair &pair, const Mapping &mapping);
 void check_words(const Pair &pair, Mapping &mapping, const Field &field);
 void check_values(const Pair &pair, Mapping &mapping);
 
+// The columns that subscriptions are drawn by: there, of a fitting type, not written by bookings, named once. The
+// mapping then has the order in one way of writing.
+void check_draw_order(const Pair &pair, Mapping &mapping);
+
+// A period can be compared with the start of a session.
+void check_period(const Pair &pair, const Mapping &mapping);
+
+// What contradicts each other.
+void check_choices(const Mapping &mapping);
+
 // Two columns that are compared with each other: same base type (integers of any width, text with varchar), same
 // collation.
 void check_joined(Oid first, const char *first_column, Oid second, const char *second_column);

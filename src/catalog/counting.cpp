@@ -258,6 +258,75 @@ const char *counts_of_subscription(const Counting &counting)
                     counted_condition(mapping, "t"));
 }
 
+const char *local_moment(const Mapping &mapping, const char *moment, Oid type)
+{
+    return type == TIMESTAMPTZOID && mapping.time_zone != nullptr
+               ? psprintf("(%s AT TIME ZONE %s)", moment, quote_literal_cstr(mapping.time_zone))
+               : moment;
+}
+
+const char *covers_condition(const Counting &counting, const char *start, const char *from, const char *until)
+{
+    const Mapping &mapping = counting.mapping;
+    if (mapping.start_column == nullptr)
+        return nullptr;
+    const Oid start_type = find_column(counting.sessions, mapping.start_column)->base;
+    const char *starts = local_moment(mapping, start, start_type);
+    StringInfoData text;
+    initStringInfo(&text);
+    appendStringInfo(&text, "(%s IS NULL OR (true", start);
+    const auto append = [&](const char *column, const char *end, const char *first, const char *second) {
+        if (column == nullptr)
+            return true;
+        const Oid type = find_column(counting.subscriptions, column)->base;
+        appendStringInfo(&text, " AND (%s IS NULL OR %s%s %s %s)", end, starts, type == DATEOID ? "::date" : "",
+                         type == DATEOID ? second : first, local_moment(mapping, end, type));
+        return mapping.time_zone != nullptr || (type == TIMESTAMPTZOID) == (start_type == TIMESTAMPTZOID);
+    };
+    // Both days of a period count, and so does its first moment; its last does not.
+    const bool comparable = append(mapping.valid_from_column, from, ">=", ">=") &&
+                            append(mapping.valid_until_column, until, "<", "<=");
+    appendStringInfoString(&text, "))");
+    return has_period(mapping) && comparable ? text.data : nullptr;
+}
+
+namespace {
+
+// The subscription called s is over at the moment of reading; nullptr if none ever is. Local times are those of the
+// attachment, or if it names no zone, the reader's.
+const char *over_condition(const Counting &counting)
+{
+    const Mapping &mapping = counting.mapping;
+    if (mapping.valid_until_column == nullptr)
+        return nullptr;
+    const char *until = quoted_column("s", mapping.valid_until_column);
+    const Oid type = find_column(counting.subscriptions, mapping.valid_until_column)->base;
+    const char *now = type == TIMESTAMPTZOID          ? "statement_timestamp()"
+                      : mapping.time_zone == nullptr ? "statement_timestamp()::timestamp"
+                                                     : psprintf("(statement_timestamp() AT TIME ZONE %s)",
+                                                                quote_literal_cstr(mapping.time_zone));
+    return type == DATEOID ? psprintf("%s < %s::date", until, now) : psprintf("%s <= %s", until, now);
+}
+
+// The columns of a period, for the end of the list: what has none may get them in place.
+void append_period(StringInfo text, const Counting &counting)
+{
+    const Mapping &mapping = counting.mapping;
+    if (!has_period(mapping))
+        return;
+    const char *given = mapping.valid_from_column != nullptr ? mapping.valid_from_column : mapping.valid_until_column;
+    const char *open = psprintf("NULL::%s", cast_name(find_column(counting.subscriptions, given)->base));
+    const auto end = [=](const char *column) { return column == nullptr ? open : quoted_column("s", column); };
+    appendStringInfo(text, ", %s AS valid_from, %s AS valid_until,", end(mapping.valid_from_column),
+                     end(mapping.valid_until_column));
+    const char *over = over_condition(counting);
+    const char *total = total_expression(mapping, "s");
+    appendStringInfo(text, " CASE WHEN %s THEN %s - %s ELSE 0 END AS forfeited", over == nullptr ? "false" : over,
+                     total, quoted_column("s", mapping.used_column));
+}
+
+}  // namespace
+
 const char *counts_view_query(const Counting &counting)
 {
     const Mapping &mapping = counting.mapping;
@@ -279,6 +348,7 @@ const char *counts_view_query(const Counting &counting)
     appendStringInfo(&text, " CASE WHEN NOT row_security_active(%s::regclass) THEN %s END AS is_consistent",
                      quote_literal_cstr(qualified_name(counting.sessions)),
                      consistent_condition(mapping, "s", "(c.completed + c.scheduled)"));
+    append_period(&text, counting);
     appendStringInfo(&text, " FROM %s AS s CROSS JOIN %s", qualified_name(counting.subscriptions),
                      counts_of_subscription(counting));
     return text.data;

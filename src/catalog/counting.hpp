@@ -74,6 +74,13 @@ const char *consistent_condition(const Mapping &mapping, const char *subscriptio
 // The lateral subquery, called c, that counts the sessions of one subscription called s: completed and scheduled.
 const char *counts_of_subscription(const Counting &counting);
 
+// A moment of that type, an SQL expression, as it is compared: local where the attachment names a zone.
+const char *local_moment(const Mapping &mapping, const char *moment, Oid type);
+
+// True where the period of a subscription covers the start of a session, both SQL expressions, as the rules of a write
+// have it; nullptr where there is no period, or nothing to compare it with. NULL is open, as an unknown start is.
+const char *covers_condition(const Counting &counting, const char *start, const char *from, const char *until);
+
 // What the counts view selects.
 const char *counts_view_query(const Counting &counting);
 

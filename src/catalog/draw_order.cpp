@@ -7,11 +7,13 @@ namespace sc {
 
 namespace {
 
+constexpr const char *order_takes =
+    "It takes columns of the subscriptions with ASC, DESC, NULLS FIRST and NULLS LAST, and no expressions.";
+
 [[noreturn]] void raise_no_order(const char *order)
 {
     ereport(ERROR, errcode(ERRCODE_SYNTAX_ERROR), errmsg("draw_order \"%s\" is no list of columns", order),
-            errdetail("It takes columns of the subscriptions with ASC, DESC, NULLS FIRST and NULLS LAST, and no "
-                      "expressions."),
+            errdetail("%s", order_takes),
             errhint("Write it like 'valid_until NULLS LAST, id'. Order by a generated column where an expression is "
                     "needed."));
     pg_unreachable();
@@ -21,6 +23,8 @@ namespace {
 void report_refused_order(void *order)
 {
     errmsg("draw_order \"%s\" is no list of columns", static_cast<const char *>(order));
+    errdetail("%s", order_takes);
+    errposition(0);
     errhint("Write it like 'valid_until NULLS LAST, id'.");
 }
 
@@ -61,6 +65,19 @@ std::span<const DrawItem> parse_draw_order(const char *order)
                                                                    : by->sortby_nulls == SORTBY_NULLS_FIRST};
     }
     return std::span<const DrawItem>(items, count);
+}
+
+const char *format_draw_order(std::span<const DrawItem> items)
+{
+    StringInfoData text;
+    initStringInfo(&text);
+    for (const DrawItem &item : items) {
+        appendStringInfo(&text, "%s%s%s", text.len == 0 ? "" : ", ", quote_identifier(item.column),
+                         item.descending ? " DESC" : "");
+        if (item.nulls_first != item.descending)
+            appendStringInfoString(&text, item.nulls_first ? " NULLS FIRST" : " NULLS LAST");
+    }
+    return text.data;
 }
 
 std::span<const DrawColumn> make_draw_order(Relation relation, const char *order)

@@ -17,6 +17,9 @@ static_assert(Pod<DrawItem>);
 // and NULLS LAST (42601).
 std::span<const DrawItem> parse_draw_order(const char *order);
 
+// The same order is the same text, however it was written.
+const char *format_draw_order(std::span<const DrawItem> items);
+
 // One of them in that very relation.
 struct DrawColumn {
     AttrNumber column;

@@ -2,9 +2,11 @@
 #include "catalog/gaps.hpp"
 
 #include "catalog/citus.hpp"
+#include "catalog/column_rules.hpp"
 #include "catalog/counting.hpp"
 #include "catalog/equivalents.hpp"
 #include "catalog/expressions.hpp"
+#include "catalog/obstacles.hpp"
 #include "catalog/treated.hpp"
 #include "server/owner.hpp"
 #include "server/subtransaction.hpp"
@@ -111,6 +113,21 @@ bool look_at_columns(Inspection &inspection)
                                          qualified_name(RelationGetRelid(table))));
     }
     return list_length(inspection.gaps) == before;
+}
+
+// What attach() has accepted of the order and the period may have changed since: columns, their types, the time zone.
+void look_at_draw(Inspection &inspection)
+{
+    Mapping mapping = inspection.attachment->mapping;
+    if (inspection.subscriptions == nullptr || (mapping.draw_order == nullptr && !has_period(mapping)))
+        return;
+    const Pair pair{RelationGetRelid(inspection.sessions), RelationGetRelid(inspection.subscriptions)};
+    Obstacles obstacles{.collects = true, .found = NIL};
+    passes(obstacles, [&] { check_draw_order(pair, mapping); });
+    passes(obstacles, [&] { check_period(pair, mapping); });
+    ListCell *cell;
+    foreach (cell, obstacles.found)
+        add_gap(inspection, static_cast<const Obstacle *>(lfirst(cell))->message);
 }
 
 // The server's own triggers that enforce a foreign key can be disabled too.
@@ -331,6 +348,7 @@ void look_at_everything(Inspection &inspection)
     look_at_ledger(inspection);
     if (!look_at_columns(inspection))
         return;
+    look_at_draw(inspection);
     look_at_keys(inspection);
     look_at_subscriptions(inspection);
     look_at_sessions(inspection);

@@ -200,6 +200,12 @@ constexpr bool is_column(const Field &field)
            field.kind == FieldKind::moment;
 }
 
+// Subscriptions are valid for a while only.
+constexpr bool has_period(const Mapping &mapping)
+{
+    return mapping.valid_from_column != nullptr || mapping.valid_until_column != nullptr;
+}
+
 constexpr bool has(const Field &field, uint8_t quality)
 {
     return (field.qualities & quality) != 0;

@@ -56,6 +56,7 @@ Zone make_zone(const char *name)
     const pg_tz *zone = pg_tzset(name);
     if (zone == nullptr)
         ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("time zone \"%s\" not recognized", name),
+                errdetail("The argument \"time_zone\" of the attachment names it."),
                 errhint("pg_timezone_names lists them."));
     return zone;
 }

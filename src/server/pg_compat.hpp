@@ -208,6 +208,20 @@ inline List *parse_qualified_name(const char *name)
 #endif
 }
 
+// Whether that means a time zone by an abbreviation; in small letters.
+inline bool is_zone_abbreviation(const char *name)
+{
+    int offset;
+    pg_tz *zone;
+#if PG_VERSION_NUM >= 160000
+    int type;
+    DateTimeErrorExtra extra;
+    return DecodeTimezoneAbbrev(0, name, &type, &offset, &zone, &extra) == 0 && type != UNKNOWN_FIELD;
+#else
+    return DecodeTimezoneAbbrev(0, pstrdup(name), &offset, &zone) != UNKNOWN_FIELD;
+#endif
+}
+
 // The second argument of a system cache callback.
 #if PG_VERSION_NUM >= 190000
 using SyscacheId = SysCacheIdentifier;
