@@ -9,8 +9,8 @@ namespace sc {
 
 namespace {
 
-constexpr std::array families{Family::session, Family::member, Family::subscription, Family::enforcement,
-                              Family::trigger, Family::refusal};
+constexpr std::array families{Family::session,     Family::member,  Family::subscription, Family::period,
+                              Family::enforcement, Family::trigger, Family::refusal};
 
 struct Summary {
     int64 affected;

@@ -33,9 +33,40 @@ const char *needs_counter(const AuditScope &scope)
                : "Cannot be determined: the subscriptions have neither a used nor a remaining column.";
 }
 
+// With a period no session is booked on one that has not begun.
 const char *needs_valid_from(const AuditScope &scope)
 {
-    return scope.valid_from_column != nullptr ? nullptr : "Cannot be determined: no valid_from_column is given.";
+    const Mapping &mapping = scope.counting.mapping;
+    return mapping.valid_from_column == nullptr ? "Cannot be determined: no valid_from_column is given."
+           : mapping.start_column != nullptr    ? "It is none here: sessions are paid for by what covers their start."
+                                                : nullptr;
+}
+
+const char *needs_period(const AuditScope &scope)
+{
+    return covers_condition(scope.counting, "", "", "") != nullptr
+               ? nullptr
+               : "Cannot be determined: no period is given that can be compared with a start.";
+}
+
+const char *needs_valid_until(const AuditScope &scope)
+{
+    return scope.counting.mapping.valid_until_column != nullptr
+               ? nullptr
+               : "Cannot be determined: no valid_until_column is given.";
+}
+
+const char *needs_one_active(const AuditScope &scope)
+{
+    return scope.counting.mapping.draw_order == nullptr
+               ? needs_search(scope)
+               : "It is none here: several are drawn in the order of the attachment.";
+}
+
+const char *needs_unpaid(const AuditScope &scope)
+{
+    return scope.leaves_unpaid ? nullptr
+                               : "There is none here: sessions that nobody pays for are not left without a link.";
 }
 
 const char *needs_attachment(const AuditScope &scope)
@@ -53,7 +84,7 @@ bool applies(const AuditScope &scope, const Category &category)
 
 // A link that a session of another type must not have is cleared, wherever it leads (R8). A counter has one right
 // answer where the recount fits into the total; what does not fit is first a person's to decide.
-const std::array<Category, 16> categories{
+const std::array<Category, 19> categories{
     Category{.family = Family::session,
              .code = "orphaned_session",
              .severity = "medium",
@@ -101,7 +132,7 @@ const std::array<Category, 16> categories{
              .severity = "medium",
              .description = "A consuming session whose member has no subscription at all.",
              .recommendation = "Enter the subscription that it belongs to, or change the type of the session.",
-             .applies = "consuming AND NOT linked AND NOT has_subscription",
+             .applies = "consuming AND NOT unpaid AND NOT linked AND NOT has_subscription",
              .expected = "'a subscription'",
              .actual = "'none'",
              .repairable = "false",
@@ -111,21 +142,44 @@ const std::array<Category, 16> categories{
              .severity = "high",
              .description = "A counted session that is linked to no subscription, though its member has some.",
              .recommendation = "Attach and call migrate, which attributes history; what it leaves needs a person.",
-             .applies = "consuming AND counted AND NOT linked",
+             .applies = "consuming AND counted AND NOT unpaid AND NOT linked",
              .expected = "'a link'",
              .actual = "'none'",
              .repairable = "false",
              .unknown = needs_search},
+    Category{.family = Family::session,
+             .code = "unpaid_session",
+             .severity = "low",
+             .description = "A counted session that no subscription could pay for, and that when_none => 'leave' let"
+                            " stand without a link.",
+             .recommendation = "Sell a subscription and set the link, or cancel the session.",
+             .applies = "unpaid",
+             .expected = "'a link'",
+             .actual = "'none'",
+             .repairable = "false",
+             .unknown = needs_unpaid},
+    Category{.family = Family::session,
+             .code = "outside_period",
+             .severity = "low",
+             .description = "A counted session that the period of its subscription does not cover: the period was"
+                            " changed, or it was linked by name when it was completed.",
+             .recommendation = "Leave it, move the session, or link it to a subscription that covers it.",
+             .applies = "counted AND outside",
+             .expected = "concat_ws(' ', 'from ' || (to_jsonb(valid_from) #>> '{}'), 'until ' || (to_jsonb(valid_until)"
+                         " #>> '{}'))",
+             .actual = "to_jsonb(start) #>> '{}'",
+             .repairable = "false",
+             .unknown = needs_period},
     Category{.family = Family::member,
              .code = "multiple_active_subscriptions",
              .severity = "critical",
              .description = "A member with several active subscriptions: nobody can say which one a booking takes.",
-             .recommendation = "Leave one of them active; attach refuses until then.",
+             .recommendation = "Leave one of them active, or attach with a draw_order; attach refuses until then.",
              .applies = "true",
              .expected = "'1'",
              .actual = "active::text",
              .repairable = "false",
-             .unknown = needs_search},
+             .unknown = needs_one_active},
     Category{.family = Family::subscription,
              .code = "negative_remaining",
              .severity = "critical",
@@ -183,6 +237,18 @@ const std::array<Category, 16> categories{
              .actual = "'active'",
              .repairable = "false",
              .unknown = needs_valid_from},
+    Category{.family = Family::period,
+             .code = "ends_at_midnight",
+             .severity = "low",
+             .description = "Nearly all periods end at midnight, as timestamps do that were meant as days: the day"
+                            " that begins with that midnight is no part of the period.",
+             .recommendation = "If that day is meant to count, name a column of dates as valid_until_column, a stored"
+                               " generated one, too.",
+             .applies = "true",
+             .expected = "'dates, or ends that are meant'",
+             .actual = "format('%s of %s ends are midnights', midnights, ends)",
+             .repairable = "false",
+             .unknown = needs_valid_until},
     Category{.family = Family::enforcement,
              .code = "enforcement_gap",
              .severity = "critical",

@@ -7,16 +7,18 @@ namespace sc {
 
 // Which rows a category is about, and with that which columns its SQL may name; check/audit.cpp builds them.
 //   session      one of the sessions: member, subscription (its link), owner (the member of the subscription that the
-//                link leads to), and the flags member_gone, linked, found, own, consuming, has_subscription (of a
-//                session without a link)
+//                link leads to), start, valid_from, valid_until (of that subscription), and the flags member_gone,
+//                linked, found, own, consuming, counted, outside (the period does not cover the start), unpaid (counted
+//                and left without a link), has_subscription (of a session without a link)
 //   member       a member with active subscriptions: member, active (how many)
 //   subscription one of the subscriptions, or a member's in sum: member, subscription, total, used, remaining, owed
 //                (what remaining should be), counted; by_member: the row is a sum; mixed: the row is one subscription
 //                of a member who is compared in sum; known: the counter is stored somewhere; active, valid_from
+//   period       the ends of all periods: ends, midnights (how many)
 //   enforcement  a gap of an attachment: thing
 //   trigger      a trigger of the subscriptions: thing
 //   refusal      what stands in the way of attach(): thing, advice
-enum class Family : uint8_t { session, member, subscription, enforcement, trigger, refusal };
+enum class Family : uint8_t { session, member, subscription, period, enforcement, trigger, refusal };
 
 struct Category {
     Family family;
@@ -32,7 +34,7 @@ struct Category {
 };
 
 // In the order of their precedence and of the answer; a category's number is its place, from 1.
-extern const std::array<Category, 16> categories;
+extern const std::array<Category, 19> categories;
 
 // False for what only a link that the extension searches can be.
 bool applies(const AuditScope &scope, const Category &category);

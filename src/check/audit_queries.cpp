@@ -170,6 +170,12 @@ const char *set_counter(const AuditScope &scope)
                     quote_literal_cstr(command.data), scope.has_used ? "used" : "remaining");
 }
 
+// NULL where there is no such column.
+const char *moment_of(const char *column, const char *alias)
+{
+    return column == nullptr ? "NULL::date" : quoted_column(alias, column);
+}
+
 // The subscriptions by what a link says. Of a key (member, id) the id alone may stand at several members: the first.
 const char *subscriptions_by_id(const AuditScope &scope)
 {
@@ -178,7 +184,9 @@ const char *subscriptions_by_id(const AuditScope &scope)
     const char *owner = member_of_subscription(counting.mapping, "p");
     const char *table = qualified_name(counting.subscriptions);
     if (!counting.by_member)
-        return psprintf("(SELECT %s AS id, %s AS owner FROM %s AS p)", id, owner, table);
+        return psprintf("(SELECT %s AS id, %s AS owner, %s AS valid_from, %s AS valid_until FROM %s AS p)", id, owner,
+                        moment_of(counting.mapping.valid_from_column, "p"),
+                        moment_of(counting.mapping.valid_until_column, "p"), table);
     return psprintf("(SELECT DISTINCT ON (%s) %s AS id, %s AS owner FROM %s AS p ORDER BY %s, %s)", id, id, owner,
                     table, id, owner);
 }
@@ -186,10 +194,19 @@ const char *subscriptions_by_id(const AuditScope &scope)
 // What a session's link leads to: the flags of it, then its joins.
 void append_link_flags(StringInfo text, const AuditScope &scope)
 {
+    const Mapping &mapping = scope.counting.mapping;
     if (!scope.has_link) {
-        appendStringInfoString(text, " NULL::text AS owner, false AS linked, false AS found, false AS own,");
+        appendStringInfoString(text, " NULL::text AS owner, false AS linked, false AS found, false AS own,"
+                                     " NULL::date AS start, NULL::date AS valid_from, NULL::date AS valid_until,"
+                                     " false AS outside,");
         return;
     }
+    const char *start = moment_of(mapping.start_column, "t");
+    const char *from = scope.counting.by_member ? moment_of(mapping.valid_from_column, "e") : "s.valid_from";
+    const char *until = scope.counting.by_member ? moment_of(mapping.valid_until_column, "e") : "s.valid_until";
+    const char *covers = covers_condition(scope.counting, start, from, until);
+    appendStringInfo(text, " %s AS start, %s AS valid_from, %s AS valid_until, %s AS outside,", start, from, until,
+                     covers == nullptr ? "false" : psprintf("NOT %s", covers));
     appendStringInfo(text, " s.owner, %s IS NOT NULL AS linked, s.id IS NOT NULL AS found, %s AS own,",
                      link_of(scope),
                      scope.counting.by_member
@@ -229,9 +246,11 @@ const char *session_rows(const AuditScope &scope)
                          quoted_column("g", scope.members_key));
     else
         appendStringInfoString(&text, " false AS member_gone,");
-    appendStringInfo(&text, " (%s) IS TRUE AS consuming, (%s) IS TRUE AS counted,"
+    const char *counted = counted_condition(counting.mapping, "t");
+    appendStringInfo(&text, " (%s) IS TRUE AS consuming, (%s) IS TRUE AS counted, %s AS unpaid,"
                      " h.owner IS NOT NULL AS has_subscription FROM %s AS t",
-                     consuming_condition(counting.mapping, "t"), counted_condition(counting.mapping, "t"),
+                     consuming_condition(counting.mapping, "t"), counted,
+                     scope.leaves_unpaid ? psprintf("(%s) IS TRUE AND %s IS NULL", counted, link_of(scope)) : "false",
                      qualified_name(counting.sessions));
     append_link_joins(&text, scope);
     appendStringInfo(&text,
@@ -296,9 +315,10 @@ void append_tally(StringInfo text, const AuditScope &scope)
                      " linked AS (SELECT link, %s AS member, sum(sessions) AS sessions FROM tally"
                      " WHERE link IS NOT NULL GROUP BY 1, 2),",
                      counting.by_member ? "member" : "NULL::text");
-    appendStringInfoString(text,
+    appendStringInfo(text,
                            " loose AS (SELECT member, sum(sessions) AS sessions FROM tally WHERE member IS NOT NULL"
-                           " GROUP BY 1 HAVING bool_or(link IS NULL)),");
+                           " GROUP BY 1 HAVING bool_or(%s)),",
+                     scope.leaves_unpaid ? "false" : "link IS NULL");
 }
 
 // Each subscription with its recount, and with its member's where that one is compared in sum. Figures are numeric,
@@ -322,7 +342,7 @@ void append_packs(StringInfo text, const AuditScope &scope)
                      member, quoted_column("s", counting.subscription_id), total, used, remaining, known,
                      carried_expression(mapping, "s"), carried_expression(mapping, "s"),
                      active_condition(scope.counting.mapping, "s"),
-                     scope.valid_from_column == nullptr ? "NULL::date" : quoted_column("s", scope.valid_from_column),
+                     mapping.start_column != nullptr ? "NULL::date" : moment_of(mapping.valid_from_column, "s"),
                      qualified_name(counting.subscriptions));
     appendStringInfo(text, " LEFT JOIN linked ON %s",
                      equals(link_operand(scope, "linked.link"),
@@ -378,6 +398,32 @@ Found find_subscriptions(const AuditScope &scope)
                  .session_id = "NULL::text",
                  .order = "member, subscription NULLS FIRST",
                  .repair = set_counter(scope)};
+}
+
+// Timestamps that were made of dates. An end that is open or infinite says nothing.
+std::optional<Found> find_midnight_ends(const AuditScope &scope)
+{
+    const Counting &counting = scope.counting;
+    const char *column = counting.mapping.valid_until_column;
+    if (column == nullptr || find_column(counting.subscriptions, column)->base == DATEOID)
+        return std::nullopt;
+    const char *until = local_moment(counting.mapping, quoted_column("s", column),
+                                     find_column(counting.subscriptions, column)->base);
+    return Found{.relation = psprintf("SELECT %zu AS category, NULL::text AS member, NULL::text AS subscription, ends,"
+                                      " midnights FROM (SELECT count(*) AS ends, count(*) FILTER (WHERE"
+                                      " %s::time = '00:00') AS midnights FROM %s AS s WHERE isfinite(%s)) AS e"
+                                      " WHERE ends > 0 AND midnights >= 0.9 * ends",
+                                      first_of(Family::period), until, qualified_name(counting.subscriptions), until),
+                 .session_id = "NULL::text",
+                 .order = "ends",
+                 .repair = "NULL"};
+}
+
+std::optional<Found> find_several_active(const AuditScope &scope)
+{
+    const Mapping &mapping = scope.counting.mapping;
+    return is_searched(mapping) && mapping.draw_order == nullptr ? std::optional(find_members_of_several(scope))
+                                                                : std::nullopt;
 }
 
 // What the catalogs say.
@@ -441,9 +487,11 @@ std::optional<Found> find_family(const AuditScope &scope, Family family)
         case Family::session:
             return find_sessions(scope);
         case Family::member:
-            return is_searched(scope.counting.mapping) ? std::optional(find_members_of_several(scope)) : std::nullopt;
+            return find_several_active(scope);
         case Family::subscription:
             return find_subscriptions(scope);
+        case Family::period:
+            return find_midnight_ends(scope);
         case Family::enforcement:
             return find_things(family, scope.attachment == nullptr ? Names{} : find_gaps(*scope.attachment));
         case Family::trigger:

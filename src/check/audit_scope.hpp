@@ -22,7 +22,7 @@ struct AuditScope {
     const char *members_key;
     const char *members_name;      // what queries call them
     const char *distrust;          // why no row is read; nullptr: all are
-    const char *valid_from_column; // nullptr: not given
+    bool leaves_unpaid;            // a session that counts and has no link is one that nobody could pay for
     Obstacles obstacles;           // what attach() would refuse, of tables that are not attached
 };
 static_assert(Pod<AuditScope>);
