@@ -935,20 +935,24 @@ Arguments:
 - sessions: the attached table
 - subscriptions: needed if they are attached to several tables
 - batch_size: about how many sessions are treated in one transaction, always whole members
-- start_column: a date or timestamp of the sessions that says when one began
-- valid_from_column, valid_until_column, created_column: dates or timestamps of the subscriptions: the first and the
-  last day or moment that a subscription covers, and when it was made
+- start_column: a date or timestamp of the sessions that says when one began; NULL: the attachment''s
+- valid_from_column, valid_until_column: dates or timestamps of the subscriptions, the ends of the period; NULL: the
+  attachment''s
+- created_column: a date or timestamp of the subscriptions: when one was made
 - when_ambiguous: what becomes of sessions that no rule attributes: ''leave'', ''fill'' or ''active''
 - opening: what becomes of credits that were used beyond what sessions hold: ''report'', ''carry'' or ''give_back''
 
-A date is compared by the day. A date or timestamp without time zone is in the caller''s TimeZone if the other side
-has a zone.
+Periods mean what they mean in attach(): both days of a period count, of timestamps the first moment and not the last,
+and a start that is a date counts by its first moment. What has a zone is compared by the local time in the time_zone
+of the attachment, or if that names none and one is needed, in the caller''s TimeZone.
 
 Of each member the consuming sessions without a link are attributed, the oldest first (by start, those without one
 last, then by primary key). A counted session takes one credit of what the total leaves beside the sessions that are
 linked already; one that is not counted needs no room; a NULL total always has room. A scheduled session goes to an
-active subscription only. The rules in their order, with the names that the summary and migration_progress have for
-them:
+active subscription only, and if the attachment has a period, to one that covers its start. The rules in their order,
+with the names that the summary and migration_progress have for them:
+- `draw_order`: if the attachment has one, the first subscription in that order, then by key, that covers the start and
+  has room, as a booking draws it; of the next three none applies then
 - `only_period`: one subscription covers the start, and has room
 - `first_period`: several cover it: the one that began first and has room, none if two began at once
 - `only_subscription`: none covers it, or no period is known: the member''s only subscription, if it has room
@@ -958,6 +962,7 @@ A subscription without either date has no period. What is left has one of these 
 - `no_subscription`: the member has none
 - `full`: no room
 - `inactive`: scheduled, and no active subscription
+- `outside_period`: no subscription covers the start, with a draw_order, or of a scheduled session no active one
 - `no_start`: periods are known, but not when the session began
 - `ambiguous`: any other
 

@@ -1,4 +1,4 @@
--- How history is attributed, by every kind of date: a date is compared by the day, and its last day is still valid.
+-- How history is attributed, by every kind of date: both days of a period count, of a timestamp its first moment alone.
 \getenv top PG_ABS_SRCDIR
 \set test migrate_rules
 \set gym :top /test/fixtures/gym.sql
@@ -49,7 +49,7 @@ SELECT prepare('date', 'date');
 CALL session_consistency.migrate('bookings_of_story', batch_size => 1, start_column => 'starts', valid_from_column => 'first', valid_until_column => 'last', created_column => 'made');
 SELECT id, what, o.subscription_id AS expected, b.subscription_id AS got
 FROM bookings_of_story b JOIN outcome_of_story o USING (id, what) WHERE b.subscription_id IS DISTINCT FROM o.subscription_id;
--- A date is compared by the day with a timestamp, too.
+-- A start that is a date counts by its first moment: a timestamp later that day begins after it.
 SELECT prepare('date', 'timestamptz');
 UPDATE packs_of_story SET first = first + interval '10 hours', last = last + interval '10 hours';
 CALL session_consistency.migrate('bookings_of_story', batch_size => 1, start_column => 'starts', valid_from_column => 'first', valid_until_column => 'last', created_column => 'made');

@@ -74,7 +74,8 @@ void open_tables(Work &work, const Attachment &attachment)
     if (work.binding->subscriptions.relation != attachment.subscriptions)
         raise_changed(attachment.sessions);
     Relation subscriptions = table_open(attachment.subscriptions, RowExclusiveLock);
-    work.calendar = make_calendar(attachment.sessions, attachment.subscriptions, work.request->calendar);
+    work.calendar = make_calendar(attachment.sessions, attachment.subscriptions, work.request->calendar,
+                                  attachment.mapping.time_zone);
     work.tables = open_session_tables(work.sessions, attachment.mapping, work.batch->sessions.all());
     work.reader = {work.tables, &work.calendar, work.type,
                    find_start_columns(work.tables, work.request->calendar.start)};
@@ -182,6 +183,8 @@ void attribute_member(Work &work, size_t number)
     const ListedMember &member = work.batch->members.items[number];
     const std::span<HeldSession> sessions = work.held_sessions.subspan(member.first_session, member.sessions);
     const std::span<HeldSubscription> held = held_of(work.subscriptions, number);
+    const Mapping &mapping = *work.subscriptions.mapping;
+    const bool drawn = mapping.draw_order != nullptr;
     auto **order = make_array<HeldSession *>(sessions.size());
     auto *visits = make_array<Visit>(sessions.size());
     auto *results = make_array<Attribution>(sessions.size());
@@ -192,14 +195,13 @@ void attribute_member(Work &work, size_t number)
         return is_older(work.tables, *left, *right);
     });
     for (size_t i = 0; i < sessions.size(); i++)
-        visits[i] = {order[i]->has_start ? std::optional(order[i]->start) : std::nullopt, order[i]->counted,
-                     order[i]->scheduled};
+        visits[i] = {order[i]->start, order[i]->counted, order[i]->scheduled, drawn || has_period(mapping)};
     for (size_t i = 0; i < held.size(); i++) {
         packs[i] = held[i].pack;
         packs[i].room = room_of(work.subscriptions, held[i]);
     }
-    attribute(std::span(packs, held.size()), std::span(visits, sessions.size()), work.request->when_ambiguous,
-              std::span(results, sessions.size()));
+    attribute(std::span(packs, held.size()), std::span(visits, sessions.size()),
+              {drawn, work.request->when_ambiguous}, std::span(results, sessions.size()));
     for (size_t i = 0; i < sessions.size(); i++) {
         order[i]->attribution = results[i];
         if (results[i].pack != no_pack && order[i]->counted)

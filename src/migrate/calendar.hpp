@@ -1,4 +1,4 @@
-// When sessions start and subscriptions are valid, on one scale, whether columns hold dates or timestamps.
+// When sessions start and subscriptions are valid: the columns that a migration reads.
 #pragma once
 
 #include "catalog/period.hpp"
@@ -17,23 +17,19 @@ static_assert(Pod<CalendarNames>);
 // The column of that very relation: numbers differ among partitions.
 MomentColumn find_moment_column(Oid relation, const char *name);
 
-// Where a session's start and a subscription's period are compared. A date has no time of day: it is compared by the
-// day. Dates and timestamps without a zone are in the caller's TimeZone where the other side has a zone.
 struct Calendar {
     MomentColumn start;                // of the sessions' root
     MomentColumn valid_from;
     MomentColumn valid_until;
     MomentColumn created;
-    bool zoned;
+    Zone zone;                         // the attachment's; if it has none and one is needed, the caller's
 };
 static_assert(Pod<Calendar>);
 
-Calendar make_calendar(Oid sessions, Oid subscriptions, const CalendarNames &names);
+// time_zone may be nullptr.
+Calendar make_calendar(Oid sessions, Oid subscriptions, const CalendarNames &names, const char *time_zone);
 
-// Microseconds on the calendar's scale.
-int64_t start_moment(const Calendar &calendar, Datum value);
-int64_t first_moment(const Calendar &calendar, Datum valid_from);
-int64_t last_moment(const Calendar &calendar, Datum valid_until);      // the day or moment itself is still valid
-int64_t creation_moment(const Calendar &calendar, Datum created);      // on a scale of its own
+// When a subscription was made, on a scale of its own.
+std::optional<int64_t> creation_of(TupleTableSlot *row, const Calendar &calendar);
 
 }  // namespace sc

@@ -268,6 +268,7 @@ void prepare(MigrateRequest &request)
                           "CALL session_consistency.migrate('%s')");
     check_opening(request, attachment.mapping);
     request.subscriptions = attachment.subscriptions;
+    settle_calendar(request, attachment.mapping);
     if (OidIsValid(attachment.subscriptions))
         require_owner(attachment.subscriptions);
     run_restricted(owner_of(request.sessions),

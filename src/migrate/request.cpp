@@ -81,6 +81,14 @@ void check_opening(const MigrateRequest &request, const Mapping &mapping)
                         "the counters to what is linked."));
 }
 
+void settle_calendar(MigrateRequest &request, const Mapping &mapping)
+{
+    CalendarNames &names = request.calendar;
+    names.start = names.start != nullptr ? names.start : mapping.start_column;
+    names.valid_from = names.valid_from != nullptr ? names.valid_from : mapping.valid_from_column;
+    names.valid_until = names.valid_until != nullptr ? names.valid_until : mapping.valid_until_column;
+}
+
 void check_moment_columns(const MigrateRequest &request, Oid subscriptions)
 {
     check_moment_column(request.sessions, request.calendar.start, "start_column");

@@ -29,6 +29,9 @@ MigrateRequest read_migrate_request(FunctionCallInfo fcinfo);
 // 55000 where a choice needs what the attachment does not have.
 void check_opening(const MigrateRequest &request, const Mapping &mapping);
 
+// What is not named is what the attachment names.
+void settle_calendar(MigrateRequest &request, const Mapping &mapping);
+
 // 42703 for a column that does not exist, 42804 for one that is no date or timestamp.
 void check_moment_columns(const MigrateRequest &request, Oid subscriptions);
 

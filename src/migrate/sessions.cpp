@@ -21,16 +21,12 @@ bool is_as_listed(const Leaf &leaf, const MemberType &type, const ListedMember &
 void read_held(const SessionReader &reader, const Leaf &leaf, HeldSession *session)
 {
     const SessionTables *tables = reader.tables;
-    const AttrNumber start_column = reader.start[&leaf - tables->leaves.data()];
+    const MomentColumn &start_column = reader.start[&leaf - tables->leaves.data()];
     const SessionRow row = read_session(leaf.binding->sessions, leaf.row);
     session->counted = row.session.status != Status::none;
     session->scheduled = row.session.status == Status::scheduled;
-    bool is_null = true;
-    if (start_column != 0) {
-        const Datum start = slot_getattr(leaf.row, start_column, &is_null);
-        session->start = is_null ? 0 : start_moment(*reader.calendar, start);
-    }
-    session->has_start = !is_null;
+    session->start = moment_of(leaf.row, start_column, reader.calendar->zone);
+    bool is_null;
     auto *key = static_cast<Datum *>(palloc(sizeof(Datum) * tables->compare.size()));
     for (size_t i = 0; i < tables->compare.size(); i++) {
         const Form_pg_attribute column = TupleDescAttr(RelationGetDescr(leaf.relation), leaf.key[i] - 1);
@@ -41,14 +37,14 @@ void read_held(const SessionReader &reader, const Leaf &leaf, HeldSession *sessi
 
 }  // namespace
 
-std::span<const AttrNumber> find_start_columns(const SessionTables *tables, const char *start_column)
+std::span<const MomentColumn> find_start_columns(const SessionTables *tables, const char *start_column)
 {
     const std::span<const Leaf> leaves = tables->leaves;
-    auto *columns = static_cast<AttrNumber *>(palloc0(sizeof(AttrNumber) * Max(leaves.size(), size_t{1})));
+    auto *columns = static_cast<MomentColumn *>(palloc0(sizeof(MomentColumn) * Max(leaves.size(), size_t{1})));
     for (size_t i = 0; i < leaves.size(); i++)
         if (leaves[i].relation != nullptr)
-            columns[i] = find_moment_column(leaves[i].oid, start_column).number;
-    return std::span<const AttrNumber>(columns, leaves.size());
+            columns[i] = find_moment_column(leaves[i].oid, start_column);
+    return std::span<const MomentColumn>(columns, leaves.size());
 }
 
 // The server's own search for the newest version would end the migration with an error where the row has moved to
@@ -85,9 +81,9 @@ Grip hold_session(const SessionReader &reader, const ListedMember &member, HoldM
 
 bool is_older(const SessionTables *tables, const HeldSession &left, const HeldSession &right)
 {
-    if (left.has_start != right.has_start)
-        return left.has_start;
-    if (left.has_start && left.start != right.start)
+    if (left.start.has_value() != right.start.has_value())
+        return left.start.has_value();
+    if (left.start != right.start)
         return left.start < right.start;
     for (size_t i = 0; i < tables->compare.size(); i++) {
         if (!OidIsValid(tables->compare[i].fn_oid))

@@ -15,10 +15,9 @@ enum class Grip : uint8_t { held, busy, gone };
 struct HeldSession {
     Place place;
     uint32 member;                     // its number in the batch
-    bool has_start;
     bool counted;
     bool scheduled;
-    int64_t start;
+    std::optional<int64_t> start;
     const Datum *key;                  // the primary key
     Attribution attribution;
 };
@@ -36,12 +35,12 @@ struct SessionReader {
     SessionTables *tables;
     const Calendar *calendar;
     const MemberType *type;
-    std::span<const AttrNumber> start;     // the column of each leaf; 0 where there is none
+    std::span<const MomentColumn> start;   // of each leaf
 };
 static_assert(Pod<SessionReader>);
 
 // 42703 where a partition has no such column any more. start_column may be nullptr.
-std::span<const AttrNumber> find_start_columns(const SessionTables *tables, const char *start_column);
+std::span<const MomentColumn> find_start_columns(const SessionTables *tables, const char *start_column);
 
 // Locks the session against other writers.
 Grip hold_session(const SessionReader &reader, const ListedMember &member, HoldMode mode, HeldSession *session);

@@ -74,16 +74,6 @@ Grip hold_subscription(Holder &holder, Datum id, size_t member, bool wait)
     return result == TM_Ok && is_members_still(subscriptions, row, id, member) ? Grip::held : Grip::gone;
 }
 
-std::optional<int64_t> read_moment(const Calendar &calendar, TupleTableSlot *row, const MomentColumn &column,
-                                   int64_t (*moment)(const Calendar &, Datum))
-{
-    if (column.number == 0)
-        return std::nullopt;
-    bool is_null;
-    const Datum value = slot_getattr(row, column.number, &is_null);
-    return is_null ? std::nullopt : std::optional(moment(calendar, value));
-}
-
 void add_held(HeldSubscriptions &subscriptions, TupleTableSlot *row, size_t member)
 {
     const Calendar &calendar = *subscriptions.calendar;
@@ -98,9 +88,9 @@ void add_held(HeldSubscriptions &subscriptions, TupleTableSlot *row, size_t memb
     held.remaining = read.remaining;
     held.carried = read.carried;
     held.pack.active = read.active;
-    held.pack.from = read_moment(calendar, row, calendar.valid_from, first_moment);
-    held.pack.until = read_moment(calendar, row, calendar.valid_until, last_moment);
-    held.pack.created = read_moment(calendar, row, calendar.created, creation_moment);
+    held.pack.period = period_of(row, calendar.valid_from, calendar.valid_until, calendar.zone);
+    held.pack.created = creation_of(row, calendar);
+    held.row = shape.draw_order.empty() ? nullptr : ExecCopySlotHeapTuple(row);
     subscriptions.held.add(subscriptions.batch->context, held);
 }
 
@@ -140,9 +130,11 @@ void hold_member(Holder &holder, size_t member)
         add_held(subscriptions, holder.cursor.row, member);
     }
     hold_new_active(holder, member, std::span(subscriptions.held.items + first, subscriptions.held.count - first));
+    const TupleDesc columns = RelationGetDescr(subscriptions.relation);
     std::sort(subscriptions.held.items + first, subscriptions.held.items + subscriptions.held.count,
-              [&shape](const HeldSubscription &left, const HeldSubscription &right) {
-                  return compare_keys(shape.id_key, left.id, right.id) < 0;
+              [&](const HeldSubscription &left, const HeldSubscription &right) {
+                  const int order = compare_drawn(shape.draw_order, columns, left.row, right.row);
+                  return order != 0 ? order < 0 : compare_keys(shape.id_key, left.id, right.id) < 0;
               });
 }
 

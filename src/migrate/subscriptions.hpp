@@ -32,6 +32,7 @@ struct HeldSubscription {
     std::optional<int64_t> remaining;
     int64_t carried;
     int64_t counted;               // the recount, with what is linked now
+    HeapTuple row;                 // if there is an order in which they are drawn
     Pack pack;
 };
 static_assert(Pod<HeldSubscription>);
@@ -45,7 +46,7 @@ struct HeldSubscriptions {
     const Calendar *calendar;
     Relation sessions;
     Relation relation;
-    Growing<HeldSubscription> held;    // member by member, those of a member by key
+    Growing<HeldSubscription> held;    // member by member, those of a member as they are drawn, then by key
     std::span<size_t> first;           // by member, and one more
 };
 static_assert(Pod<HeldSubscriptions>);

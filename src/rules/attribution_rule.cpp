@@ -7,18 +7,24 @@ namespace {
 
 bool has_period(const Pack &pack)
 {
-    return pack.from || pack.until;
+    return pack.period.from || pack.period.until;
 }
 
+// Beyond doubt.
 bool covers(const Pack &pack, const Visit &visit)
 {
-    return has_period(pack) && visit.start && (!pack.from || *pack.from <= *visit.start) &&
-           (!pack.until || *visit.start <= *pack.until);
+    return has_period(pack) && visit.start && covers_start(pack.period, visit.start);
 }
 
-bool may_take(const Pack &pack, const Visit &visit)
+bool has_status(const Pack &pack, const Visit &visit)
 {
     return pack.active || !visit.scheduled;
+}
+
+// What is still to come is paid for by the rules of a write.
+bool may_take(const Pack &pack, const Visit &visit)
+{
+    return !visit.scheduled || (pack.active && (!visit.judged || covers_start(pack.period, visit.start)));
 }
 
 bool has_room(const Pack &pack, const Visit &visit)
@@ -42,27 +48,55 @@ Attribution left(Reason reason)
     return {no_pack, Rule{}, reason};
 }
 
+// Why none of them could pay, where may_pay says whether one could if it had room.
+template <typename MayPay>
+Attribution left_unpaid(std::span<const Pack> packs, const Visit &visit, MayPay may_pay)
+{
+    bool active = false;
+    bool paying = false;
+    for (const Pack &pack : packs) {
+        active |= has_status(pack, visit);
+        paying |= may_pay(pack, visit);
+    }
+    return left(packs.empty() ? Reason::no_subscription
+                : paying      ? Reason::full
+                : active && visit.judged ? Reason::outside_period
+                                         : Reason::inactive);
+}
+
+// The first in their order, as a write would draw it; what is completed from one of any status.
+Attribution draw(std::span<const Pack> packs, const Visit &visit)
+{
+    const auto may_pay = [](const Pack &pack, const Visit &paid) {
+        return has_status(pack, paid) && covers_start(pack.period, paid.start);
+    };
+    for (size_t i = 0; i < packs.size(); i++)
+        if (may_pay(packs[i], visit) && has_room(packs[i], visit))
+            return linked(i, Rule::drawn);
+    return left_unpaid(packs, visit, may_pay);
+}
+
 // Several periods cover the start: the one that began first and has room, a tie being ambiguous.
 Attribution choose_by_period(std::span<const Pack> packs, const Visit &visit)
 {
     size_t first = no_pack;
     size_t covering = 0;
     bool tie = false;
-    bool allowed = false;
     for (size_t i = 0; i < packs.size(); i++) {
         if (!covers(packs[i], visit))
             continue;
         covering++;
-        allowed |= may_take(packs[i], visit);
         if (!may_take(packs[i], visit) || !has_room(packs[i], visit))
             continue;
-        const int order = first == no_pack ? -1 : compare(packs[i].from, packs[first].from);
+        const int order = first == no_pack ? -1 : compare(packs[i].period.from, packs[first].period.from);
         if (order < 0)
             first = i;
         tie = order == 0 || (tie && order > 0);
     }
     if (first == no_pack)
-        return left(allowed ? Reason::full : Reason::inactive);
+        return left_unpaid(packs, visit, [](const Pack &pack, const Visit &taken) {
+            return covers(pack, taken) && may_take(pack, taken);
+        });
     if (tie)
         return left(Reason::ambiguous);
     return linked(first, covering == 1 ? Rule::only_period : Rule::first_period);
@@ -71,27 +105,23 @@ Attribution choose_by_period(std::span<const Pack> packs, const Visit &visit)
 // No period covers the start: only a member's only subscription is beyond doubt.
 Attribution choose_without_period(std::span<const Pack> packs, const Visit &visit)
 {
-    bool allowed = false;
     bool room = false;
     bool periods = false;
     for (const Pack &pack : packs) {
-        allowed |= may_take(pack, visit);
         room |= may_take(pack, visit) && has_room(pack, visit);
         periods |= has_period(pack);
     }
-    if (packs.empty())
-        return left(Reason::no_subscription);
-    if (!allowed)
-        return left(Reason::inactive);
     if (!room)
-        return left(Reason::full);
+        return left_unpaid(packs, visit, may_take);
     if (packs.size() == 1)
         return linked(0, Rule::only_subscription);
     return left(periods && !visit.start ? Reason::no_start : Reason::ambiguous);
 }
 
-Attribution choose(std::span<const Pack> packs, const Visit &visit)
+Attribution choose(std::span<const Pack> packs, const Visit &visit, bool drawn)
 {
+    if (drawn)
+        return draw(packs, visit);
     for (const Pack &pack : packs)
         if (covers(pack, visit))
             return choose_by_period(packs, visit);
@@ -101,7 +131,7 @@ Attribution choose(std::span<const Pack> packs, const Visit &visit)
 // By valid_from and created, then by key.
 bool precedes(const Pack &left, const Pack &right)
 {
-    const int order = compare(left.from, right.from);
+    const int order = compare(left.period.from, right.period.from);
     return order != 0 ? order < 0 : compare(left.created, right.created) < 0;
 }
 
@@ -111,9 +141,7 @@ Attribution choose_anyway(std::span<const Pack> packs, const Visit &visit, WhenA
     size_t oldest = no_pack;
     size_t newest = no_pack;
     size_t active = no_pack;
-    bool allowed = false;
     for (size_t i = 0; i < packs.size(); i++) {
-        allowed |= may_take(packs[i], visit);
         if (!may_take(packs[i], visit) || !has_room(packs[i], visit))
             continue;
         if (oldest == no_pack || precedes(packs[i], packs[oldest]))
@@ -124,7 +152,7 @@ Attribution choose_anyway(std::span<const Pack> packs, const Visit &visit, WhenA
             active = i;
     }
     if (oldest == no_pack)
-        return left(packs.empty() ? Reason::no_subscription : allowed ? Reason::full : Reason::inactive);
+        return left_unpaid(packs, visit, may_take);
     if (when_ambiguous == WhenAmbiguous::fill)
         return linked(oldest, Rule::chosen);
     return linked(active != no_pack ? active : newest, Rule::chosen);
@@ -142,7 +170,7 @@ bool take(std::span<Pack> packs, const Visit &visit, const Attribution &attribut
 
 }  // namespace
 
-void attribute(std::span<Pack> packs, std::span<const Visit> visits, WhenAmbiguous when_ambiguous,
+void attribute(std::span<Pack> packs, std::span<const Visit> visits, const Choice &choice,
                std::span<Attribution> attributions)
 {
     for (Attribution &attribution : attributions)
@@ -155,16 +183,16 @@ void attribute(std::span<Pack> packs, std::span<const Visit> visits, WhenAmbiguo
         for (size_t i = 0; i < visits.size(); i++) {
             if (attributions[i].pack != no_pack)
                 continue;
-            attributions[i] = choose(packs, visits[i]);
+            attributions[i] = choose(packs, visits[i], choice.drawn);
             changed |= take(packs, visits[i], attributions[i]);
         }
     }
-    if (when_ambiguous == WhenAmbiguous::leave)
+    if (choice.when_ambiguous == WhenAmbiguous::leave)
         return;
     for (size_t i = 0; i < visits.size(); i++) {
         if (attributions[i].pack != no_pack)
             continue;
-        attributions[i] = choose_anyway(packs, visits[i], when_ambiguous);
+        attributions[i] = choose_anyway(packs, visits[i], choice.when_ambiguous);
         take(packs, visits[i], attributions[i]);
     }
 }

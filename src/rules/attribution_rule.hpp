@@ -4,9 +4,9 @@
 
 #include <array>
 #include <cstddef>
-#include <cstdint>
-#include <optional>
 #include <span>
+
+#include "rules/period_rule.hpp"
 
 namespace sc {
 
@@ -14,16 +14,17 @@ namespace sc {
 enum class WhenAmbiguous : uint8_t { leave, fill, active };
 inline constexpr std::array when_ambiguous_words{"leave", "fill", "active"};
 
-enum class Rule : uint8_t { only_period, first_period, only_subscription, chosen };
-inline constexpr std::array rule_words{"only_period", "first_period", "only_subscription", "when_ambiguous"};
+enum class Rule : uint8_t { drawn, only_period, first_period, only_subscription, chosen };
+inline constexpr std::array rule_words{"draw_order", "only_period", "first_period", "only_subscription",
+                                       "when_ambiguous"};
 
-enum class Reason : uint8_t { no_subscription, full, ambiguous, no_start, inactive };
-inline constexpr std::array reason_words{"no_subscription", "full", "ambiguous", "no_start", "inactive"};
+enum class Reason : uint8_t { no_subscription, full, ambiguous, no_start, inactive, outside_period };
+inline constexpr std::array reason_words{"no_subscription", "full",     "ambiguous",
+                                         "no_start",        "inactive", "outside_period"};
 
-// One subscription of the member. Moments are numbers on one scale, whatever it is.
+// One subscription of the member.
 struct Pack {
-    std::optional<int64_t> from;       // its period: absent is open; with both absent none is known
-    std::optional<int64_t> until;      // the last moment in it
+    Period period;                     // with both ends absent none is known
     std::optional<int64_t> created;    // on a scale of its own
     std::optional<int64_t> room;       // credits that are left; absent: unlimited
     bool active;
@@ -34,6 +35,7 @@ struct Visit {
     std::optional<int64_t> start;
     bool counted;                      // else it needs no room
     bool scheduled;                    // goes to an active subscription only
+    bool judged;                       // ... and one whose period covers its start, as a write would have it
 };
 
 inline constexpr size_t no_pack = static_cast<size_t>(-1);
@@ -44,9 +46,16 @@ struct Attribution {
     Reason reason;                     // where it has none
 };
 
-// Attributes all of one member's sessions. packs come in the order of their keys, visits oldest first, by start and
-// key, those without a start last. Takes the room out of packs. Doing it again with what came of it changes nothing.
-void attribute(std::span<Pack> packs, std::span<const Visit> visits, WhenAmbiguous when_ambiguous,
+// How the sessions of a member are attributed.
+struct Choice {
+    bool drawn;                        // each goes to the first subscription that could pay for it
+    WhenAmbiguous when_ambiguous;
+};
+
+// Attributes all of one member's sessions. packs come in the order in which they are drawn, or of their keys, visits
+// oldest first, by start and key, those without a start last. Takes the room out of packs. Doing it again with what
+// came of it changes nothing.
+void attribute(std::span<Pack> packs, std::span<const Visit> visits, const Choice &choice,
                std::span<Attribution> attributions);
 
 }  // namespace sc

@@ -15,24 +15,32 @@ namespace {
 using Moment = std::optional<int64_t>;
 constexpr Moment open{};
 
-constexpr Pack pack(Moment from, Moment until, Moment room = 10, bool active = true, Moment created = {})
+// last: the last moment in the period.
+constexpr Pack pack(Moment from, Moment last, Moment room = 10, bool active = true, Moment created = {})
 {
-    return {from, until, created, room, active};
+    return {{from, last ? Moment(*last + 1) : open}, created, room, active};
 }
 
 constexpr Visit done(Moment start)
 {
-    return {start, true, false};
+    return {start, true, false, false};
 }
 
 constexpr Visit planned(Moment start)
 {
-    return {start, true, true};
+    return {start, true, true, false};
+}
+
+// The same visits under an attachment that has a period.
+constexpr Visit judged(Visit visit)
+{
+    visit.judged = true;
+    return visit;
 }
 
 constexpr Visit cancelled(Moment start)
 {
-    return {start, false, false};
+    return {start, false, false, false};
 }
 
 struct History {
@@ -41,11 +49,12 @@ struct History {
     std::vector<Attribution> attributions;
 };
 
-History attributed(std::vector<Pack> packs, std::vector<Visit> visits, WhenAmbiguous choice = WhenAmbiguous::leave)
+History attributed(std::vector<Pack> packs, std::vector<Visit> visits, WhenAmbiguous choice = WhenAmbiguous::leave,
+                   bool in_order = false)
 {
     History history{std::move(packs), std::move(visits), {}};
     history.attributions.resize(history.visits.size());
-    attribute(history.packs, history.visits, choice, history.attributions);
+    attribute(history.packs, history.visits, {in_order, choice}, history.attributions);
     return history;
 }
 
@@ -124,6 +133,11 @@ void test_scheduled()
     ok(goes_to({expired}, done(5), 0, Rule::only_period), "a completed session goes to an expired subscription");
     ok(stays({expired}, planned(5), Reason::inactive), "a scheduled one does not");
     ok(stays({expired, pack(10, 19)}, planned(5), Reason::inactive), "... nor to one that does not cover it");
+    ok(stays({expired, pack(10, 19)}, judged(planned(5)), Reason::outside_period), "... by the period of bookings");
+    ok(goes_to({pack(10, 19)}, planned(5), 0, Rule::only_subscription), "it goes to the only one before it begins");
+    ok(stays({pack(10, 19)}, judged(planned(5)), Reason::outside_period), "... unless bookings have a period");
+    ok(stays({pack(10, 19)}, judged(planned(5)), Reason::outside_period, WhenAmbiguous::fill), "... by choice, too");
+    ok(goes_to({pack(10, 19)}, judged(done(5)), 0, Rule::only_subscription), "... but what is completed does");
     ok(goes_to({expired, pack(3, 19)}, planned(5), 1, Rule::first_period), "of several it takes the active one");
     ok(goes_to({expired, pack(0, 19)}, planned(5), 1, Rule::first_period), "an inactive one ties with nobody");
     ok(stays({expired, pack(3, 19, 0)}, planned(5), Reason::full), "the active one is full");
@@ -155,6 +169,45 @@ void test_choice()
     const History order = attributed({pack(0, 9, 1), pack(20, 29, 1)}, {done(5), done({})}, fill);
     ok(went_to(order.attributions[0], 0, Rule::only_period) && went_to(order.attributions[1], 1, chosen),
        "the certain ones take their room first");
+}
+
+bool drawn_to(std::vector<Pack> packs, Visit visit, size_t pack)
+{
+    return went_to(attributed(std::move(packs), {judged(visit)}, WhenAmbiguous::leave, true).attributions[0], pack,
+                   Rule::drawn);
+}
+
+bool not_drawn(std::vector<Pack> packs, Visit visit, Reason reason)
+{
+    return stayed(attributed(std::move(packs), {judged(visit)}, WhenAmbiguous::leave, true).attributions[0], reason);
+}
+
+void test_drawn()
+{
+    const Pack expired = pack(0, 9, 10, false);
+    ok(drawn_to({pack(3, 19), pack(0, 9)}, done(5), 0), "drawn: the first in the order, whichever began first");
+    ok(drawn_to({pack(0, 9), pack(0, 9)}, done(5), 0), "drawn: no tie");
+    ok(drawn_to({pack(10, 19), pack(0, 9)}, done(5), 1), "drawn: the first that covers the start");
+    ok(drawn_to({pack(0, 9, 0), pack(0, 19)}, done(5), 1), "drawn: the first that has room");
+    ok(drawn_to({pack(open, open), pack(0, 9)}, done(5), 0), "drawn: an open period covers everything");
+    ok(drawn_to({pack(10, 19), pack(0, 9)}, done({}), 0), "drawn: without a start no period is judged");
+    ok(drawn_to({expired, pack(0, 19)}, done(5), 0), "drawn: what is completed, from any status");
+    ok(drawn_to({expired, pack(0, 19)}, planned(5), 1), "drawn: what is scheduled, from an active one");
+    ok(not_drawn({}, done(5), Reason::no_subscription), "drawn: none at all");
+    ok(not_drawn({expired}, planned(5), Reason::inactive), "drawn: none is active");
+    ok(not_drawn({expired, pack(10, 19)}, planned(5), Reason::outside_period), "drawn: none of the active covers it");
+    ok(not_drawn({pack(10, 19)}, done(5), Reason::outside_period), "drawn: the only one does not cover it");
+    ok(not_drawn({pack(0, 9, 0), pack(10, 19)}, done(5), Reason::full), "drawn: the one that covers it is full");
+    const History filled = attributed({pack(0, 9, 2), pack(open, open, 10)}, {done(1), done(2), cancelled(3), done(4)},
+                                      WhenAmbiguous::leave, true);
+    ok(filled.attributions[0].pack == 0 && filled.attributions[1].pack == 0 && filled.attributions[2].pack == 0 &&
+           filled.attributions[3].pack == 1,
+       "drawn: the oldest first, as room allows");
+    ok(went_to(attributed({pack(10, 19)}, {done(5)}, WhenAmbiguous::fill, true).attributions[0], 0, Rule::chosen),
+       "drawn: what is completed may be attributed by choice");
+    ok(stayed(attributed({pack(10, 19)}, {judged(planned(5))}, WhenAmbiguous::fill, true).attributions[0],
+              Reason::outside_period),
+       "drawn: no choice makes a period cover what is scheduled");
 }
 
 // Generated histories ------------------------------------------------------------------------------------------------
@@ -213,7 +266,7 @@ Truth generate(Random &random, Kind kind)
     for (Entry &entry : entries) {
         // What is planned is on the active pack; of the others, at the desk, whichever began first and is not used up.
         const auto takes = [&entry](const Pack &one) {
-            return *one.from <= entry.start && entry.start <= *one.until &&
+            return covers_start(one.period, entry.start) &&
                    (!entry.visit.counted || !one.room || *one.room > 0);
         };
         const auto first = std::find_if(room.begin(), room.end(), takes);
@@ -230,7 +283,7 @@ Truth generate(Random &random, Kind kind)
     }
     if (kind == Kind::no_dates)
         for (Pack &undated : truth.packs)
-            undated.from = undated.until = open;
+            undated.period = {};
     return truth;
 }
 
@@ -247,7 +300,7 @@ Score score(const Truth &truth, const History &history)
         result.wrong += to != no_pack && to != truth.of[i];
         result.left += to == no_pack;
         result.missed += to == no_pack && truth.has_room[i] && truth.visits[i].start &&
-                         truth.packs[truth.of[i]].from.has_value();
+                         truth.packs[truth.of[i]].period.from.has_value();
     }
     return result;
 }
@@ -270,13 +323,13 @@ void sort_visits(Truth &truth)
 }
 
 // Once more with what the first time linked, and left.
-bool changes_nothing_again(const History &before, WhenAmbiguous choice)
+bool changes_nothing_again(const History &before, WhenAmbiguous choice, bool in_order = false)
 {
     History again{before.packs, {}, {}};
     for (size_t i = 0; i < before.visits.size(); i++)
         if (before.attributions[i].pack == no_pack)
             again.visits.push_back(before.visits[i]);
-    again = attributed(again.packs, again.visits, choice);
+    again = attributed(again.packs, again.visits, choice, in_order);
     return std::all_of(again.attributions.begin(), again.attributions.end(),
                        [](const Attribution &attribution) { return attribution.pack == no_pack; });
 }
@@ -322,22 +375,24 @@ void test_idempotence()
         std::vector<Pack> packs(static_cast<size_t>(random.below(5)));
         for (Pack &one : packs) {
             one = pack(moment(), moment(), moment(), random.below(2) == 0, moment());
-            if (one.from && one.until && *one.until < *one.from)
-                std::swap(one.from, one.until);
+            if (one.period.from && one.period.until && *one.period.until < *one.period.from)
+                std::swap(one.period.from, one.period.until);
         }
         std::vector<Visit> visits(static_cast<size_t>(random.below(8)));
         for (Visit &visit : visits) {
-            visit = {moment(), random.below(4) > 0, false};
+            visit = {moment(), random.below(4) > 0, false, random.below(2) > 0};
             visit.scheduled = visit.counted && random.below(3) == 0;
         }
         std::stable_sort(visits.begin(), visits.end(), [](const Visit &left, const Visit &right) {
             return left.start && (!right.start || *left.start < *right.start);
         });
         for (const WhenAmbiguous choice : {WhenAmbiguous::leave, WhenAmbiguous::fill, WhenAmbiguous::active}) {
-            const History history = attributed(packs, visits, choice);
-            idempotent &= changes_nothing_again(history, choice);
-            for (const Pack &one : history.packs)
-                within_room &= !one.room || *one.room >= 0;
+            for (const bool in_order : {false, true}) {
+                const History history = attributed(packs, visits, choice, in_order);
+                idempotent &= changes_nothing_again(history, choice, in_order);
+                for (const Pack &one : history.packs)
+                    within_room &= !one.room || *one.room >= 0;
+            }
         }
     }
     ok(idempotent, "ties, open periods and full packs of all kinds: a second time changes nothing");
@@ -352,6 +407,7 @@ int main()
     test_overlaps();
     test_without_period();
     test_scheduled();
+    test_drawn();
     test_choice();
     test_histories();
     test_idempotence();
