@@ -56,9 +56,11 @@ SELECT count(*) > 0 FROM session_consistency.attach('training_sessions', 'member
     start_column => 'starts', valid_from_column => 'valid_from', valid_until_column => 'valid_until', time_zone => 'Europe/Berlin');
 CALL session_consistency.migrate('training_sessions');
 SELECT * FROM finds('');
+BEGIN;
 SELECT session_consistency.run_check('training_sessions') > 0;
 SELECT code, severity, session_id, expected, actual FROM session_consistency.check_findings
 WHERE sessions = 'training_sessions'::regclass ORDER BY 1, 3;
+ROLLBACK;
 SELECT enforced, gaps FROM session_consistency.attachments WHERE sessions = 'training_sessions'::regclass;
 BEGIN;
 SELECT count(*) > 0 FROM session_consistency.detach('training_sessions');
