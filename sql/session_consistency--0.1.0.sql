@@ -464,7 +464,7 @@ CREATE FUNCTION session_consistency.check_session_integrity(
     RETURNS jsonb
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'sc_check_session_integrity';
 COMMENT ON FUNCTION session_consistency.check_session_integrity(text, regclass, regclass) IS
-'Recounts the active subscription of one member and compares it with what is stored, by the rules of check_counts().
+'Recounts the active subscriptions of one member and compares them with what is stored, by the rules of check_counts().
 
 Arguments:
 - p_member_id: the member, as text, uuid or bigint, whatever type the column has
@@ -474,8 +474,12 @@ Arguments:
 Returns an object, counts in sessions: valid (boolean), subscription_id (text), expected (the recount), actual (used
 as stored), breakdown (completed and scheduled of the recount, remaining = total - used, null if the total is
 unlimited), message (one sentence), issues (an array of sentences, empty if all is well). A member without an active
-subscription is valid; one with several, possible only if the unique index is gone, is not. Both have null for
-subscription_id and every count; issues then names the subscriptions and what is wrong with each.
+subscription is valid; one with several, possible without a draw_order only if the unique index is gone, is not. Both
+have null for subscription_id and every count; issues then names the subscriptions and what is wrong with each.
+
+With a draw_order the object also has subscriptions: an array with such an object for each active one, in the order in
+which they are drawn. Of several the counts beside it are the sums, subscription_id is null, and remaining is null if
+one of them is unlimited.
 
 The caller must be allowed to read every row. The tables are read as the owner of the sessions, restricted
 (docs/rights.md), in one snapshot. Locks like a SELECT; works on a standby and in a READ ONLY transaction.

@@ -1,5 +1,6 @@
-// check_session_integrity: one member's active subscription against its sessions, as a JSON object.
+// check_session_integrity: one member's active subscriptions against their sessions, as a JSON object.
 #include "catalog/arguments.hpp"
+#include "catalog/draw_order.hpp"
 #include "check/read_counts.hpp"
 #include "server/operators.hpp"
 #include "server/values.hpp"
@@ -13,9 +14,10 @@ struct Answer {
     const Mapping *mapping;
     MemoryContext context;
     int active;
-    Figures figures;           // of the last one; all there is where there is one
+    Figures figures;           // of all in sum, or of the only one
     StringInfoData ids;        // of all, separated by commas
     StringInfoData issues;     // JSON strings, separated by commas
+    StringInfoData items;      // a JSON object for each, separated by commas
 };
 static_assert(Pod<Answer>);
 
@@ -26,17 +28,100 @@ void append_string(StringInfo json, const char *text)
     escape_json(json, text);
 }
 
-void gather(const Figures &figures, void *state)
+const char *json_number(std::optional<int64> value)
+{
+    return value ? psprintf(INT64_FORMAT, *value) : "null";
+}
+
+// The figures of a subscription, or of several in sum, which have no name; of none there is nothing to tell.
+void append_figures(StringInfo json, const Mapping &mapping, const Figures *figures)
+{
+    if (figures == nullptr) {
+        appendStringInfoString(json, "\"subscription_id\": null, \"expected\": null, \"actual\": null, \"breakdown\": "
+                                     "{\"completed\": null, \"scheduled\": null, \"remaining\": null}");
+        return;
+    }
+    appendStringInfoString(json, "\"subscription_id\": ");
+    if (figures->subscription_id == nullptr)
+        appendStringInfoString(json, "null");
+    else
+        escape_json(json, figures->subscription_id);
+    appendStringInfo(json, ", \"expected\": " INT64_FORMAT ", \"actual\": %s", expected(*figures),
+                     json_number(figures->used));
+    const char *carried =
+        mapping.carried_column == nullptr ? "" : psprintf("\"carried\": " INT64_FORMAT ", ", figures->carried);
+    appendStringInfo(json, ", \"breakdown\": {%s\"completed\": " INT64_FORMAT ", \"scheduled\": " INT64_FORMAT
+                           ", \"remaining\": %s}",
+                     carried, figures->completed, figures->scheduled, json_number(remaining(*figures)));
+}
+
+// "6 completed, 2 scheduled, 2 remaining of 10".
+const char *counts_of(const Mapping &mapping, const Figures &figures)
+{
+    const char *carried = mapping.carried_column == nullptr ? "" : psprintf(INT64_FORMAT " carried, ", figures.carried);
+    const char *counts = psprintf("%s" INT64_FORMAT " completed, " INT64_FORMAT " scheduled", carried,
+                                  figures.completed, figures.scheduled);
+    const std::optional<int64> rest = remaining(figures);
+    return figures.total && rest
+               ? psprintf("%s, " INT64_FORMAT " remaining of " INT64_FORMAT, counts, *rest, *figures.total)
+               : psprintf("%s, without a limit", counts);
+}
+
+const char *judge(const Mapping &mapping, const Figures &figures, bool valid)
+{
+    return valid ? psprintf("Subscription %s is right: %s.", figures.subscription_id, counts_of(mapping, figures))
+                 : psprintf("The counts of subscription %s are wrong.", figures.subscription_id);
+}
+
+void append_item(StringInfo items, const Mapping &mapping, const Figures &figures, const char *issues)
+{
+    const bool valid = issues[0] == '\0';
+    appendStringInfo(items, "%s{\"valid\": %s, ", items->len == 0 ? "" : ", ", valid ? "true" : "false");
+    append_figures(items, mapping, &figures);
+    appendStringInfoString(items, ", \"message\": ");
+    escape_json(items, judge(mapping, figures, valid));
+    appendStringInfo(items, ", \"issues\": [%s]}", issues);
+}
+
+// Absent where either is, and what is too large for a number of this kind.
+std::optional<int64> sum(std::optional<int64> left, std::optional<int64> right)
+{
+    int64 result;
+    return left && right && !pg_add_s64_overflow(*left, *right, &result) ? std::optional(result) : std::nullopt;
+}
+
+void add_figures(Answer &answer, const Figures &figures)
+{
+    Figures &sums = answer.figures;
+    if (answer.active == 0) {
+        sums = figures;
+        return;
+    }
+    sums.subscription_id = nullptr;
+    sums.total = sum(sums.total, figures.total);
+    sums.used = sum(sums.used, figures.used);
+    sums.carried += figures.carried;
+    sums.completed += figures.completed;
+    sums.scheduled += figures.scheduled;
+}
+
+void gather(const Figures &row, void *state)
 {
     auto *answer = static_cast<Answer *>(state);
-    MemoryContext row = MemoryContextSwitchTo(answer->context);
-    answer->figures = figures;
-    answer->figures.subscription_id = pstrdup(figures.subscription_id);
+    MemoryContext context = MemoryContextSwitchTo(answer->context);
+    Figures figures = row;
+    figures.subscription_id = pstrdup(row.subscription_id);
+    add_figures(*answer, figures);
     appendStringInfo(&answer->ids, "%s%s", answer->active++ == 0 ? "" : ", ", figures.subscription_id);
+    StringInfoData issues;
+    initStringInfo(&issues);
     const Faults faults = find_faults(*answer->mapping, figures);
     for (size_t i = 0; i < faults.count; i++)
-        append_string(&answer->issues, psprintf("Subscription %s: %s.", figures.subscription_id, faults.clauses[i]));
-    MemoryContextSwitchTo(row);
+        append_string(&issues, psprintf("Subscription %s: %s.", figures.subscription_id, faults.clauses[i]));
+    if (issues.len > 0)
+        appendStringInfo(&answer->issues, "%s%s", answer->issues.len == 0 ? "" : ", ", issues.data);
+    append_item(&answer->items, *answer->mapping, figures, issues.data);
+    MemoryContextSwitchTo(context);
 }
 
 // Links that the application gives say nothing of a member.
@@ -64,6 +149,19 @@ void check_member(const Counting &counting, const char *member)
     OidInputFunctionCall(input, const_cast<char *>(member), parameter, -1);
 }
 
+// As they are drawn, then by key.
+const char *drawing_order(const Counting &counting)
+{
+    StringInfoData order;
+    initStringInfo(&order);
+    if (counting.mapping.draw_order != nullptr)
+        for (const DrawItem &item : parse_draw_order(counting.mapping.draw_order))
+            appendStringInfo(&order, "%s%s NULLS %s, ", quoted_column("s", item.column), item.descending ? " DESC" : "",
+                             item.nulls_first ? "FIRST" : "LAST");
+    appendStringInfoString(&order, quoted_column("s", counting.subscription_id));
+    return order.data;
+}
+
 const char *active_subscriptions_query(const Counting &counting, const char *member)
 {
     const Mapping &mapping = counting.mapping;
@@ -73,8 +171,7 @@ const char *active_subscriptions_query(const Counting &counting, const char *mem
                     figures_list(counting, "c.completed", "c.scheduled"), qualified_name(counting.subscriptions),
                     counts_of_subscription(counting),
                     equals(of_subscription, literal_operand(member, of_subscription.type)),
-                    active_condition(mapping, "s"),
-                    quoted_column("s", counting.subscription_id));
+                    active_condition(mapping, "s"), drawing_order(counting));
 }
 
 Answer read_active(const Counting &counting, const char *member)
@@ -84,71 +181,49 @@ Answer read_active(const Counting &counting, const char *member)
     answer.context = CurrentMemoryContext;
     initStringInfo(&answer.ids);
     initStringInfo(&answer.issues);
+    initStringInfo(&answer.items);
     require_members(counting);
     check_member(counting, member);
     read_figures(active_subscriptions_query(counting, member), gather, &answer);
     return answer;
 }
 
-const char *json_number(std::optional<int64> value)
+// More than one are wrong where nothing says which of them pays.
+bool is_ambiguous(const Answer &answer)
 {
-    return value ? psprintf(INT64_FORMAT, *value) : "null";
-}
-
-// The figures of the one active subscription; of none and of several there is nothing to tell.
-void append_figures(StringInfo json, const Mapping &mapping, const Figures *figures)
-{
-    if (figures == nullptr) {
-        appendStringInfoString(json, "\"subscription_id\": null, \"expected\": null, \"actual\": null, \"breakdown\": "
-                                     "{\"completed\": null, \"scheduled\": null, \"remaining\": null}");
-        return;
-    }
-    appendStringInfoString(json, "\"subscription_id\": ");
-    escape_json(json, figures->subscription_id);
-    appendStringInfo(json, ", \"expected\": " INT64_FORMAT ", \"actual\": %s", expected(*figures),
-                     json_number(figures->used));
-    const char *carried =
-        mapping.carried_column == nullptr ? "" : psprintf("\"carried\": " INT64_FORMAT ", ", figures->carried);
-    appendStringInfo(json, ", \"breakdown\": {%s\"completed\": " INT64_FORMAT ", \"scheduled\": " INT64_FORMAT
-                           ", \"remaining\": %s}",
-                     carried, figures->completed, figures->scheduled, json_number(remaining(*figures)));
+    return answer.active > 1 && answer.mapping->draw_order == nullptr;
 }
 
 const char *sum_up(const Answer &answer, const char *member)
 {
     if (answer.active == 0)
         return psprintf("Member %s has no active subscription.", member);
-    if (answer.active > 1)
-        return psprintf("Member %s has %d active subscriptions.", member, answer.active);
-    const Figures &figures = answer.figures;
+    if (answer.active == 1)
+        return judge(*answer.mapping, answer.figures, answer.issues.len == 0);
+    const char *several = psprintf("Member %s has %d active subscriptions", member, answer.active);
+    if (is_ambiguous(answer))
+        return psprintf("%s.", several);
     if (answer.issues.len > 0)
-        return psprintf("The counts of subscription %s are wrong.", figures.subscription_id);
-    const char *carried =
-        answer.mapping->carried_column == nullptr ? "" : psprintf(INT64_FORMAT " carried, ", figures.carried);
-    if (!figures.total)
-        return psprintf("Subscription %s is right: %s" INT64_FORMAT " completed, " INT64_FORMAT
-                        " scheduled, without a limit.",
-                        figures.subscription_id, carried, figures.completed, figures.scheduled);
-    return psprintf("Subscription %s is right: %s" INT64_FORMAT " completed, " INT64_FORMAT " scheduled, " INT64_FORMAT
-                    " remaining of " INT64_FORMAT ".",
-                    figures.subscription_id, carried, figures.completed, figures.scheduled, *remaining(figures),
-                    *figures.total);
+        return psprintf("%s, and the counts of some are wrong.", several);
+    return psprintf("%s, and all are right: %s.", several, counts_of(*answer.mapping, answer.figures));
 }
 
 const char *format_answer(Answer &answer, const char *member)
 {
     StringInfoData several;
     initStringInfo(&several);
-    if (answer.active > 1)
+    if (is_ambiguous(answer))
         append_string(&several, psprintf("Member %s has %d active subscriptions (%s); only one is allowed.", member,
                                          answer.active, answer.ids.data));
     StringInfoData json;
     initStringInfo(&json);
     const bool valid = several.len == 0 && answer.issues.len == 0;
     appendStringInfo(&json, "{\"valid\": %s, ", valid ? "true" : "false");
-    append_figures(&json, *answer.mapping, answer.active == 1 ? &answer.figures : nullptr);
+    append_figures(&json, *answer.mapping, answer.active == 0 || is_ambiguous(answer) ? nullptr : &answer.figures);
     appendStringInfoString(&json, ", \"message\": ");
     escape_json(&json, sum_up(answer, member));
+    if (answer.mapping->draw_order != nullptr)
+        appendStringInfo(&json, ", \"subscriptions\": [%s]", answer.items.data);
     appendStringInfo(&json, ", \"issues\": [%s%s%s]}", several.data,
                      several.len > 0 && answer.issues.len > 0 ? ", " : "", answer.issues.data);
     return json.data;
