@@ -113,8 +113,6 @@ FROM unnest(ARRAY['', 'Mars/Olympus', 'CET', 'est']) z;
 -- What becomes of a session that nobody pays for.
 SELECT try(:'tables' || ', when_none => ''ignore''');
 SELECT try(:'tables' || ', when_none => ''leave'', link_check => true');
-SELECT try(:'tables' || ', member_column => NULL, ' || o) FROM unnest(ARRAY['draw_order => ''id''', 'named_links => false',
-    'when_none => ''leave''']) o;
 ALTER TABLE member_subscriptions DROP ends, DROP place, DROP days, DROP share;
 ALTER TABLE training_sessions DROP starts, DROP local;
 

@@ -357,11 +357,6 @@ void check_period(const Pair &pair, const Mapping &mapping)
 
 void check_choices(const Mapping &mapping)
 {
-    if (!is_searched(mapping) &&
-        (mapping.draw_order != nullptr || !mapping.named_links || when_none_of(mapping) == WhenNone::leave))
-        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("links that are given are not drawn"),
-                errdetail("\"member_column\" is NULL: the application names the subscription of each session."),
-                errhint("Leave out draw_order, named_links and when_none, or name the members."));
     if (mapping.link_check && when_none_of(mapping) == WhenNone::leave)
         ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                 errmsg("\"when_none\" cannot be \"leave\" with a \"link_check\""),
