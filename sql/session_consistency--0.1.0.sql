@@ -788,6 +788,9 @@ CREATE FUNCTION session_consistency.audit(
     valid_from_column name DEFAULT NULL,
     valid_until_column name DEFAULT NULL,
     time_zone text DEFAULT NULL,
+    counts_when text DEFAULT NULL,
+    cost text DEFAULT NULL,
+    pays_when text DEFAULT NULL,
     members regclass DEFAULT NULL,
     OUT code text,
     OUT severity text,
@@ -799,7 +802,7 @@ CREATE FUNCTION session_consistency.audit(
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'sc_audit';
 COMMENT ON FUNCTION session_consistency.audit(
     regclass, regclass, name, name, name, name, text[], text[], text[], name, name, text[], name, name, name, name,
-    text, name, name, name, text, regclass) IS
+    text, name, name, name, text, text, text, text, regclass) IS
 'Says what is wrong with two tables, before anything is attached and after.
 
 Returns one row for each category, also if it has no finding. Reads only, in one snapshot, and works on a standby.
@@ -892,6 +895,9 @@ CREATE FUNCTION session_consistency.audit_findings(
     valid_from_column name DEFAULT NULL,
     valid_until_column name DEFAULT NULL,
     time_zone text DEFAULT NULL,
+    counts_when text DEFAULT NULL,
+    cost text DEFAULT NULL,
+    pays_when text DEFAULT NULL,
     members regclass DEFAULT NULL,
     OUT code text,
     OUT severity text,
@@ -905,7 +911,7 @@ CREATE FUNCTION session_consistency.audit_findings(
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'sc_audit_findings';
 COMMENT ON FUNCTION session_consistency.audit_findings(
     regclass, regclass, name, name, name, name, text[], text[], text[], name, name, text[], name, name, name, name,
-    text, name, name, name, text, regclass) IS
+    text, name, name, name, text, text, text, text, regclass) IS
 'Names every finding of audit(), which describes the categories, the arguments and the errors.
 
 Returns one row for each, in the order of the categories, then of the keys. Reads only.

@@ -243,7 +243,7 @@ Changes find_changes(const Attachment &attached, const Mapping &mapping, const c
     changes.counted |= counts_otherwise(attached.mapping.expressions, mapping.expressions);
     changes.active_index =
         (mapping.draw_order != nullptr || other("active_statuses")) && is_there(attached, "active_index");
-    const bool counts = changes.counted || changes.expressions;
+    const bool counts = changes.counted || changes.recount;
     changes.link_check = (other("link_check") || counts) && is_there(attached, "link_check");
     changes.open_ledger = mapping.ledger && !attached.mapping.ledger;
     if (is_there(attached, "view")) {

@@ -59,7 +59,9 @@ Node *parse_raw(const Part &part, const char *text)
         select->op != SETOP_NONE)
         raise_no_expression(part);
     const ResTarget *target = linitial_node(ResTarget, select->targetList);
-    if (target->name != nullptr || target->indirection != NIL)
+    const auto *column = reinterpret_cast<const ColumnRef *>(target->val);
+    if (target->name != nullptr || target->indirection != NIL ||
+        (IsA(column, ColumnRef) && IsA(llast(column->fields), A_Star)))
         raise_no_expression(part);
     return target->val;
 }
@@ -215,8 +217,8 @@ Node *settle(const Expressions &expressions, const Part &part, Relation sessions
 // What the server says of a mistake, with the argument in which it is.
 [[noreturn]] void raise_mistake(const Part &part, const char *text, const ErrorData &error)
 {
-    const bool missing = error.sqlerrcode == ERRCODE_UNDEFINED_FUNCTION ||
-                         error.sqlerrcode == ERRCODE_UNDEFINED_OBJECT || error.sqlerrcode == ERRCODE_UNDEFINED_TABLE;
+    const bool missing =
+        error.sqlerrcode == ERRCODE_UNDEFINED_FUNCTION || error.sqlerrcode == ERRCODE_UNDEFINED_OBJECT;
     const char *hint =
         missing ? "Names are looked up in pg_catalog alone: give a function, a type or an operator its schema."
         : part.names_both ? "Write a condition on the columns session.x and subscription.y."
@@ -417,6 +419,22 @@ Node *tree_of(const Expressions &expressions, const Field &field)
     const auto *part = std::find_if(parts.begin(), parts.end(),
                                     [&](const Part &known) { return strcmp(known.field, field.name) == 0; });
     return part == parts.end() ? nullptr : expressions.*part->tree;
+}
+
+Names counting_columns(const Mapping &mapping)
+{
+    const Expressions *expressions = mapping.expressions;
+    if (expressions == nullptr)
+        return {};
+    Bitmapset *columns = nullptr;
+    pull_varattnos(expressions->counts_when, session_variables, &columns);
+    pull_varattnos(expressions->cost, session_variables, &columns);
+    auto **names = static_cast<const char **>(palloc(sizeof(char *) * Max(bms_num_members(columns), 1)));
+    size_t count = 0;
+    for (int column = bms_next_member(columns, -1); column >= 0; column = bms_next_member(columns, column))
+        names[count++] =
+            get_attname(expressions->sessions, column + FirstLowInvalidHeapAttributeNumber, false);
+    return Names(names, count);
 }
 
 const char *carried_condition(const Expressions &expressions)

@@ -41,6 +41,9 @@ const char *expression_text(const Expressions &expressions, Node *tree, const ch
 // The same as attach() is told it: a column of the session alone, or where both are named session.x and subscription.y.
 const char *expression_text(const Expressions &expressions, Node *tree);
 
+// The columns of the session that say whether it counts and what it costs.
+Names counting_columns(const Mapping &mapping);
+
 // The tree that belongs to a field of the mapping.
 Node *tree_of(const Expressions &expressions, const Field &field);
 

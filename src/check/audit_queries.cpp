@@ -307,9 +307,10 @@ void append_tally(StringInfo text, const AuditScope &scope)
 {
     const Counting &counting = scope.counting;
     appendStringInfo(text,
-                     "WITH tally AS MATERIALIZED (SELECT %s AS member, %s AS link, count(*) AS sessions FROM %s AS t"
+                     "WITH tally AS MATERIALIZED (SELECT %s AS member, %s AS link, %s AS sessions FROM %s AS t"
                      " WHERE %s GROUP BY 1, 2),",
                      member_of_session(counting.mapping, "t"), link_of(scope),
+                     credits_expression(counting.mapping, "t", nullptr),
                      qualified_name(counting.sessions), counted_condition(counting.mapping, "t"));
     appendStringInfo(text,
                      " linked AS (SELECT link, %s AS member, sum(sessions) AS sessions FROM tally"

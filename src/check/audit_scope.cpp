@@ -7,6 +7,7 @@
 #include "catalog/attachable.hpp"
 #include "catalog/citus.hpp"
 #include "catalog/column_rules.hpp"
+#include "catalog/expressions.hpp"
 #include "catalog/treated.hpp"
 #include "check/read_counts.hpp"
 #include "server/operators.hpp"
@@ -151,6 +152,7 @@ void require_rights(const AuditScope &scope)
     require_every_row(counting.sessions, std::array{mapping.member_column, mapping.subscription_column,
                                                     mapping.type_column, mapping.status_column,
                                                     mapping.start_column});
+    require_every_row(counting.sessions, counting_columns(mapping));
     require_every_row(counting.sessions, scope.session_key);
     require_every_row(counting.subscriptions,
                       std::array{counting.subscription_id, mapping.subscription_member_column,
@@ -171,6 +173,25 @@ void check_mapping(const Counting &counting)
     if (is_searched(settled))
         check_joined(counting.sessions, settled.member_column, counting.subscriptions,
                      settled.subscription_member_column);
+}
+
+// The attachment's mapping with the expressions as they are told to attach(), so that others can stand beside them.
+Mapping with_texts(const Attachment &attachment)
+{
+    Mapping mapping = attachment.mapping;
+    require_expressions(attachment.sessions, mapping);
+    for (const Field &field : mapping_fields)
+        if (field.kind == FieldKind::expression && mapping.*field.text != nullptr)
+            mapping.*field.text = expression_text(*mapping.expressions, tree_of(*mapping.expressions, field));
+    return mapping;
+}
+
+void find_expressions_of(Counting &counting)
+{
+    Mapping &mapping = counting.mapping;
+    run_restricted(owner_of(counting.sessions), [&] {
+        mapping.expressions = parse_expressions({counting.sessions, counting.subscriptions}, mapping);
+    });
 }
 
 void find_columns(AuditScope &scope)
@@ -207,7 +228,7 @@ void find_obstacles(AuditScope &scope)
         mapping.valid_from_column = mapping.valid_until_column = nullptr;
     judge_relations(scope.obstacles, tables);
     run_restricted(owner_of(scope.counting.sessions), [&] {
-        if (judge_columns(scope.obstacles, tables, mapping))
+        if (judge_columns(scope.obstacles, tables, mapping) & judge_expressions(scope.obstacles, tables, mapping))
             judge_key(scope.obstacles, tables, mapping);
     });
     close_tables(tables);
@@ -262,9 +283,12 @@ AuditScope read_audit_scope(FunctionCallInfo fcinfo)
     LockRelationOid(counting.subscriptions, AccessShareLock);
     scope.attachment = attachment;
     const bool readable = attachment != nullptr && attachment->fault == nullptr;
-    counting.mapping = read_fields(arguments, readable ? &attachment->mapping : nullptr);
-    scope.own_mapping = readable && is_same_mapping(counting.mapping, attachment->mapping);
+    const Mapping own = readable ? with_texts(*attachment) : Mapping{};
+    counting.mapping = read_fields(arguments, readable ? &own : nullptr);
     check_mapping(counting);
+    find_expressions_of(counting);
+    scope.own_mapping = readable && is_same_mapping(counting.mapping, attachment->mapping) &&
+                        is_same(counting.mapping.expressions, attachment->mapping.expressions);
     find_columns(scope);
     find_members(arguments, scope);
     scope.leaves_unpaid = leaves_unpaid(scope);

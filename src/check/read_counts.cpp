@@ -1,6 +1,8 @@
 // Reads the figures of subscriptions for the checks.
 #include "check/read_counts.hpp"
 
+#include "catalog/expressions.hpp"
+
 #include "server/pg_compat.hpp"
 #include "server/settings.hpp"
 
@@ -128,6 +130,7 @@ void require_rights(const Attachment &attachment)
     const Mapping &mapping = attachment.mapping;
     require_every_row(attachment.sessions, std::array{mapping.member_column, mapping.subscription_column,
                                                       mapping.type_column, mapping.status_column});
+    require_every_row(attachment.sessions, counting_columns(mapping));
     if (!OidIsValid(attachment.subscriptions))
         return;
     require_every_row(attachment.subscriptions,

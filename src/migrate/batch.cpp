@@ -195,7 +195,7 @@ void attribute_member(Work &work, size_t number)
         return is_older(work.tables, *left, *right);
     });
     for (size_t i = 0; i < sessions.size(); i++)
-        visits[i] = {order[i]->start, order[i]->counted, order[i]->scheduled, drawn || has_period(mapping)};
+        visits[i] = {order[i]->start, order[i]->cost, order[i]->scheduled, drawn || has_period(mapping)};
     for (size_t i = 0; i < held.size(); i++) {
         packs[i] = held[i].pack;
         packs[i].room = room_of(work.subscriptions, held[i]);
@@ -204,8 +204,8 @@ void attribute_member(Work &work, size_t number)
               {drawn, work.request->when_ambiguous}, std::span(results, sessions.size()));
     for (size_t i = 0; i < sessions.size(); i++) {
         order[i]->attribution = results[i];
-        if (results[i].pack != no_pack && order[i]->counted)
-            held[results[i].pack].counted++;
+        if (results[i].pack != no_pack)
+            held[results[i].pack].counted += order[i]->cost;
     }
     for (void *scratch : std::initializer_list<void *>{order, visits, results, packs})
         pfree(scratch);
@@ -226,17 +226,21 @@ void explain_held(const Work &work, Ledger *ledger, const HeldSubscription &held
     const ListedMember &member = work.batch->members.items[held.member];
     const std::span<HeldSession> sessions =
         links ? work.held_sessions.subspan(member.first_session, member.sessions) : std::span<HeldSession>{};
-    const auto takes_credit = [pack](const HeldSession &session) {
-        return session.attribution.pack == pack && session.counted;
+    const auto taken = [pack](const HeldSession &session) {
+        return session.attribution.pack == pack ? session.cost : 0;
     };
     const SessionShape &shape = work.binding->sessions;
     const Account account =
         account_of(work.binding->subscriptions, held.id, member_value(work.subscriptions, held.member));
-    int64_t balance = held.used.value_or(0) - std::count_if(sessions.begin(), sessions.end(), takes_credit);
+    int64_t balance = held.used.value_or(0);
+    for (const HeldSession &session : sessions)
+        balance -= taken(session);
     restate(ledger, account, balance, Cause::recounted);
     for (const HeldSession &session : sessions)
-        if (takes_credit(session))
-            write_entry(ledger, account, {name_session(shape, session.key), 1, ++balance, Cause::linked});
+        if (const int64_t cost = taken(session)) {
+            balance += cost;
+            write_entry(ledger, account, {name_session(shape, session.key), cost, balance, Cause::linked});
+        }
 }
 
 void explain_batch(const Work &work, bool links)

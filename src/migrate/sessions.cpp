@@ -23,7 +23,7 @@ void read_held(const SessionReader &reader, const Leaf &leaf, HeldSession *sessi
     const SessionTables *tables = reader.tables;
     const MomentColumn &start_column = reader.start[&leaf - tables->leaves.data()];
     const SessionRow row = read_session(leaf.binding->sessions, leaf.row);
-    session->counted = row.session.status != Status::none;
+    session->cost = counted(row.session) ? row.session.cost : 0;
     session->scheduled = row.session.status == Status::scheduled;
     session->start = moment_of(leaf.row, start_column, reader.calendar->zone);
     bool is_null;

@@ -15,7 +15,7 @@ enum class Grip : uint8_t { held, busy, gone };
 struct HeldSession {
     Place place;
     uint32 member;                     // its number in the batch
-    bool counted;
+    int64_t cost;                      // in credits; 0: it holds nothing
     bool scheduled;
     std::optional<int64_t> start;
     const Datum *key;                  // the primary key

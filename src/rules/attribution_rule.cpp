@@ -29,7 +29,7 @@ bool may_take(const Pack &pack, const Visit &visit)
 
 bool has_room(const Pack &pack, const Visit &visit)
 {
-    return !visit.counted || !pack.room || *pack.room > 0;
+    return visit.cost == 0 || !pack.room || *pack.room >= visit.cost;
 }
 
 // -1, 0 or 1; what is absent is before everything.
@@ -163,8 +163,8 @@ bool take(std::span<Pack> packs, const Visit &visit, const Attribution &attribut
     if (attribution.pack == no_pack)
         return false;
     std::optional<int64_t> &room = packs[attribution.pack].room;
-    if (visit.counted && room)
-        room = *room - 1;
+    if (room)
+        room = *room - visit.cost;
     return true;
 }
 

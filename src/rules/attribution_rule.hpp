@@ -33,7 +33,7 @@ struct Pack {
 // One session of the member that has no link.
 struct Visit {
     std::optional<int64_t> start;
-    bool counted;                      // else it needs no room
+    int64_t cost;                      // in credits, for which there must be room; 0: none
     bool scheduled;                    // goes to an active subscription only
     bool judged;                       // ... and one whose period covers its start, as a write would have it
 };

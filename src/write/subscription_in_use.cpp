@@ -2,6 +2,7 @@
 #include "write/subscription_in_use.hpp"
 
 #include "catalog/counting.hpp"
+#include "catalog/expressions.hpp"
 #include "server/owner.hpp"
 #include "server/operators.hpp"
 #include "server/spi.hpp"
@@ -176,7 +177,8 @@ Mapping mapping_of(const Binding &binding)
         const Trigger &trigger = triggers->triggers[i];
         if (trigger.tgoid != binding.trigger)
             continue;
-        const Mapping mapping = parse_mapping(trigger);
+        Mapping mapping = parse_mapping(trigger);
+        mapping.expressions = require_expressions(root_table(relation), mapping);
         table_close(relation, NoLock);
         return mapping;
     }

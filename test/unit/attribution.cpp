@@ -23,12 +23,12 @@ constexpr Pack pack(Moment from, Moment last, Moment room = 10, bool active = tr
 
 constexpr Visit done(Moment start)
 {
-    return {start, true, false, false};
+    return {start, 1, false, false};
 }
 
 constexpr Visit planned(Moment start)
 {
-    return {start, true, true, false};
+    return {start, 1, true, false};
 }
 
 // The same visits under an attachment that has a period.
@@ -40,7 +40,7 @@ constexpr Visit judged(Visit visit)
 
 constexpr Visit cancelled(Moment start)
 {
-    return {start, false, false, false};
+    return {start, 0, false, false};
 }
 
 struct History {
@@ -267,14 +267,14 @@ Truth generate(Random &random, Kind kind)
         // What is planned is on the active pack; of the others, at the desk, whichever began first and is not used up.
         const auto takes = [&entry](const Pack &one) {
             return covers_start(one.period, entry.start) &&
-                   (!entry.visit.counted || !one.room || *one.room > 0);
+                   (entry.visit.cost == 0 || !one.room || *one.room > 0);
         };
         const auto first = std::find_if(room.begin(), room.end(), takes);
         if (kind == Kind::overlaps && !entry.visit.scheduled && first != room.end())
             entry.pack = static_cast<size_t>(first - room.begin());
         Moment &left = room[entry.pack].room;
-        truth.has_room.push_back(!entry.visit.counted || !left || *left > 0);
-        if (entry.visit.counted && left)
+        truth.has_room.push_back(entry.visit.cost == 0 || !left || *left > 0);
+        if (entry.visit.cost > 0 && left)
             left = *left - 1;
         if (kind == Kind::no_start && random.below(3) == 0)
             entry.visit.start = open;
@@ -380,8 +380,8 @@ void test_idempotence()
         }
         std::vector<Visit> visits(static_cast<size_t>(random.below(8)));
         for (Visit &visit : visits) {
-            visit = {moment(), random.below(4) > 0, false, random.below(2) > 0};
-            visit.scheduled = visit.counted && random.below(3) == 0;
+            visit = {moment(), random.below(4), false, random.below(2) > 0};
+            visit.scheduled = visit.cost > 0 && random.below(3) == 0;
         }
         std::stable_sort(visits.begin(), visits.end(), [](const Visit &left, const Visit &right) {
             return left.start && (!right.start || *left.start < *right.start);
