@@ -61,7 +61,7 @@ sub run
     for my $done (Bench::Single::scripts()) {
         my $work = "instructions of one $done->{work}";
         my @triggers = $done->{work} eq 'booking' ? qw(row_triggers) : ();
-        for my $peer (qw(floor with), @triggers, 'extension') {
+        for my $peer (qw(floor with), @triggers, 'extension', 'expressions') {
             my $script = Bench::Single::script_of($done->{scripts}, $peer);
             my $name = join '.', $peer, split / .*/, $done->{work};
             fresh($peer, $base);

@@ -14,6 +14,7 @@ my %peer_name = (
     statement_triggers => 'PL/pgSQL statement triggers (e)',
     ivm                => 'pg_ivm (f)',
     extension          => 'session_consistency',
+    expressions        => 'session_consistency with expressions',
     noop               => 'C trigger that does nothing',
     update             => 'bare UPDATE of the counters',
     scan               => 'bare scan, one process');
@@ -85,6 +86,7 @@ sub fresh
         statement_triggers => '\i bench/peers/statement_triggers.sql',
         ivm                => '\i bench/peers/ivm.sql',
         extension          => '\i bench/peers/extension.sql',
+        expressions        => '\i bench/peers/expressions.sql',
         noop               => "CREATE FUNCTION noop() RETURNS trigger LANGUAGE c AS '" . work() . "/noop.so', " .
             "'noop_trigger'; CREATE TRIGGER noop AFTER INSERT OR UPDATE OR DELETE ON training_sessions FOR EACH ROW " .
             'EXECUTE FUNCTION noop();');

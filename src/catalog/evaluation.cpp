@@ -30,7 +30,7 @@ struct Evaluation {
     bool is_constant;          // the cost
     int64 constant;
     AttrNumber cost_column;    // the cost is that column's value; 0: it is not
-    Oid cost_type;
+    Oid cost_type;             // below any domain
     std::span<const AttrNumber> columns;
     std::span<const AttrNumber> payment_columns;
     Compiled *compiled;
@@ -101,16 +101,7 @@ std::span<const AttrNumber> columns_of(std::span<Expr *const> expressions)
     return std::span<const AttrNumber>(columns, count);
 }
 
-// A column of an integer type, or a constant, is read without the executor.
-const Node *without_casts(const Node *cost)
-{
-    while (IsA(cost, FuncExpr) &&
-           (reinterpret_cast<const FuncExpr *>(cost)->funcid == F_INT8_INT4 ||
-            reinterpret_cast<const FuncExpr *>(cost)->funcid == F_INT8_INT2))
-        cost = static_cast<const Node *>(linitial(reinterpret_cast<const FuncExpr *>(cost)->args));
-    return cost;
-}
-
+// A column, or a constant, is read without the executor.
 void settle_cost(Evaluation *evaluation)
 {
     if (evaluation->cost == nullptr) {
@@ -118,16 +109,14 @@ void settle_cost(Evaluation *evaluation)
         evaluation->constant = 1;
         return;
     }
-    const Node *plain = without_casts(reinterpret_cast<const Node *>(evaluation->cost));
-    if (const auto *value = reinterpret_cast<const Const *>(plain);
-        IsA(plain, Const) && !value->constisnull && is_integer(value->consttype)) {
+    const auto *value = reinterpret_cast<const Const *>(evaluation->cost);
+    evaluation->cost_type = getBaseType(exprType(reinterpret_cast<const Node *>(evaluation->cost)));
+    if (IsA(value, Const) && !value->constisnull) {
         evaluation->is_constant = true;
-        evaluation->constant = counter_value(value->constvalue, value->consttype);
+        evaluation->constant = counter_value(value->constvalue, evaluation->cost_type);
     }
-    if (const auto *column = reinterpret_cast<const Var *>(plain); IsA(plain, Var) && is_integer(column->vartype)) {
-        evaluation->cost_column = column->varattno;
-        evaluation->cost_type = column->vartype;
-    }
+    if (IsA(evaluation->cost, Var))
+        evaluation->cost_column = reinterpret_cast<const Var *>(evaluation->cost)->varattno;
 }
 
 Expr *resolve(const Resolving &resolving, Node *tree)
@@ -297,7 +286,7 @@ Cost cost_of(const SessionShape &shape, TupleTableSlot *session)
         return is_null ? Cost{0, true} : Cost{counter_value(value, evaluation->cost_type), false};
     }
     const Value value = evaluate(evaluation, &Compiled::cost, session, nullptr);
-    return value.is_null ? Cost{0, true} : Cost{DatumGetInt64(value.value), false};
+    return value.is_null ? Cost{0, true} : Cost{counter_value(value.value, evaluation->cost_type), false};
 }
 
 bool pays_when(const SessionShape &shape, TupleTableSlot *session, TupleTableSlot *subscription)

@@ -97,6 +97,22 @@ Node *coerce_condition(ParseState *state, const Part &part, Node *condition)
     return coerce_to_boolean(state, condition, part.field);
 }
 
+// The cast to the argument's type at the top of a tree. The server hides one that nobody has written, and a dump writes
+// it: without it both read the same.
+Node *without_cast(Node *tree)
+{
+    for (;;) {
+        const auto *call = reinterpret_cast<const FuncExpr *>(tree);
+        const auto *label = reinterpret_cast<const RelabelType *>(tree);
+        if (IsA(tree, FuncExpr) && (call->funcid == F_INT8_INT4 || call->funcid == F_INT8_INT2))
+            tree = static_cast<Node *>(linitial(call->args));
+        else if (IsA(tree, RelabelType) && (is_integer(label->resulttype) || label->resulttype == BOOLOID))
+            tree = reinterpret_cast<Node *>(label->arg);
+        else
+            return tree;
+    }
+}
+
 // "(NULL::subscriptions).column" stands for a column of the subscription where SQL knows one row only.
 Node *name_subscription(Node *node, void *context)
 {
@@ -128,7 +144,7 @@ Node *parse_tree(Relation sessions, Relation subscriptions, const Part &part, co
     assign_expr_collations(state, tree);
     free_parsestate(state);
     Oid subscriptions_table;
-    return name_subscription(tree, &subscriptions_table);
+    return without_cast(name_subscription(tree, &subscriptions_table));
 }
 
 // What a tree may name -----------------------------------------------------------------------------------------------
@@ -277,7 +293,7 @@ Node *read_tree(Node *stored, Reading &reading)
 {
     // The row of the trigger first: what stands for the subscription gets a number that NEW has.
     Node *tree = read_new_row(stored, &reading);
-    return name_subscription(tree, &reading.subscriptions);
+    return without_cast(name_subscription(tree, &reading.subscriptions));
 }
 
 // "expressions(…) AND false".
@@ -402,9 +418,14 @@ bool is_same(const Expressions *left, const Expressions *right)
                        [&](const Part &part) { return equal(left->*part.tree, right->*part.tree); });
 }
 
+// What is not found in pg_catalog gets its schema, whatever the caller's path is: the text is parsed under another one.
 const char *expression_text(const Expressions &expressions, Node *tree, const char *session, const char *subscription)
 {
-    return deparse_expression(tree, name_relations(expressions, session, subscription), session != nullptr, false);
+    const int level = enter_pinned_path();
+    const char *text =
+        deparse_expression(tree, name_relations(expressions, session, subscription), session != nullptr, false);
+    leave_pinned_path(level);
+    return text;
 }
 
 const char *expression_text(const Expressions &expressions, Node *tree)

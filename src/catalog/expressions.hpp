@@ -11,7 +11,7 @@ struct Expressions {
     Oid sessions;              // the table, or the partition of it, whose column numbers the trees have
     Oid subscriptions;         // InvalidOid: no tree names a column of it
     Node *counts_when;         // nullptr: not given, as the others
-    Node *cost;                // a bigint
+    Node *cost;                // of an integer type, or a domain over one
     Node *pays_when;
 };
 static_assert(Pod<Expressions>);
