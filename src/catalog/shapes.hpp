@@ -30,7 +30,7 @@ struct SubscriptionShape {
     MomentColumn valid_until;
     Zone zone;
     std::span<const DrawColumn> draw_order;    // only if draws
-    bool draws;                // a link that nobody has named may become another one, see write/draw.hpp
+    bool draws;                // a link that nobody has named may become another one, see write/settle_drawn.hpp
     bool by_member;            // the key is (member, id)
     bool total_added;          // attach() has made the total of what remains and what is used
     bool plain;                // writing a counter within 0 … total runs no code of the user's, see writes_plainly()

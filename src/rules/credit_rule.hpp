@@ -44,13 +44,18 @@ constexpr Credits &operator+=(Credits &left, Credits right)
     return left;
 }
 
+// R3. True if only an active subscription, within its period, may begin to give what the session holds.
+constexpr bool needs_active(Session session)
+{
+    return session.status == Status::scheduled || session.completed_needs_active;
+}
+
 // What a session holds of the subscription that it is linked to.
 constexpr Credits held(Session session)
 {
     if (!counted(session) || !session.linked)
         return {0, 0};
-    const bool needs_active = session.status == Status::scheduled || session.completed_needs_active;
-    return {session.cost, needs_active ? session.cost : 0};
+    return {session.cost, needs_active(session) ? session.cost : 0};
 }
 
 // One row event. before is absent for INSERT, after for DELETE; the same_ flags matter only if both are there.

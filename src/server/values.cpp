@@ -45,6 +45,11 @@ bool equal_keys(const KeyType &key, Datum left, Datum right)
     return DatumGetBool(FunctionCall2Coll(const_cast<FmgrInfo *>(&key.equal), key.collation, left, right));
 }
 
+uint32 hash_of(const KeyType &key, Datum value)
+{
+    return DatumGetUInt32(FunctionCall1Coll(const_cast<FmgrInfo *>(&key.hash), key.collation, value));
+}
+
 int compare_keys(const KeyType &key, Datum left, Datum right)
 {
     return DatumGetInt32(FunctionCall2Coll(const_cast<FmgrInfo *>(&key.compare), key.collation, left, right));

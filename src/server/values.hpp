@@ -34,6 +34,7 @@ Oid base_type(Relation relation, AttrNumber column);
 // 42883 where the type has no default btree and hash operator classes.
 KeyType make_key_type(Relation relation, AttrNumber column);
 bool equal_keys(const KeyType &key, Datum left, Datum right);
+uint32 hash_of(const KeyType &key, Datum value);
 int compare_keys(const KeyType &key, Datum left, Datum right);   // below, at or above 0, in the order of an index
 
 // The names as values of that column; 55000 where one of them is no label of its enum any more.

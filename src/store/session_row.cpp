@@ -124,7 +124,17 @@ std::optional<Datum> link_key(const Binding &binding, const SessionRow &row)
 {
     if (!row.session.linked)
         return std::nullopt;
-    return convert_key(row.link, binding.sessions.link_type, binding.subscriptions.id_key.type);
+    return key_of_link(binding, row.link);
+}
+
+std::optional<Datum> link_to(const Binding &binding, Datum id)
+{
+    return convert_key(id, binding.subscriptions.id_key.type, binding.sessions.link_type);
+}
+
+std::optional<Datum> key_of_link(const Binding &binding, Datum link)
+{
+    return convert_key(link, binding.sessions.link_type, binding.subscriptions.id_key.type);
 }
 
 std::optional<Datum> member_key(const Binding &binding, const SessionRow &row)

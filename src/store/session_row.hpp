@@ -35,6 +35,11 @@ bool touches_payment(const SessionShape &shape, TupleTableSlot *before, TupleTab
 std::optional<Datum> link_key(const Binding &binding, const SessionRow &row);
 std::optional<Datum> member_key(const Binding &binding, const SessionRow &row);
 
+// The link, in the sessions' type, that leads to that subscription; absent if the column cannot hold it. And the key
+// to which a link leads.
+std::optional<Datum> link_to(const Binding &binding, Datum id);
+std::optional<Datum> key_of_link(const Binding &binding, Datum link);
+
 // The command of this transaction that has stored that version of a row; InvalidCommandId: an earlier transaction.
 CommandId stored_by(HeapTuple tuple);
 

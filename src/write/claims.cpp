@@ -16,11 +16,6 @@ bool judges_claims(const Binding &binding)
            has_pays_when(binding.sessions);
 }
 
-bool needs_active(const Session &session)
-{
-    return session.status == Status::scheduled || session.completed_needs_active;
-}
-
 // True if one of the user's triggers has made of the row what the subscription pays for, or what asks nothing of it.
 // What that write asks for is a claim of its own.
 bool is_outdated(const Claim &claim, Relation relation, TupleTableSlot *row, TupleTableSlot *subscription)

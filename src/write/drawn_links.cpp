@@ -170,17 +170,11 @@ Note *add_note(Drawn &drawn, uint32 hash, bool is_drawn)
     return note;
 }
 
-uint32 hash_value(const KeyType &key, Datum value)
-{
-    return DatumGetUInt32(FunctionCall1Coll(const_cast<FmgrInfo *>(&key.hash), key.collation, value));
-}
-
 // A link that no subscription can have has a hash of its own.
 uint32 hash_link(const Binding &binding, Datum link)
 {
-    const KeyType &key = binding.subscriptions.id_key;
-    const std::optional<Datum> id = convert_key(link, binding.sessions.link_type, key.type);
-    return hash_combine(id ? hash_value(key, *id) : 0, binding.subscriptions.relation);
+    const std::optional<Datum> id = key_of_link(binding, link);
+    return hash_combine(id ? hash_of(binding.subscriptions.id_key, *id) : 0, binding.subscriptions.relation);
 }
 
 uint32 hash_place(Relation relation, const ItemPointerData &place)
@@ -194,7 +188,7 @@ uint32 hash_place(Relation relation, const ItemPointerData &place)
 std::span<Candidate> candidates_of(Drawn &drawn, const Binding &binding, Relation subscriptions, Datum member)
 {
     const KeyType &key = binding.subscriptions.member_key;
-    const uint32 hash = hash_value(key, member);
+    const uint32 hash = hash_of(key, member);
     for (Member *known = first_of(drawn.members, hash); known != nullptr; known = known->next)
         if (known->hash == hash && known->binding->subscriptions.relation == binding.subscriptions.relation &&
             equal_keys(key, known->id, member))

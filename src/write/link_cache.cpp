@@ -81,9 +81,7 @@ void resize(uint32 count)
 
 Entry &entry_for(const KeyType &key, Datum member)
 {
-    const uint32 hash =
-        DatumGetUInt32(FunctionCall1Coll(const_cast<FmgrInfo *>(&key.hash), key.collation, member));
-    return cache.entries[hash & (cache.entry_count - 1)];
+    return cache.entries[hash_of(key, member) & (cache.entry_count - 1)];
 }
 
 // Makes room for four times as many, and keeps what this command has remembered.

@@ -5,6 +5,7 @@
 #include "store/subscription_row.hpp"
 #include "write/drawn_links.hpp"
 #include "write/link_cache.hpp"
+#include "write/mend_link.hpp"
 #include "write/moved_row.hpp"
 
 extern "C" {
@@ -66,15 +67,7 @@ std::optional<Datum> look_up_link(const RowAtHand &row, const SessionRow &sessio
     if (!leads_to_member(binding, subscriptions, session))
         id = look_up_active(binding, subscriptions, *member, row.depth);
     table_close(subscriptions, AccessShareLock);
-    return id ? convert_key(*id, shape.id_key.type, binding.sessions.link_type) : std::nullopt;
-}
-
-bool is_unfit(const RowAtHand &row, const SessionRow &session)
-{
-    Relation subscriptions = table_open(row.binding->subscriptions.relation, AccessShareLock);
-    const bool fits = leads_to_member(*row.binding, subscriptions, session);
-    table_close(subscriptions, AccessShareLock);
-    return !fits;
+    return id ? link_to(binding, *id) : std::nullopt;
 }
 
 // Drawn links --------------------------------------------------------------------------------------------------------
@@ -125,9 +118,7 @@ HeapTuple draw(const DrawnRow &drawn, bool keeps)
         candidate = draw_candidate(binding, subscriptions, *member,
                                    {drawn.after.start, drawn.after.session.cost, drawn.row->slot}, drawn.row->depth);
     table_close(subscriptions, AccessShareLock);
-    const std::optional<Datum> link =
-        candidate == nullptr ? std::nullopt
-                             : convert_key(candidate->id, shape.id_key.type, binding.sessions.link_type);
+    const std::optional<Datum> link = candidate == nullptr ? std::nullopt : link_to(binding, candidate->id);
     return link ? with_link(*drawn.row, link) : nullptr;
 }
 
@@ -138,7 +129,8 @@ HeapTuple fill_drawn(const DrawnRow &drawn, bool *is_drawn)
     Change change = change_between(row.binding->sessions, drawn.before, &drawn.after);
     change.same_need &= !drawn.pays_differently;
     const auto kept = [&] {
-        return drawn.emptied && !is_unfit(row, drawn.after) ? with_link(row, drawn.after.link) : row.tuple;
+        return drawn.emptied && !is_left_behind(*row.binding, drawn.after) ? with_link(row, drawn.after.link)
+                                                                           : row.tuple;
     };
     switch (draw_link(change, drawn.named, drawn.emptied)) {
         case Draw::keep:
@@ -148,7 +140,7 @@ HeapTuple fill_drawn(const DrawnRow &drawn, bool *is_drawn)
         case Draw::put_back:
             return kept();
         case Draw::clear_unfit:
-            return is_unfit(row, drawn.after) ? with_link(row, std::nullopt) : row.tuple;
+            return is_left_behind(*row.binding, drawn.after) ? with_link(row, std::nullopt) : row.tuple;
         case Draw::keep_or_draw:
         case Draw::draw:
             HeapTuple tuple = draw(drawn, drawn.after.session.linked);
@@ -253,11 +245,11 @@ HeapTuple fill(const RowAtHand &row, const SessionRow *before, const SessionRow 
         case Fill::clear:
             return with_link(row, std::nullopt);
         case Fill::clear_unfit:
-            return is_unfit(row, after) ? with_link(row, std::nullopt) : row.tuple;
+            return is_left_behind(*row.binding, after) ? with_link(row, std::nullopt) : row.tuple;
         case Fill::put_back:
             // If that subscription is gone, the NULL was written by the foreign key's ON DELETE SET NULL. It stays: the
             // session is not moved to another subscription.
-            return is_unfit(row, *before) ? row.tuple : with_link(row, before->link);
+            return is_left_behind(*row.binding, *before) ? row.tuple : with_link(row, before->link);
         case Fill::look_up:
             if (const std::optional<Datum> link = look_up_link(row, after))
                 return with_link(row, link);

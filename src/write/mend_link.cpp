@@ -22,7 +22,7 @@ ActiveSubscription find_active_of(const Binding &binding, const SessionRow &row)
 
 bool is_there(const Binding &binding, const SessionRow &row, Datum lost)
 {
-    const std::optional<Datum> id = convert_key(lost, binding.sessions.link_type, binding.subscriptions.id_key.type);
+    const std::optional<Datum> id = key_of_link(binding, lost);
     if (!id)
         return false;
     Relation subscriptions = table_open(binding.subscriptions.relation, AccessShareLock);
@@ -113,8 +113,7 @@ Decision decide(const Binding &binding, const SessionRow &row, std::optional<Dat
     const ActiveSubscription active = find_active_of(binding, row);
     if (active.count != 1)
         return {Mended::unplaced, std::nullopt};
-    return {Mended::rewritten,
-            convert_key(active.id, binding.subscriptions.id_key.type, binding.sessions.link_type)};
+    return {Mended::rewritten, link_to(binding, active.id)};
 }
 
 }  // namespace
@@ -165,6 +164,15 @@ CommandId slot_stored_by(TupleTableSlot *slot)
     return command;
 }
 
+// Stores the row with that link, and returns it as stored; 27000 if another trigger does not let it.
+TupleTableSlot *require_link_written(const StoredSession &session, TupleTableSlot *row, std::optional<Datum> link)
+{
+    TupleTableSlot *changed = MakeSingleTupleTableSlot(RelationGetDescr(session.relation), &TTSOpsVirtual);
+    if (!write_link(session, row, changed, link))
+        raise_not_set({session.relation, session.binding, GetUserId()});
+    return changed;
+}
+
 void mend_row(const StoredSession &session, TupleTableSlot *row, std::optional<Datum> lost, Mending *mending)
 {
     const SessionShape &shape = session.binding->sessions;
@@ -175,9 +183,7 @@ void mend_row(const StoredSession &session, TupleTableSlot *row, std::optional<D
     mending->mended = decision.mended;
     if (decision.mended != Mended::rewritten)
         return;
-    TupleTableSlot *changed = MakeSingleTupleTableSlot(RelationGetDescr(session.relation), &TTSOpsVirtual);
-    if (!write_link(session, row, changed, decision.link))
-        raise_not_set({session.relation, session.binding, GetUserId()});
+    TupleTableSlot *changed = require_link_written(session, row, decision.link);
     mending->after = read_copy(shape, changed);
     ExecDropSingleTupleTableSlot(changed);
 }
@@ -199,20 +205,12 @@ Mending mend_link(const StoredSession &session, std::optional<Datum> lost)
     return mending;
 }
 
-bool find_newest(const StoredSession &session, TupleTableSlot *row, ItemPointerData *place)
-{
-    *place = session.place;
-    return fetch_newest(session.relation, place, row);
-}
-
 ItemPointerData rewrite_link(const StoredSession &session, std::optional<Datum> link)
 {
     TupleTableSlot *row = table_slot_create(session.relation, nullptr);
-    ItemPointerData place;
-    if (find_newest(session, row, &place)) {
-        TupleTableSlot *changed = MakeSingleTupleTableSlot(RelationGetDescr(session.relation), &TTSOpsVirtual);
-        if (!write_link(session, row, changed, link))
-            raise_not_set({session.relation, session.binding, GetUserId()});
+    ItemPointerData place = session.place;
+    if (fetch_newest(session.relation, &place, row)) {
+        TupleTableSlot *changed = require_link_written(session, row, link);
         place = changed->tts_tid;
         ExecDropSingleTupleTableSlot(changed);
     }
@@ -225,7 +223,7 @@ void raise_unplaced(const StoredSession &session, const SessionRow &row, std::op
     const Binding &binding = *session.binding;
     const Reader reader{session.relation, &binding, GetUserId()};
     if (lost && !is_there(binding, row, *lost))
-        raise_in_use(reader, convert_key(*lost, binding.sessions.link_type, binding.subscriptions.id_key.type));
+        raise_in_use(reader, key_of_link(binding, *lost));
     raise_unlinked(reader, member_key(binding, row), find_active_of(binding, row).count);
 }
 

@@ -38,9 +38,6 @@ bool fetch_newest(Relation relation, ItemPointer place, TupleTableSlot *row);
 // lost: the link over which NULL was written, in the sessions' type; absent if that did not happen.
 Mending mend_link(const StoredSession &session, std::optional<Datum> lost);
 
-// The newest version of the stored row in that slot, and its place; false if it is gone.
-bool find_newest(const StoredSession &session, TupleTableSlot *row, ItemPointerData *place);
-
 // Stores the newest version of the row with that link; 27000 if another trigger does not let it. Returns its place.
 ItemPointerData rewrite_link(const StoredSession &session, std::optional<Datum> link);
 

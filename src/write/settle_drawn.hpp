@@ -6,9 +6,6 @@
 
 namespace sc {
 
-// Settles the parts behind; true if every one is settled.
-using SettleRest = bool (*)(Statement *statement, Part *part, bool raises);
-
 // Settles the part and all behind it; true if every one is settled.
 bool settle_drawn(Statement *statement, Part *part, bool raises, SettleRest rest);
 

@@ -274,8 +274,6 @@ bool judge_claims(const Settling &settling)
     return true;
 }
 
-}  // namespace
-
 // One attachment -----------------------------------------------------------------------------------------------------
 
 bool settle_part(const Settling &settling)
@@ -301,6 +299,15 @@ bool settle_part(const Settling &settling)
     part->claim_count = 0;
     part->movable_claims = 0;
     return is_nothing_left_behind(part, settling.raises);
+}
+
+}  // namespace
+
+bool settle_with_rest(const Settling &settling, SettleRest rest)
+{
+    const bool settled = settle_part(settling);
+    close_statement_ledger(settling.ledger);
+    return settled && rest(settling.statement, settling.part->next, settling.raises);
 }
 
 Settling open_settling(Statement *statement, Part *part, bool raises)

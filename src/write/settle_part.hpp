@@ -22,8 +22,11 @@ static_assert(Pod<Settling>);
 Settling open_settling(Statement *statement, Part *part, bool raises);
 void close_settling(const Settling &settling);
 
-// Settles every subscription of the part. False if one refuses, and the refusal is not final.
-bool settle_part(const Settling &settling);
+// Settles a part and all behind it; true if every one is settled.
+using SettleRest = bool (*)(Statement *statement, Part *part, bool raises);
+
+// Settles every subscription of the part, then the parts behind. False if one refuses, and the refusal is not final.
+bool settle_with_rest(const Settling &settling, SettleRest rest);
 
 // Lets the sums follow the keys that have changed since.
 void follow_changed_keys(const Settling &settling);

@@ -38,9 +38,7 @@ bool settle_parts(Statement *statement, Part *part, bool raises)
     if (part->movable_claims > 0)
         return settle_drawn(statement, part, raises, settle_parts);
     const Settling settling = open_settling(statement, part, raises);
-    const bool settled = settle_part(settling);
-    close_statement_ledger(settling.ledger);
-    const bool all = settled && settle_parts(statement, part->next, raises);
+    const bool all = settle_with_rest(settling, settle_parts);
     if (all)
         recount_part(*statement, *part);
     close_settling(settling);

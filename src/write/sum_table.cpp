@@ -9,17 +9,12 @@ namespace {
 
 constexpr uint32 first_chunk = 8;    // sums in the first chunk, which are searched one after the other
 
-uint32 hash_value(const KeyType &key, Datum value)
-{
-    return DatumGetUInt32(FunctionCall1Coll(const_cast<FmgrInfo *>(&key.hash), key.collation, value));
-}
-
 }  // namespace
 
 uint32 hash_key(const SubscriptionShape &shape, Datum id, Datum member)
 {
-    const uint32 hash = hash_value(shape.id_key, id);
-    return shape.by_member ? hash_combine(hash, hash_value(shape.member_key, member)) : hash;
+    const uint32 hash = hash_of(shape.id_key, id);
+    return shape.by_member ? hash_combine(hash, hash_of(shape.member_key, member)) : hash;
 }
 
 Sum &sum_at(const SumTable &table, uint32 number)
