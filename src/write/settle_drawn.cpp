@@ -18,7 +18,6 @@
 #include "write/settle_drawn.hpp"
 
 #include "server/subtransaction.hpp"
-#include "write/changed_keys.hpp"
 #include "write/claims.hpp"
 #include "write/mend_link.hpp"
 #include "write/place_claims.hpp"
@@ -170,9 +169,11 @@ bool is_chosen(const Attempt &attempt)
 
 bool settle_drawn(Statement *statement, Part *part, bool raises, SettleRest rest)
 {
+    // Places are looked for by today's keys: what was given back under an old one is room, too.
+    follow_changed_keys(*statement, part);
     Attempt attempt{statement, part, raises, rest, {}};
     Result result = is_chosen(attempt) ? Result::changed : Result::misfit;
-    if (result == Result::changed && part->sums.count == 1 && count_changed_keys() == 0)
+    if (result == Result::changed && part->sums.count == 1)
         result = guess_one(attempt);
     if (result == Result::changed)
         result = guess_all(attempt);

@@ -106,10 +106,10 @@ void follow_keys(Part *part, CommandId command)
 
 }  // namespace
 
-void follow_changed_keys(const Settling &settling)
+void follow_changed_keys(const Statement &statement, Part *part)
 {
     if (count_changed_keys() > 0)
-        follow_keys(settling.part, settling.statement->command);
+        follow_keys(part, statement.command);
 }
 
 // One subscription ---------------------------------------------------------------------------------------------------
@@ -284,7 +284,7 @@ bool settle_part(const Settling &settling)
             raise_still_unplaced(part, *unplaced);
         return false;
     }
-    follow_changed_keys(settling);
+    follow_changed_keys(*settling.statement, part);
     if (!judge_claims(settling))
         return false;
     [[maybe_unused]] const Sum *last = nullptr;

@@ -28,8 +28,8 @@ using SettleRest = bool (*)(Statement *statement, Part *part, bool raises);
 // Settles every subscription of the part, then the parts behind. False if one refuses, and the refusal is not final.
 bool settle_with_rest(const Settling &settling, SettleRest rest);
 
-// Lets the sums follow the keys that have changed since.
-void follow_changed_keys(const Settling &settling);
+// Lets the sums follow the keys that have changed since; a second time is nothing.
+void follow_changed_keys(const Statement &statement, Part *part);
 
 const SubscriptionShape &shape_of(const Settling &settling);
 
