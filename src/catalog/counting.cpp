@@ -258,6 +258,18 @@ const char *counts_of_subscription(const Counting &counting)
                     counted_condition(mapping, "t"));
 }
 
+const char *from_one_subscription(const Counting &counting, Oid id_type, Oid member_type)
+{
+    const auto is = [&](const char *column, const Operand &parameter) {
+        return equals(column_operand("s", counting.subscriptions, column), parameter);
+    };
+    const char *key = is(counting.subscription_id, {"$1", id_type});
+    if (counting.by_member)
+        key = psprintf("%s AND %s", key, is(counting.mapping.subscription_member_column, {"$2", member_type}));
+    return psprintf("FROM %s AS s CROSS JOIN %s WHERE %s", qualified_name(counting.subscriptions),
+                    counts_of_subscription(counting), key);
+}
+
 const char *local_moment(const Mapping &mapping, const char *moment, Oid type)
 {
     return type == TIMESTAMPTZOID && mapping.time_zone != nullptr

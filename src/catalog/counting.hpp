@@ -74,6 +74,10 @@ const char *consistent_condition(const Mapping &mapping, const char *subscriptio
 // The lateral subquery, called c, that counts the sessions of one subscription called s: completed and scheduled.
 const char *counts_of_subscription(const Counting &counting);
 
+// The same for one subscription, as a FROM and a WHERE with its row as s and its counts as c. $1 is its key, of that
+// type; of a composite key $2 is the member.
+const char *from_one_subscription(const Counting &counting, Oid id_type, Oid member_type);
+
 // A moment of that type, an SQL expression, as it is compared: local where the attachment names a zone.
 const char *local_moment(const Mapping &mapping, const char *moment, Oid type);
 

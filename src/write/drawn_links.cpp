@@ -2,7 +2,7 @@
 #include "write/drawn_links.hpp"
 
 #include "catalog/evaluation.hpp"
-#include "write/moved_row.hpp"
+#include "write/per_depth.hpp"
 
 namespace sc {
 
@@ -38,10 +38,8 @@ struct Buckets {
     uint32 items;
 };
 
-// What one statement has drawn. A nested statement has a depth of its own, and so a memory of its own.
-struct Drawn {
-    CommandId command;                 // InvalidCommandId: nothing is remembered
-    int nest_level;
+// What one statement has drawn.
+struct Drawn : StatementMemory {
     MemoryContext context;
     Buckets<Member> members;
     Buckets<Note> notes;
@@ -51,43 +49,20 @@ struct Drawn {
 };
 static_assert(Pod<Drawn>);
 
-Drawn *by_depth = nullptr;             // in TopMemoryContext
-int depths = 0;
+PerDepth<Drawn> drawn_links;
 
-void forget(Drawn &drawn)
+void free_context(Drawn &drawn)
 {
     if (drawn.context != nullptr)
         MemoryContextDelete(drawn.context);
-    drawn = Drawn{};
-    drawn.command = InvalidCommandId;
 }
 
-Drawn *find_drawn(int depth)
-{
-    return depth < depths && by_depth[depth].command == statement_command() ? &by_depth[depth] : nullptr;
-}
-
-// A statement forgets what an earlier one of its depth has left behind.
 Drawn &make_drawn(int depth)
 {
-    if (depth >= depths) {
-        const int count = Max(depth + 1, 8);
-        const Size size = sizeof(Drawn) * count;
-        by_depth = static_cast<Drawn *>(by_depth == nullptr ? MemoryContextAlloc(TopMemoryContext, size)
-                                                            : repalloc(by_depth, size));
-        for (; depths < count; depths++) {
-            by_depth[depths] = Drawn{};
-            by_depth[depths].command = InvalidCommandId;
-        }
-    }
-    Drawn &drawn = by_depth[depth];
-    if (drawn.command != statement_command()) {
-        forget(drawn);
-        drawn.command = statement_command();
-        drawn.nest_level = GetCurrentTransactionNestLevel();
+    Drawn &drawn = drawn_links.make(depth, free_context);
+    if (drawn.context == nullptr)
         drawn.context =
             AllocSetContextCreate(TopTransactionContext, "session_consistency drawn links", ALLOCSET_SMALL_SIZES);
-    }
     return drawn;
 }
 
@@ -269,7 +244,7 @@ void note_proposed(const Binding &binding, Datum link, bool drawn, int depth)
 
 bool take_back_proposed(const Binding &binding, Datum link, int depth)
 {
-    Drawn *drawn = find_drawn(depth);
+    Drawn *drawn = drawn_links.find(depth);
     if (drawn == nullptr || drawn->last == nullptr)
         return false;
     Note *last = drawn->last;
@@ -288,13 +263,13 @@ void note_redrawn(Relation relation, const ItemPointerData &place, int depth)
 
 bool was_redrawn(Relation relation, const ItemPointerData &place, int depth)
 {
-    const Drawn *drawn = find_drawn(depth);
+    const Drawn *drawn = drawn_links.find(depth);
     return drawn != nullptr && find_note(*drawn, hash_place(relation, place)) != nullptr;
 }
 
 bool take_proposed(const Binding &binding, Datum link, int depth)
 {
-    Drawn *drawn = find_drawn(depth);
+    Drawn *drawn = drawn_links.find(depth);
     const Note *note = drawn == nullptr ? nullptr : find_note(*drawn, hash_link(binding, link));
     if (note == nullptr)
         return false;
@@ -306,18 +281,12 @@ bool take_proposed(const Binding &binding, Datum link, int depth)
 
 void forget_drawn_links()
 {
-    // Their contexts went with the transaction.
-    for (int depth = 0; depth < depths; depth++) {
-        by_depth[depth] = Drawn{};
-        by_depth[depth].command = InvalidCommandId;
-    }
+    drawn_links.abort(0, [](Drawn &) {});      // their contexts go with the transaction
 }
 
 void abort_drawn_links(int level)
 {
-    for (int depth = 0; depth < depths; depth++)
-        if (by_depth[depth].command != InvalidCommandId && by_depth[depth].nest_level >= level)
-            forget(by_depth[depth]);
+    drawn_links.abort(level, free_context);
 }
 
 }  // namespace sc

@@ -1,14 +1,13 @@
 // What the BEFORE triggers remember of one row from one event to the next.
 #include "write/moved_row.hpp"
 
+#include "write/per_depth.hpp"
+
 namespace sc {
 
 namespace {
 
-// The note of one trigger depth. A nested statement has a depth of its own, and so a note of its own.
-struct RowAtHand {
-    int nest_level;                // of the subtransaction that its statement runs in
-    CommandId command;             // of its statement; InvalidCommandId: there is none
+struct RowAtHand : StatementMemory {
     Oid partition;                 // of the last row that a BEFORE UPDATE has seen; InvalidOid: none
     ItemPointerData place;         // of that row
     Oid arrival;                   // the first trigger that has seen that row arrive; InvalidOid: none so far
@@ -16,34 +15,9 @@ struct RowAtHand {
 };
 static_assert(Pod<RowAtHand>);
 
-RowAtHand *rows_at_hand = nullptr; // by depth, in TopMemoryContext
-int depths = 0;
+PerDepth<RowAtHand> rows_at_hand;
 
-RowAtHand *find_row(int depth)
-{
-    if (depth >= depths || rows_at_hand[depth].command != statement_command())
-        return nullptr;
-    return &rows_at_hand[depth];
-}
-
-RowAtHand &make_row(int depth)
-{
-    if (depth >= depths) {
-        const int count = Max(depth + 1, 8);
-        const Size size = sizeof(RowAtHand) * count;
-        rows_at_hand = static_cast<RowAtHand *>(rows_at_hand == nullptr ? MemoryContextAlloc(TopMemoryContext, size)
-                                                                        : repalloc(rows_at_hand, size));
-        for (; depths < count; depths++)
-            rows_at_hand[depths].command = InvalidCommandId;
-    }
-    RowAtHand &row = rows_at_hand[depth];
-    if (row.command != statement_command()) {
-        row = RowAtHand{};
-        row.command = statement_command();
-    }
-    row.nest_level = GetCurrentTransactionNestLevel();
-    return row;
-}
+void keep_nothing(RowAtHand &) {}
 
 bool has_moved(TupleTableSlot *row)
 {
@@ -64,7 +38,7 @@ CommandId statement_command()
 
 void note_moving_row(int depth, Relation partition, const ItemPointerData &place)
 {
-    RowAtHand &row = make_row(depth);
+    RowAtHand &row = rows_at_hand.make(depth, keep_nothing);
     row.partition = RelationGetRelid(partition);
     row.place = place;
     row.arrival = InvalidOid;
@@ -73,7 +47,7 @@ void note_moving_row(int depth, Relation partition, const ItemPointerData &place
 
 bool open_moved_row(int depth, const TriggerData *data, MovedRow *moved)
 {
-    RowAtHand *row = find_row(depth);
+    RowAtHand *row = rows_at_hand.find(depth);
     if (row == nullptr || !OidIsValid(row->partition))
         return false;
     // One trigger sees the arrival of a row once. If it is called a second time, this is another row, which is
@@ -102,27 +76,24 @@ void close_moved_row(const MovedRow &moved)
 
 void note_searched_link(int depth, bool searched)
 {
-    if (searched || find_row(depth) != nullptr)
-        make_row(depth).searched = searched;
+    if (searched || rows_at_hand.find(depth) != nullptr)
+        rows_at_hand.make(depth, keep_nothing).searched = searched;
 }
 
 bool was_proposed_with_searched_link(int depth)
 {
-    const RowAtHand *row = find_row(depth);
+    const RowAtHand *row = rows_at_hand.find(depth);
     return row != nullptr && row->searched;
 }
 
 void forget_moving_rows()
 {
-    for (int depth = 0; depth < depths; depth++)
-        rows_at_hand[depth].command = InvalidCommandId;
+    rows_at_hand.abort(0, keep_nothing);
 }
 
 void abort_moving_rows(int level)
 {
-    for (int depth = 0; depth < depths; depth++)
-        if (rows_at_hand[depth].nest_level >= level)
-            rows_at_hand[depth].command = InvalidCommandId;
+    rows_at_hand.abort(level, keep_nothing);
 }
 
 }  // namespace sc

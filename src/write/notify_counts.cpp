@@ -6,7 +6,6 @@
 #include "write/notify_counts.hpp"
 
 #include "catalog/counting.hpp"
-#include "server/operators.hpp"
 #include "server/owner.hpp"
 #include "server/spi.hpp"
 #include "write/subscription_in_use.hpp"
@@ -125,15 +124,9 @@ const char *count_query(const Counting &counting, const SubscriptionShape &shape
 {
     const Mapping &mapping = counting.mapping;
     const char *total = total_expression(mapping, "s");
-    const auto is = [&](const char *column, const Operand &parameter) {
-        return equals(column_operand("s", counting.subscriptions, column), parameter);
-    };
-    const char *key = is(counting.subscription_id, {"$1", shape.id_key.type});
-    if (counting.by_member)
-        key = psprintf("%s AND %s", key, is(mapping.subscription_member_column, {"$2", shape.member_key.type}));
-    return psprintf("SELECT %s, c.completed, c.scheduled, %s - %s FROM %s AS s CROSS JOIN %s WHERE %s", total, total,
-                    quoted_column("s", mapping.used_column), qualified_name(counting.subscriptions),
-                    counts_of_subscription(counting), key);
+    return psprintf("SELECT %s, c.completed, c.scheduled, %s - %s %s", total, total,
+                    quoted_column("s", mapping.used_column),
+                    from_one_subscription(counting, shape.id_key.type, shape.member_key.type));
 }
 
 const char *figure(int column)

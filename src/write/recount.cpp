@@ -2,7 +2,6 @@
 #include "write/recount.hpp"
 
 #include "catalog/counting.hpp"
-#include "server/operators.hpp"
 #include "server/owner.hpp"
 #include "server/search.hpp"
 #include "server/spi.hpp"
@@ -17,16 +16,9 @@ bool recounts = false;
 const char *recount_query(const Counting &counting, const SubscriptionShape &shape)
 {
     const Mapping &mapping = counting.mapping;
-    const char *key = equals(column_operand("s", counting.subscriptions, counting.subscription_id),
-                             {"$1", shape.id_key.type});
-    if (shape.by_member)
-        key = psprintf("%s AND %s", key,
-                       equals(column_operand("s", counting.subscriptions, mapping.subscription_member_column),
-                              {"$2", shape.member_key.type}));
-    return psprintf("SELECT coalesce(s.%s, 0)::bigint, (%s + c.completed + c.scheduled)::bigint FROM %s AS s"
-                    " CROSS JOIN %s WHERE %s",
+    return psprintf("SELECT coalesce(s.%s, 0)::bigint, (%s + c.completed + c.scheduled)::bigint %s",
                     quote_identifier(mapping.used_column), carried_expression(mapping, "s"),
-                    qualified_name(counting.subscriptions), counts_of_subscription(counting), key);
+                    from_one_subscription(counting, shape.id_key.type, shape.member_key.type));
 }
 
 int64_t figure(int column)
