@@ -135,20 +135,102 @@ const char *figure(int column)
     return text == nullptr ? "null" : text;
 }
 
-// Reads as the owner of the sessions, restricted.
-void tell_each(const Noted &noted, const Attachment &attachment)
+// How the counts of an attachment are read. Kept as long as its binding, which goes with any change of the two tables
+// but that of their schemas' names.
+struct Reading {
+    Reading *next;
+    const Binding *binding;
+    Oid sessions;
+    Oid owner;                 // of the sessions
+    const char *tables;        // as the query names them
+    SPIPlanPtr plan;
+    MemoryContextCallback callback;
+};
+static_assert(Pod<Reading>);
+
+Reading *readings = nullptr;
+
+void forget_reading(void *forgotten)
 {
-    const SubscriptionShape &shape = noted.binding->subscriptions;
+    Reading **link = &readings;
+    while (*link != nullptr && *link != forgotten)
+        link = &(*link)->next;
+    if (*link == nullptr)
+        return;
+    SPI_freeplan((*link)->plan);
+    *link = (*link)->next;
+}
+
+const char *names_of(Oid sessions, Oid subscriptions)
+{
+    return psprintf("%s, %s", qualified_name(sessions), qualified_name(subscriptions));
+}
+
+const Reading *find_reading(const Binding &binding)
+{
+    for (const Reading *reading = readings; reading != nullptr; reading = reading->next)
+        if (reading->binding == &binding && binding.valid &&
+            strcmp(reading->tables, names_of(reading->sessions, binding.subscriptions.relation)) == 0)
+            return reading;
+    return nullptr;
+}
+
+SPIPlanPtr prepare_plan(const Attachment &attachment, const SubscriptionShape &shape)
+{
     Oid types[]{shape.id_key.type, shape.member_key.type};
     connect_spi();
     SPIPlanPtr plan = SPI_prepare(count_query(counting_of(attachment), shape), shape.by_member ? 2 : 1, types);
-    if (plan == nullptr)
+    if (plan == nullptr || SPI_keepplan(plan) != 0)
         elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
+    SPI_finish();
+    return plan;
+}
+
+const Reading *make_reading(const Binding &binding, const Attachment &attachment)
+{
+    const Oid owner = owner_of(attachment.sessions);
+    auto *reading = static_cast<Reading *>(MemoryContextAllocZero(binding.context, sizeof(Reading)));
+    reading->binding = &binding;
+    reading->sessions = attachment.sessions;
+    reading->owner = owner;
+    reading->tables = MemoryContextStrdup(binding.context, names_of(attachment.sessions, attachment.subscriptions));
+    run_restricted(owner, [&] { reading->plan = prepare_plan(attachment, binding.subscriptions); });
+    reading->callback = {forget_reading, reading, nullptr};
+    MemoryContextRegisterResetCallback(binding.context, &reading->callback);
+    reading->next = readings;
+    readings = reading;
+    return reading;
+}
+
+// nullptr where a table is gone, is attached without notify by now, or may not be read as the owner of the sessions.
+const Reading *prepare_reading(const Binding &binding)
+{
+    if (const Reading *known = find_reading(binding))
+        return known;
+    const Oid subscriptions = binding.subscriptions.relation;
+    Relation sessions = try_relation_open(binding.sessions.relation, AccessShareLock);
+    if (sessions == nullptr)
+        return nullptr;
+    const Oid root = root_table(sessions);
+    relation_close(sessions, NoLock);
+    for (const Attachment &attachment : find_attachments(root, subscriptions))
+        if (attachment.fault == nullptr && attachment.mapping.notify && attachment.subscriptions == subscriptions &&
+            find_distrust(root, subscriptions) == nullptr)
+            return make_reading(binding, attachment);
+    return nullptr;
+}
+
+// Reads as the owner of the sessions, restricted.
+void tell_each(const Noted &noted, const Reading &reading)
+{
+    const SubscriptionShape &shape = noted.binding->subscriptions;
+    connect_spi();
     for (const Sum *sum : ordered_sums(noted.keys, shape)) {
         CHECK_FOR_INTERRUPTS();
         Datum values[]{sum->id, sum->member};
         // The newest snapshot, in REPEATABLE READ, too: a listener is told what everybody sees after the commit.
-        if (SPI_execute_snapshot(plan, values, nullptr, GetLatestSnapshot(), InvalidSnapshot, true, false, 1) < 0)
+        if (SPI_execute_snapshot(reading.plan, values, nullptr, GetLatestSnapshot(), InvalidSnapshot, true, false,
+                                 1) < 0)
             elog(ERROR, "counting failed: %s", SPI_result_code_string(SPI_result));
         const Figures figures =
             SPI_processed == 0 ? no_figures : Figures{figure(1), figure(2), figure(3), figure(4)};
@@ -158,23 +240,15 @@ void tell_each(const Noted &noted, const Attachment &attachment)
     SPI_finish();
 }
 
-// Nothing where a table is gone, or is attached without notify by now.
 void tell_noted(const Noted &noted)
 {
-    const Oid subscriptions = subscriptions_of(noted);
-    Relation sessions = try_relation_open(noted.binding->sessions.relation, AccessShareLock);
-    if (sessions == nullptr)
+    const Reading *reading = prepare_reading(*noted.binding);
+    if (reading == nullptr)
         return;
-    const Oid root = root_table(sessions);
-    relation_close(sessions, NoLock);
-    for (const Attachment &attachment : find_attachments(root, subscriptions)) {
-        if (attachment.fault != nullptr || !attachment.mapping.notify || attachment.subscriptions != subscriptions)
-            continue;
-        if (noted.all)
-            tell(subscriptions, nullptr, no_figures);
-        if (noted.keys.count > 0 && find_distrust(root, subscriptions) == nullptr)
-            run_restricted(owner_of(root), [&] { tell_each(noted, attachment); });
-    }
+    if (noted.all)
+        tell(subscriptions_of(noted), nullptr, no_figures);
+    if (noted.keys.count > 0)
+        run_restricted(reading->owner, [&] { tell_each(noted, *reading); });
 }
 
 }  // namespace
