@@ -19,7 +19,7 @@ namespace {
 // A line for each subscription, whose counters nobody else is writing: the lock keeps them out.
 int64 open_books(Relation subscriptions, const SubscriptionShape &shape)
 {
-    Ledger *ledger = open_ledger(shape);
+    LedgerWriter *ledger = open_ledger_writer(shape);
     TupleTableSlot *row = table_slot_create(subscriptions, nullptr);
     PushCopiedSnapshot(GetLatestSnapshot());
     UpdateActiveSnapshotCommandId();
@@ -40,7 +40,7 @@ int64 open_books(Relation subscriptions, const SubscriptionShape &shape)
     ExecDropSingleTupleTableSlot(row);
     // Those that went while nothing was attached.
     restate_rest_unused(ledger, Cause::opened);
-    close_ledger(ledger);
+    close_ledger_writer(ledger);
     CommandCounterIncrement();
     return count;
 }

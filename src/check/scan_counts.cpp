@@ -154,7 +154,7 @@ bool tally_heap(const Counting &counting, const Subscriptions &subscriptions, Oi
     TallyKey<words> key{};
     while (fits && table_scan_getnextslot(scan, ForwardScanDirection, row)) {
         const Session session = read_session(shape, row).session;
-        const int64 cost = held(session).used;
+        const int64 cost = credits_of(session).used;
         if (cost != 0 && read_key<words>(key_parts, row, &key) &&
             tally->add(key, {cost, session.status == Status::scheduled ? cost : 0})) {
             tally->settle();

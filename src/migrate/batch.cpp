@@ -221,7 +221,7 @@ void attribute_all(Work &work)
 // Writing ------------------------------------------------------------------------------------------------------------
 
 // One subscription's lines: what the recount makes of the balance without the new links, then a line for each of them.
-void explain_held(const Work &work, Ledger *ledger, const HeldSubscription &held, size_t pack, bool links)
+void explain_held(const Work &work, LedgerWriter *ledger, const HeldSubscription &held, size_t pack, bool links)
 {
     const ListedMember &member = work.batch->members.items[held.member];
     const std::span<HeldSession> sessions =
@@ -248,13 +248,13 @@ void explain_batch(const Work &work, bool links)
     const SubscriptionShape &shape = work.binding->subscriptions;
     if (!OidIsValid(shape.ledger) || work.subscriptions.held.count == 0)
         return;
-    Ledger *ledger = open_ledger(shape);
+    LedgerWriter *ledger = open_ledger_writer(shape);
     for (size_t i = 0; i < work.subscriptions.held.count; i++) {
         const HeldSubscription &held = work.subscriptions.held.items[i];
         explain_held(work, ledger, held, i - work.subscriptions.first[held.member], links);
         CHECK_FOR_INTERRUPTS();
     }
-    close_ledger(ledger);
+    close_ledger_writer(ledger);
     CommandCounterIncrement();
 }
 

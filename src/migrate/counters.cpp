@@ -59,7 +59,7 @@ bool shows(const Setting &setting, const HeldSubscription &held, const Aim &aim)
 CounterWriter *open_writer(const Setting &setting)
 {
     CounterWriter *writer = open_counter_writer(setting.subscriptions->relation, *setting.shape, false);
-    explain_exact(writer, std::nullopt);       // explain_batch() writes the lines
+    set_cause(writer, std::nullopt);       // explain_batch() writes the lines
     return writer;
 }
 

@@ -51,7 +51,7 @@ constexpr bool needs_active(Session session)
 }
 
 // What a session holds of the subscription that it is linked to.
-constexpr Credits held(Session session)
+constexpr Credits credits_of(Session session)
 {
     if (!counted(session) || !session.linked)
         return {0, 0};

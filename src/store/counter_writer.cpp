@@ -14,7 +14,7 @@ struct CounterWriter {
     Cursor cursor;
     TupleTableSlot *changed;         // the current subscription as written
     Search all;                      // of lock_next_used()
-    std::optional<Cause> exact;      // the cause of an exact write in the ledger
+    std::optional<Cause> cause;      // the cause of an exact write in the ledger
     RowWriter *rows;                 // this and what follows is opened by prepare_rows()
     RowTarget *target;
     Caller caller;
@@ -56,7 +56,7 @@ CounterWriter *open_counter_writer(Relation subscriptions, const SubscriptionSha
 {
     auto *writer = static_cast<CounterWriter *>(palloc0(sizeof(CounterWriter)));
     writer->cursor = open_cursor(subscriptions, shape);
-    writer->exact = Cause::repaired;
+    writer->cause = Cause::repaired;
     CheckCmdReplicaIdentity(subscriptions, CMD_UPDATE);
     if (newest)
         PushCopiedSnapshot(GetLatestSnapshot());
@@ -154,23 +154,23 @@ std::optional<int64_t> change_row(CounterWriter *writer, const Subscription &bef
 
 }  // namespace
 
-void explain_exact(CounterWriter *writer, std::optional<Cause> cause)
+void set_cause(CounterWriter *writer, std::optional<Cause> cause)
 {
-    writer->exact = cause;
+    writer->cause = cause;
 }
 
 namespace {
 
 // Writes the ledger's line of an exact write.
-void explain_write(const CounterWriter *writer, int64_t used, std::optional<Cause> cause)
+void enter_restatement(const CounterWriter *writer, int64_t used, std::optional<Cause> cause)
 {
     const SubscriptionShape &shape = *writer->cursor.shape;
     if (!cause || !OidIsValid(shape.ledger))
         return;
     const Account account = account_of(shape, writer->changed);
-    Ledger *ledger = open_ledger(shape);
+    LedgerWriter *ledger = open_ledger_writer(shape);
     restate(ledger, account, used, *cause);
-    close_ledger(ledger);
+    close_ledger_writer(ledger);
 }
 
 }  // namespace
@@ -183,7 +183,7 @@ void write_counter(CounterWriter *writer, int64_t used, bool exact)
     write_row(writer->rows, writer->target, writer->cursor.row, writer->changed);
     verify_written(writer, used, remaining);
     if (exact)
-        explain_write(writer, used, writer->exact);
+        enter_restatement(writer, used, writer->cause);
 }
 
 void write_restated(CounterWriter *writer, const Restated &restated, bool exact)
@@ -204,7 +204,7 @@ void write_restated(CounterWriter *writer, const Restated &restated, bool exact)
     write_row(writer->rows, writer->target, writer->cursor.row, writer->changed);
     verify_written(writer, restated.used, remaining, restated.carried);
     if (exact)
-        explain_write(writer, restated.used, writer->exact);
+        enter_restatement(writer, restated.used, writer->cause);
 }
 
 void restore_counter(CounterWriter *writer, std::optional<int64_t> used, std::optional<int64_t> remaining)
@@ -222,7 +222,7 @@ void restore_counter(CounterWriter *writer, std::optional<int64_t> used, std::op
     }
     write_row(writer->rows, writer->target, writer->cursor.row, changed);
     verify_written(writer, used, shape.remaining != 0 ? remaining : std::nullopt);
-    explain_write(writer, used.value_or(0), Cause::repair_undone);
+    enter_restatement(writer, used.value_or(0), Cause::repair_undone);
 }
 
 bool try_write_counter(CounterWriter *writer, int64_t used)

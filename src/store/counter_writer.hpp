@@ -27,9 +27,9 @@ TupleTableSlot *lock_next_used(CounterWriter *writer);   // in turn, all but tho
 // amount; if exact is true, it becomes total - used instead, whatever it was.
 //
 // An exact write sets the counter to a recount instead of adding what sessions did. If there is a ledger, it gets a
-// line of its own, with the cause that explain_exact() has set (repaired by default). If the cause is absent, the
+// line of its own, with the cause that set_cause() has set (repaired by default). If the cause is absent, the
 // caller writes the lines.
-void explain_exact(CounterWriter *writer, std::optional<Cause> cause);
+void set_cause(CounterWriter *writer, std::optional<Cause> cause);
 void write_counter(CounterWriter *writer, int64_t used, bool exact);
 
 // The same, and sets what the subscription carries, and a total that attach() has made. A writer does either this or

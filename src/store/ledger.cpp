@@ -38,7 +38,7 @@ constexpr int buffered = 64;       // lines that are written together
 
 }  // namespace
 
-struct Ledger {
+struct LedgerWriter {
     Relation relation;
     Relation index;                // (pair, subscription_id, member_id, line)
     CatalogIndexState indexes;     // nullptr: lines are written by INSERT
@@ -52,7 +52,7 @@ struct Ledger {
     std::array<TupleTableSlot *, buffered> slots;
     int count;
 };
-static_assert(Pod<Ledger>);
+static_assert(Pod<LedgerWriter>);
 
 namespace {
 
@@ -83,7 +83,7 @@ bool is_extended(Relation relation)
 }
 
 // What the table's owner may have added: triggers, columns, CHECKs and indexes of any kind.
-void open_indexes(Ledger *ledger)
+void open_indexes(LedgerWriter *ledger)
 {
     if (is_followed(ledger->relation) || is_extended(ledger->relation))
         return;
@@ -100,9 +100,9 @@ void open_indexes(Ledger *ledger)
 
 }  // namespace
 
-Ledger *open_ledger(const SubscriptionShape &shape)
+LedgerWriter *open_ledger_writer(const SubscriptionShape &shape)
 {
-    auto *ledger = static_cast<Ledger *>(palloc0(sizeof(Ledger)));
+    auto *ledger = static_cast<LedgerWriter *>(palloc0(sizeof(LedgerWriter)));
     ledger->home = CurrentMemoryContext;
     ledger->values[pair] = Int32GetDatum(require_pair(shape.ledger, shape.relation));
     ledger->relation = table_open(find_own_relation(ledger_table), RowExclusiveLock);
@@ -123,7 +123,7 @@ Ledger *open_ledger(const SubscriptionShape &shape)
 namespace {
 
 // Long keys and actors may have to be stored out of line: only a line that is inserted alone then knows its place.
-bool are_short(const Ledger *ledger)
+bool are_short(const LedgerWriter *ledger)
 {
     for (int i = 0; i < ledger->count; i++)
         if (ExecFetchSlotHeapTuple(ledger->slots[i], true, nullptr)->t_len > TOAST_TUPLE_THRESHOLD)
@@ -136,7 +136,7 @@ bool are_short(const Ledger *ledger)
 namespace {
 
 // The values of one column, as an array.
-Datum gather(const Ledger *ledger, Column column, Oid type)
+Datum gather(const LedgerWriter *ledger, Column column, Oid type)
 {
     std::array<Datum, buffered> items;
     std::array<bool, buffered> nulls;
@@ -155,7 +155,7 @@ Datum gather(const Ledger *ledger, Column column, Oid type)
 }
 
 // As anybody would write it, and as the table's owner: triggers fire, whatever kind of index there is.
-void insert_lines(const Ledger *ledger)
+void insert_lines(const LedgerWriter *ledger)
 {
     Oid types[] = {TIMESTAMPTZOID, XID8OID,      NAMEOID,        TEXTOID,      INT4OID,      INT8ARRAYOID, TEXTARRAYOID,
                    TEXTARRAYOID,   INT8ARRAYOID, TEXTARRAYOID, INT8ARRAYOID, INT8ARRAYOID, TEXTARRAYOID};
@@ -191,7 +191,7 @@ void insert_lines(const Ledger *ledger)
 
 }  // namespace
 
-void flush_ledger(Ledger *ledger)
+void flush_ledger(LedgerWriter *ledger)
 {
     if (ledger->count == 0)
         return;
@@ -210,7 +210,7 @@ void flush_ledger(Ledger *ledger)
     MemoryContextReset(ledger->context);
 }
 
-void close_ledger(Ledger *ledger)
+void close_ledger_writer(LedgerWriter *ledger)
 {
     flush_ledger(ledger);
     for (TupleTableSlot *slot : ledger->slots)
@@ -235,12 +235,12 @@ struct Past {
     bool opens;
 };
 
-Datum column_of(const Ledger *ledger, HeapTuple tuple, Column column, bool *is_null)
+Datum column_of(const LedgerWriter *ledger, HeapTuple tuple, Column column, bool *is_null)
 {
     return heap_getattr(tuple, column + 1, RelationGetDescr(ledger->relation), is_null);
 }
 
-Account read_account(const Ledger *ledger, HeapTuple tuple)
+Account read_account(const LedgerWriter *ledger, HeapTuple tuple)
 {
     bool is_null;
     const char *subscription = TextDatumGetCString(column_of(ledger, tuple, subscription_id, &is_null));
@@ -255,7 +255,7 @@ void free_account(const Account &account)
             pfree(const_cast<char *>(text));
 }
 
-Past read_line(const Ledger *ledger, HeapTuple tuple)
+Past read_line(const LedgerWriter *ledger, HeapTuple tuple)
 {
     bool is_null;
     Past past{};
@@ -279,7 +279,7 @@ bool same_account(const Account &left, const Account &right)
 
 // The lines of one subscription, the newest first. Sees what was committed last and what this transaction has written:
 // the caller holds the subscription's lock.
-SysScanDesc begin_account(const Ledger *ledger, const Account &account)
+SysScanDesc begin_account(const LedgerWriter *ledger, const Account &account)
 {
     ScanKeyData keys[3];
     ScanKeyInit(&keys[0], pair + 1, BTEqualStrategyNumber, F_INT4EQ, ledger->values[pair]);
@@ -305,7 +305,7 @@ struct Standing {
     int64_t last_id;
 };
 
-Standing read_standing(Ledger *ledger, const Account &account)
+Standing read_standing(LedgerWriter *ledger, const Account &account)
 {
     flush_ledger(ledger);
     MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "session_consistency replay",
@@ -330,7 +330,7 @@ Standing read_standing(Ledger *ledger, const Account &account)
 }
 
 // The number of the last line of that subscription that is in the table; 0: there is none.
-int64_t read_last_line(const Ledger *ledger, const Account &account)
+int64_t read_last_line(const LedgerWriter *ledger, const Account &account)
 {
     SysScanDesc scan = begin_account(ledger, account);
     HeapTuple tuple = next_older(scan);
@@ -355,7 +355,7 @@ bool is_text(const TupleTableSlot *slot, Column column, const char *expected)
     return VARSIZE_ANY_EXHDR(value) == length && memcmp(VARDATA_ANY(value), expected, length) == 0;
 }
 
-bool is_buffered(const Ledger *ledger, const Account &account)
+bool is_buffered(const LedgerWriter *ledger, const Account &account)
 {
     return std::any_of(ledger->slots.begin(), ledger->slots.begin() + ledger->count,
                        [&account](const TupleTableSlot *slot) {
@@ -364,7 +364,7 @@ bool is_buffered(const Ledger *ledger, const Account &account)
                        });
 }
 
-void remember_account(Ledger *ledger, const Account &account)
+void remember_account(LedgerWriter *ledger, const Account &account)
 {
     free_account(ledger->account);
     ledger->account.subscription = MemoryContextStrdup(ledger->home, account.subscription);
@@ -373,7 +373,7 @@ void remember_account(Ledger *ledger, const Account &account)
 }
 
 // The lines of one subscription mostly come one after the other: only the first has to look for its number.
-int64_t next_line(Ledger *ledger, const Account &account)
+int64_t next_line(LedgerWriter *ledger, const Account &account)
 {
     if (ledger->last_line == 0 || !same_account(ledger->account, account)) {
         if (is_buffered(ledger, account))
@@ -392,7 +392,7 @@ Datum text_or_null(const char *text, bool *is_null)
 
 }  // namespace
 
-void write_entry(Ledger *ledger, const Account &account, const Entry &entry)
+void write_entry(LedgerWriter *ledger, const Account &account, const Entry &entry)
 {
     const int64_t place = next_line(ledger, account);
     if (ledger->count == buffered)
@@ -426,12 +426,12 @@ void write_entry(Ledger *ledger, const Account &account, const Entry &entry)
 
 // Replay -------------------------------------------------------------------------------------------------------------
 
-int64_t replay(Ledger *ledger, const Account &account)
+int64_t replay(LedgerWriter *ledger, const Account &account)
 {
     return read_standing(ledger, account).sum;
 }
 
-void restate(Ledger *ledger, const Account &account, int64_t counter, Cause cause)
+void restate(LedgerWriter *ledger, const Account &account, int64_t counter, Cause cause)
 {
     const Standing standing = read_standing(ledger, account);
     if (cause == Cause::recounted && standing.sum == counter && standing.last.value_or(0) == counter)
@@ -442,7 +442,7 @@ void restate(Ledger *ledger, const Account &account, int64_t counter, Cause caus
 namespace {
 
 // Every subscription that has a line of the pair.
-List *known_accounts(Ledger *ledger)
+List *known_accounts(LedgerWriter *ledger)
 {
     flush_ledger(ledger);
     ScanKeyData key;
@@ -465,7 +465,7 @@ List *known_accounts(Ledger *ledger)
 
 }  // namespace
 
-void restate_rest_unused(Ledger *ledger, Cause cause)
+void restate_rest_unused(LedgerWriter *ledger, Cause cause)
 {
     const int64_t since = ledger->first_id;
     ListCell *cell;

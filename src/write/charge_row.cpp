@@ -33,7 +33,7 @@ Sum &sum_of(Part *part, const Binding &binding, const Key &key, CommandId stored
 // The sum of the subscription of which that version of the row holds a credit; nullptr if it holds none.
 Sum *find_charged(Part *part, const Binding &binding, const Version *version)
 {
-    if (version == nullptr || held(version->row.session).used == 0)
+    if (version == nullptr || credits_of(version->row.session).used == 0)
         return nullptr;
     const std::optional<Key> key = key_of(binding, version->row);
     return key ? &sum_of(part, binding, *key, version->stored) : nullptr;
@@ -100,8 +100,8 @@ const char *session_name(const SessionChange &change, MemoryContext context)
 // the line that says what it takes; 0: there is none.
 uint32 note_change(Part *part, const SessionChange &change, const Change &rule, const Sum *given, const Sum *taken)
 {
-    const int64_t before = given == nullptr ? 0 : held(*rule.before).used;
-    const int64_t after = taken == nullptr ? 0 : held(*rule.after).used;
+    const int64_t before = given == nullptr ? 0 : credits_of(*rule.before).used;
+    const int64_t after = taken == nullptr ? 0 : credits_of(*rule.after).used;
     const bool same = given == taken && before == after;
     const std::optional<Cause> turned = same && taken != nullptr ? turned_because(rule) : std::nullopt;
     if (same && !turned)
@@ -125,12 +125,12 @@ void add_change(Part *part, const SessionChange &change, const Change &rule, boo
     const Binding &binding = *change.binding;
     Sum *given = find_charged(part, binding, change.before);
     if (given != nullptr) {
-        given->given += held(*rule.before);
+        given->given += credits_of(*rule.before);
         given->own_rows |= change.before->stored != InvalidCommandId;
     }
     Sum *taken = find_charged(part, binding, change.after);
     if (taken != nullptr)
-        taken->taken += held(*rule.after);
+        taken->taken += credits_of(*rule.after);
     Claim *claim = note_claim(part, taken, change, rule);
     // The member of a link that may become another one is judged with the claim.
     if (linked && (claim == nullptr || !claim->movable))
@@ -240,7 +240,7 @@ bool charge_mended(Part *part, const SessionChange &change, const Judgement &jud
 bool matters(const Binding &binding, const Change &rule)
 {
     const Judgement judgement = judge_link(binding, rule);
-    return (rule.before && held(*rule.before).used != 0) || (rule.after && held(*rule.after).used != 0) ||
+    return (rule.before && credits_of(*rule.before).used != 0) || (rule.after && credits_of(*rule.after).used != 0) ||
            judgement.member || judgement.missing_link || judgement.needless_link || judgement.emptied_link;
 }
 

@@ -24,7 +24,7 @@ bool is_outdated(const Claim &claim, Relation relation, TupleTableSlot *row, Tup
     ItemPointerData place = claim.place;
     TupleTableSlot *newest = table_slot_create(relation, nullptr);
     bool outdated = true;
-    if (fetch_newest(relation, &place, newest) && held(read_session(shape, newest).session).used != 0) {
+    if (fetch_newest(relation, &place, newest) && credits_of(read_session(shape, newest).session).used != 0) {
         const SessionRow before = read_session(shape, row);
         const SessionRow after = read_session(shape, newest);
         outdated = !change_between(shape, &before, &after).same_link || pays_when(shape, newest, subscription);
@@ -74,7 +74,7 @@ Claim *note_claim(Part *part, Sum *sum, const SessionChange &change, const Chang
     claim->number = part->claim_count++;
     claim->start = row.start;
     claim->cost = row.session.cost;
-    claim->held = rule.before && rule.same_link ? held(*rule.before).used : 0;
+    claim->held = rule.before && rule.same_link ? credits_of(*rule.before).used : 0;
     if (const std::optional<Datum> member = member_key(binding, row)) {
         claim->has_member = true;
         claim->member = keep_value(part->sums, shape.member_key, *member);

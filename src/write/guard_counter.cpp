@@ -155,9 +155,9 @@ void explain_carried(Relation subscriptions, TupleTableSlot *row, const Counters
         if (!OidIsValid(shape.ledger))
             continue;
         const Account account = account_of(shape, row);
-        Ledger *ledger = open_ledger(shape);
+        LedgerWriter *ledger = open_ledger_writer(shape);
         restate(ledger, account, counters.used.value_or(0), Cause::carried);
-        close_ledger(ledger);
+        close_ledger_writer(ledger);
     }
 }
 

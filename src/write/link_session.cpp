@@ -96,7 +96,7 @@ int64_t additional_cost(const DrawnRow &drawn)
 bool allows(const DrawnRow &drawn, Relation subscriptions, Datum member)
 {
     const Binding &binding = *drawn.row->binding;
-    if (held(drawn.after.session).scheduled == 0 && leads_to_member(binding, subscriptions, drawn.after))
+    if (credits_of(drawn.after.session).scheduled == 0 && leads_to_member(binding, subscriptions, drawn.after))
         return true;
     const std::optional<Datum> id = link_key(binding, drawn.after);
     const Need need{drawn.after.start, Max(additional_cost(drawn), int64_t{0}), drawn.row->slot};

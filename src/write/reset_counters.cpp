@@ -52,7 +52,7 @@ extern "C" PGDLLEXPORT Datum sc_reset_counters(PG_FUNCTION_ARGS)
     note_all_counts(binding);
     Relation subscriptions = table_open(shape.relation, RowExclusiveLock);
     CounterWriter *writer = open_counter_writer(subscriptions, shape, true);
-    explain_exact(writer, std::nullopt);
+    set_cause(writer, std::nullopt);
     List *carrying = NIL;
     while (TupleTableSlot *row = lock_next_used(writer)) {
         const int64_t carried = read_subscription(shape, row).carried;
@@ -63,14 +63,14 @@ extern "C" PGDLLEXPORT Datum sc_reset_counters(PG_FUNCTION_ARGS)
     // Subscriptions that have been deleted have lines, too. They are closed before close_counter_writer() fires the
     // user's own triggers on the subscriptions, which may book again.
     if (OidIsValid(shape.ledger)) {
-        Ledger *ledger = open_ledger(shape);
+        LedgerWriter *ledger = open_ledger_writer(shape);
         ListCell *cell;
         foreach (cell, carrying) {
             const auto *one = static_cast<const Carrying *>(lfirst(cell));
             restate(ledger, one->account, one->carried, Cause::truncated);
         }
         restate_rest_unused(ledger, Cause::truncated);
-        close_ledger(ledger);
+        close_ledger_writer(ledger);
     }
     close_counter_writer(writer);
     table_close(subscriptions, NoLock);

@@ -74,7 +74,7 @@ void restart_line_numbers()
 
 struct StatementLedger {
     const SubscriptionShape *shape;
-    Ledger *ledger;                // opened for the first line
+    LedgerWriter *ledger;          // opened for the first line
 };
 static_assert(Pod<StatementLedger>);
 
@@ -90,15 +90,15 @@ StatementLedger *open_statement_ledger(const SubscriptionShape &shape)
 void close_statement_ledger(StatementLedger *ledger)
 {
     if (ledger != nullptr && ledger->ledger != nullptr)
-        close_ledger(ledger->ledger);
+        close_ledger_writer(ledger->ledger);
 }
 
 namespace {
 
-Ledger *open_once(StatementLedger *ledger)
+LedgerWriter *open_once(StatementLedger *ledger)
 {
     if (ledger->ledger == nullptr)
-        ledger->ledger = open_ledger(*ledger->shape);
+        ledger->ledger = open_ledger_writer(*ledger->shape);
     return ledger->ledger;
 }
 

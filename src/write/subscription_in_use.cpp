@@ -120,10 +120,10 @@ void carry_over(const SubscriptionShape &shape, const Key &before, const Key &af
 {
     if (!OidIsValid(shape.ledger))
         return;
-    Ledger *ledger = open_ledger(shape);
+    LedgerWriter *ledger = open_ledger_writer(shape);
     restate(ledger, account_of(shape, before.id, before.member), 0, Cause::key_changed);
     restate(ledger, account_of(shape, after.id, after.member), used, Cause::opened);
-    close_ledger(ledger);
+    close_ledger_writer(ledger);
 }
 
 }  // namespace

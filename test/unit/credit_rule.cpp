@@ -11,7 +11,7 @@ namespace {
 
 bool holds(Session session, int64_t used, int64_t scheduled)
 {
-    const Credits credits = held(session);
+    const Credits credits = credits_of(session);
     return credits.used == used && credits.scheduled == scheduled;
 }
 

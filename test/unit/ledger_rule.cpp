@@ -62,8 +62,8 @@ void test_every_change()
         };
         const Change change =
             updated(session(bits & 15), session(bits >> 4 & 15), (bits & 256) != 0, (bits & 512) != 0);
-        const bool held_before = held(*change.before).used == 1;
-        const bool holds_after = held(*change.after).used == 1;
+        const bool held_before = credits_of(*change.before).used == 1;
+        const bool holds_after = credits_of(*change.after).used == 1;
         const auto is_move = [](Cause cause) { return cause == Cause::moved || cause == Cause::member_changed; };
         if (held_before && !holds_after)
             giving &= !is_move(given_because(change));
