@@ -376,39 +376,6 @@ std::optional<LinkKey> find_link_key(Relation sessions, AttrNumber link, AttrNum
 
 namespace {
 
-[[noreturn]] void raise_not_attached(const Pair &pair)
-{
-    const Oid named = OidIsValid(pair.sessions) ? pair.sessions : pair.subscriptions;
-    ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-            !OidIsValid(named) ? errmsg("no table is attached")
-            : !OidIsValid(pair.subscriptions) || named == pair.subscriptions
-                ? errmsg("table \"%s\" is not attached", get_rel_name(named))
-                : errmsg("table \"%s\" is not attached to table \"%s\"", get_rel_name(named),
-                         get_rel_name(pair.subscriptions)),
-            errhint("session_consistency.attachments lists what is; session_consistency.attach() attaches it."));
-    pg_unreachable();
-}
-
-// The names that tell the attachments apart: of the subscriptions where the sessions are named, else of the sessions.
-[[noreturn]] void raise_several(const Pair &pair, std::span<const Attachment> found)
-{
-    const bool of_one_table = OidIsValid(pair.sessions);
-    StringInfoData names;
-    initStringInfo(&names);
-    for (const Attachment &attachment : found) {
-        const Oid table = of_one_table ? attachment.subscriptions : attachment.sessions;
-        appendStringInfo(&names, "%s%s", names.len == 0 ? "" : ", ",
-                         OidIsValid(table) ? qualified_name(table) : "one without its foreign key");
-    }
-    ereport(ERROR, errcode(ERRCODE_AMBIGUOUS_PARAMETER),
-            of_one_table ? errmsg("table \"%s\" is attached to several tables: %s", get_rel_name(pair.sessions),
-                                  names.data)
-                         : errmsg("several tables are attached: %s", names.data),
-            errdetail("Each of them is an attachment of its own."),
-            errhint("Name one of them as the argument \"%s\".", of_one_table ? "subscriptions" : "sessions"));
-    pg_unreachable();
-}
-
 bool leads_to(const Attachment &attachment, Oid subscriptions)
 {
     const Oids candidates = find_subscriptions(attachment);
@@ -448,6 +415,66 @@ void require_readable(const Attachment &attachment)
                 errdetail_internal("%c%s.", pg_toupper(attachment.fault[0]), attachment.fault + 1),
                 errhint("session_consistency.detach() takes it back all the same; then attach again."));
 }
+
+namespace {
+
+// The tables on the other side of some attachments: the subscriptions where the sessions are named, else the sessions.
+const char *name_others(std::span<const Attachment> found, bool subscriptions)
+{
+    StringInfoData names;
+    initStringInfo(&names);
+    for (const Attachment &attachment : found) {
+        const Oid table = subscriptions ? attachment.subscriptions : attachment.sessions;
+        appendStringInfo(&names, "%s%s", names.len == 0 ? "" : ", ",
+                         OidIsValid(table) ? qualified_name(table) : "one without its foreign key");
+    }
+    return names.data;
+}
+
+// What a table is that is not the sessions table of the attachment that the caller has named.
+const char *describe_unattached(const Pair &pair)
+{
+    const Oid named = OidIsValid(pair.sessions) ? pair.sessions : pair.subscriptions;
+    if (!OidIsValid(named))
+        return "No table has the triggers that session_consistency.attach() makes.";
+    const std::span<const Attachment> to_others = find_attachments(named);
+    if (!to_others.empty())
+        return psprintf("It is attached to %s.", name_others(to_others, true));
+    const std::span<const Attachment> of_others = find_attachments(InvalidOid, named);
+    if (!of_others.empty())
+        return psprintf("It holds the subscriptions of %s.", name_others(of_others, false));
+    if (get_rel_relispartition(named))
+        return psprintf("It is a partition of %s.", qualified_name(llast_oid(get_partition_ancestors(named))));
+    return "It has none of the triggers that session_consistency.attach() makes.";
+}
+
+[[noreturn]] void raise_not_attached(const Pair &pair)
+{
+    const Oid named = OidIsValid(pair.sessions) ? pair.sessions : pair.subscriptions;
+    ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+            !OidIsValid(named) ? errmsg("no table is attached")
+            : !OidIsValid(pair.subscriptions) || named == pair.subscriptions
+                ? errmsg("table \"%s\" is not attached", get_rel_name(named))
+                : errmsg("table \"%s\" is not attached to table \"%s\"", get_rel_name(named),
+                         get_rel_name(pair.subscriptions)),
+            errdetail_internal("%s", describe_unattached(pair)),
+            errhint("session_consistency.attachments lists what is; session_consistency.attach() attaches it."));
+    pg_unreachable();
+}
+
+[[noreturn]] void raise_several(const Pair &pair, std::span<const Attachment> found)
+{
+    const bool of_one_table = OidIsValid(pair.sessions);
+    const char *names = name_others(found, of_one_table);
+    ereport(ERROR, errcode(ERRCODE_AMBIGUOUS_PARAMETER),
+            of_one_table ? errmsg("table \"%s\" is attached to several tables: %s", get_rel_name(pair.sessions), names)
+                         : errmsg("several tables are attached: %s", names),
+            errdetail("Each of them is an attachment of its own."),
+            errhint("Name one of them as the argument \"%s\".", of_one_table ? "subscriptions" : "sessions"));
+    pg_unreachable();
+}
+
+}  // namespace
 
 const Attachment &require_attachment(const Pair &pair)
 {
