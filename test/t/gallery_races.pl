@@ -1,0 +1,68 @@
+# Each shape of the gallery, with many clients at once: whatever the tables look like, the last credit is given once, the
+# counters are what plain SQL counts, and a schema dump after detach is the one before attach, byte for byte.
+use strict;
+use warnings FATAL => 'all';
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $clients = 10;
+my $top = $ENV{PG_ABS_SRCDIR} // '.';
+$ENV{PG_ABS_SRCDIR} = $top;
+my $directory = PostgreSQL::Test::Utils::tempdir();
+my $node = PostgreSQL::Test::Cluster->new('gallery');
+$node->init;
+$node->append_conf('postgresql.conf', 'max_connections = 50');
+$node->start;
+$ENV{PGHOST} = $node->host;
+$ENV{PGPORT} = $node->port;
+my ($help) = run_command([ 'pg_dump', '--help' ]);
+my @same_key = $help =~ /--restrict-key/ ? ('--restrict-key=x') : ();
+
+sub dump_schema
+{
+	my ($shape) = @_;
+	my ($dump, $error) = run_command([ 'pg_dump', '--schema-only', @same_key, '--schema', $shape, $shape ]);
+	die $error if $error;
+	return $dump;
+}
+
+# Runs a part of the test of a shape, in a session that is set up like the one before.
+sub run_part
+{
+	my ($shape, $part) = @_;
+	my $file = "$directory/$shape.sql";
+	open my $out, '>', $file or die "$file: $!";
+	print $out $part;
+	close $out;
+	my ($stdout, $stderr) = run_command([ 'psql', '-X', '-q', '-f', $file, '-d', $shape ]);
+	return $stderr;
+}
+
+my @shapes = map { m{/([^/]+)\.sql$} } sort glob "$top/sql/gallery/*.sql";
+cmp_ok(scalar @shapes, '>=', 5, 'the shapes are there');
+foreach my $shape (@shapes)
+{
+	my $test = slurp_file("$top/sql/gallery/$shape.sql");
+	my ($tables, $story) = $test =~ /^(.*^SELECT remember\(\);\n)(.*?)^:last_credit;$/ms or die "no race in $shape";
+	$node->safe_psql('postgres', "CREATE DATABASE $shape");
+	is(run_part($shape, $tables), '', "$shape: made");
+	my $before = dump_schema($shape);
+	my $session = "SET search_path = $shape; SET client_min_messages = warning; SET ROLE regress_${shape}_owner;\n";
+	is(run_part($shape, "$session\\set attached 'SELECT'\n$story"), '', "$shape: attached and booked");
+
+	my $file = "$directory/$shape.book.sql";
+	append_to_file($file, "SELECT book(100 + :client_id);\n");
+	local $ENV{PGOPTIONS} = "-c search_path=$shape";
+	my ($report) = run_command([ 'pgbench', '-n', '-c', $clients, '-j', 4, '-t', 1, '-f', $file, $shape ]);
+	my ($booked) = $report =~ m{actually processed: (\d+)/};
+	is($booked, 1, "$shape: the last credit is given once");
+	is($node->safe_psql($shape, 'SELECT miscounted() UNION ALL SELECT message FROM session_consistency.check_counts()'),
+		'', "$shape: counters are right");
+	$node->safe_psql($shape, 'SELECT d.step FROM session_consistency.attachments a,
+		LATERAL session_consistency.detach(a.sessions, a.subscriptions, drop_added_columns => true) d');
+	is(dump_schema($shape), $before, "$shape: the dump is as before");
+	$node->safe_psql('postgres', "DROP DATABASE $shape; DROP ROLE regress_${shape}_owner, regress_${shape}_desk");
+}
+$node->stop;
+done_testing();
