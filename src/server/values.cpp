@@ -172,6 +172,18 @@ Datum counter_datum(int64_t value, Oid type, Relation relation, AttrNumber colum
     return counter;
 }
 
+bool same_value(TupleTableSlot *before, TupleTableSlot *after, AttrNumber column)
+{
+    bool before_null;
+    bool after_null;
+    const Datum left = slot_getattr(before, column, &before_null);
+    const Datum right = slot_getattr(after, column, &after_null);
+    if (before_null || after_null)
+        return before_null == after_null;
+    const Form_pg_attribute attribute = TupleDescAttr(before->tts_tupleDescriptor, column - 1);
+    return datum_image_eq(left, right, attribute->attbyval, attribute->attlen);
+}
+
 const char *value_text(Datum value, Oid type)
 {
     Oid output;

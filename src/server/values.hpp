@@ -31,6 +31,9 @@ static_assert(Pod<Words>);
 Form_pg_attribute column_of(Relation relation, AttrNumber column);
 Oid base_type(Relation relation, AttrNumber column);
 
+// True if a column of two versions of a row holds the same bytes.
+bool same_value(TupleTableSlot *before, TupleTableSlot *after, AttrNumber column);
+
 // 42883 where the type has no default btree and hash operator classes.
 KeyType make_key_type(Relation relation, AttrNumber column);
 bool equal_keys(const KeyType &key, Datum left, Datum right);

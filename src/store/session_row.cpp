@@ -22,18 +22,6 @@ Status status_of(const SessionShape &shape, TupleTableSlot *row)
     return contains(shape.completed, status) ? Status::completed : Status::none;
 }
 
-bool same_value(TupleTableSlot *before, TupleTableSlot *after, AttrNumber column)
-{
-    bool before_null;
-    bool after_null;
-    const Datum left = slot_getattr(before, column, &before_null);
-    const Datum right = slot_getattr(after, column, &after_null);
-    if (before_null || after_null)
-        return before_null == after_null;
-    const Form_pg_attribute attribute = TupleDescAttr(before->tts_tupleDescriptor, column - 1);
-    return datum_image_eq(left, right, attribute->attbyval, attribute->attlen);
-}
-
 }  // namespace
 
 namespace {

@@ -191,18 +191,6 @@ void judge_excess(const Guarded &guarded, const Counters *before, const Counters
 
 // R11 -----------------------------------------------------------------------------------------------------------------
 
-bool same_value(TupleTableSlot *before, TupleTableSlot *after, AttrNumber column)
-{
-    bool before_null;
-    bool after_null;
-    const Datum left = slot_getattr(before, column, &before_null);
-    const Datum right = slot_getattr(after, column, &after_null);
-    if (before_null || after_null)
-        return before_null == after_null;
-    const Form_pg_attribute attribute = TupleDescAttr(before->tts_tupleDescriptor, column - 1);
-    return datum_image_eq(left, right, attribute->attbyval, attribute->attlen);
-}
-
 // True if the update changes the member, or a column to which a foreign key can refer.
 bool changes_key(Relation relation, const SubscriptionShape &shape, TupleTableSlot *before, TupleTableSlot *after)
 {
