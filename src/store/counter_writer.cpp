@@ -83,6 +83,11 @@ bool try_lock_found(CounterWriter *writer)
     return try_lock_found(writer->cursor);
 }
 
+TupleTableSlot *current_subscription(const CounterWriter *writer)
+{
+    return writer->cursor.row;
+}
+
 TupleTableSlot *lock_subscription(CounterWriter *writer, Datum id, Datum member)
 {
     return find_subscription(writer, id, member) == nullptr ? nullptr : lock_found(writer);

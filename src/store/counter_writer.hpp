@@ -20,6 +20,7 @@ TupleTableSlot *find_subscription(CounterWriter *writer, Datum id, Datum member,
                                   std::optional<ItemPointerData> place = std::nullopt);
 TupleTableSlot *lock_found(CounterWriter *writer);
 bool try_lock_found(CounterWriter *writer);      // only the very version that was found, and without waiting
+TupleTableSlot *current_subscription(const CounterWriter *writer);
 TupleTableSlot *lock_subscription(CounterWriter *writer, Datum id, Datum member);
 TupleTableSlot *lock_next_used(CounterWriter *writer);   // in turn, all but those that look unused already
 

@@ -131,6 +131,8 @@ void add_change(Part *part, const SessionChange &change, const Change &rule, boo
     Sum *taken = find_charged(part, binding, change.after);
     if (taken != nullptr)
         taken->taken += credits_of(*rule.after);
+    if (taken != nullptr && change.drawn_from)
+        taken->place = *change.drawn_from;
     Claim *claim = note_claim(part, taken, change, rule);
     // The member of a link that may become another one is judged with the claim.
     if (linked && (claim == nullptr || !claim->movable))
@@ -192,7 +194,8 @@ void add_mending(Part *part, const StoredSession &session, const Mending &mendin
     const bool found = table_tuple_fetch_row_version(session.relation, &place, SnapshotAny, row);
     Assert(found);
     (void) found;
-    const SessionChange change{session.relation, session.binding, &before, &after, place, row, nullptr, false, false};
+    const SessionChange change{session.relation, session.binding, &before, &after, place, row, nullptr, false, false,
+                               std::nullopt};
     add_change(part, change, rule_of(change), mending.after.session.linked);
     ExecDropSingleTupleTableSlot(row);
 }
@@ -261,7 +264,7 @@ void charge_departed(Statement *statement, Part *part)
     part->departed.relation = nullptr;
     const Version before{departed.row, departed.stored};
     charge_change(statement, {departed.relation, departed.binding, &before, nullptr, {}, nullptr, departed.session,
-                              false, false});
+                              false, false, std::nullopt});
 }
 
 const Unplaced *place_again(Statement *statement, Part *part)

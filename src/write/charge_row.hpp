@@ -25,6 +25,7 @@ struct SessionChange {
     const char *session;           // what the ledger calls it, if it is known already
     bool pays_differently;         // a value that pays_when reads has changed
     bool drawn;                    // the link was drawn: the application has not named it
+    std::optional<ItemPointerData> drawn_from;     // where the subscription's row was seen then
 };
 static_assert(Pod<SessionChange>);
 

@@ -129,14 +129,19 @@ void require_cost(const SessionChange &change)
         raise_cost({change.relation, change.binding, GetUserId()}, fault == CostFault::missing);
 }
 
-// True if the BEFORE trigger has drawn the link of the stored row. Each event asks once.
-bool is_drawn(const RowEvent &event, const SessionChange &change)
+// Notes whether the BEFORE trigger has drawn the link of the stored row. Each event asks once.
+void note_drawn(const RowEvent &event, SessionChange *change)
 {
     const TriggerData *data = event.data;
-    if (TRIGGER_FIRED_BY_UPDATE(data->tg_event))
-        return was_redrawn(data->tg_relation, data->tg_trigtuple->t_self, event.depth);
-    return change.after != nullptr && change.after->row.session.linked &&
-           take_proposed(*event.binding, change.after->row.link, event.depth);
+    if (TRIGGER_FIRED_BY_UPDATE(data->tg_event)) {
+        change->drawn = was_redrawn(data->tg_relation, data->tg_trigtuple->t_self, event.depth);
+        return;
+    }
+    if (change->after == nullptr || !change->after->row.session.linked)
+        return;
+    const Proposed proposed = take_proposed(*event.binding, change->after->row.link, event.depth);
+    change->drawn = proposed.drawn;
+    change->drawn_from = proposed.place;
 }
 
 void charge_event(RowEvent &event)
@@ -159,7 +164,7 @@ void charge_event(RowEvent &event)
         return;
     }
     SessionChange change{data->tg_relation,  event.binding, nullptr, nullptr, {},
-                         data->tg_trigslot, nullptr,       false,   false};
+                         data->tg_trigslot, nullptr,       false,   false,   std::nullopt};
     if (!insert || arrives)
         change.before = insert ? &before : &first;
     if (insert || update) {
@@ -176,7 +181,7 @@ void charge_event(RowEvent &event)
                                 change.after == nullptr ? nullptr : &change.after->row)))
         return;
     if (event.binding->subscriptions.draws)
-        change.drawn = is_drawn(event, change);
+        note_drawn(event, &change);
     statement_of(event)->inserts_only &= insert && !arrives;
     charge_change(event.statement, change);
 }

@@ -83,10 +83,9 @@ Claim *note_claim(Part *part, Sum *sum, const SessionChange &change, const Chang
     return claim;
 }
 
-Fit judge_fit(const SubscriptionShape &shape, const Claim &claim, TupleTableSlot *row)
+Fit judge_fit(const SubscriptionShape &shape, const Claim &claim, const Subscription &subscription, TupleTableSlot *row)
 {
     if (claim.movable) {
-        const Subscription subscription = read_subscription(shape, row);
         if (!claim.has_member || subscription.member_is_null ||
             !equal_keys(shape.member_key, subscription.member, claim.member))
             return Fit::foreign;
@@ -100,11 +99,12 @@ Fit judge_fit(const SubscriptionShape &shape, const Claim &claim, TupleTableSlot
     return is_paid(claim, row) ? Fit::fine : Fit::unpaid;
 }
 
-Misfit find_misfit(const SubscriptionShape &shape, const Sum &sum, TupleTableSlot *row)
+Misfit find_misfit(const SubscriptionShape &shape, const Sum &sum, const Subscription &subscription,
+                   TupleTableSlot *row)
 {
     Misfit misfit{nullptr, false};
     for (const Claim *claim = sum.claims; claim != nullptr; claim = claim->next) {
-        const Fit fit = claim->movable ? Fit::fine : judge_fit(shape, *claim, row);
+        const Fit fit = claim->movable ? Fit::fine : judge_fit(shape, *claim, subscription, row);
         if (fit != Fit::fine)
             misfit = {claim, fit == Fit::outside};
     }

@@ -19,14 +19,16 @@ enum class Fit : uint8_t {
     unpaid,                    // pays_when is false
 };
 
-// row is any version of the subscription.
-Fit judge_fit(const SubscriptionShape &shape, const Claim &claim, TupleTableSlot *row);
+// row is any version of the subscription, and subscription what was read of it.
+Fit judge_fit(const SubscriptionShape &shape, const Claim &claim, const Subscription &subscription,
+              TupleTableSlot *row);
 
 // The first claim, in the order of the rows, that stays with its link and is not allowed; nullptr: none.
 struct Misfit {
     const Claim *claim;
     bool outside;              // else it is not paid
 };
-Misfit find_misfit(const SubscriptionShape &shape, const Sum &sum, TupleTableSlot *row);
+Misfit find_misfit(const SubscriptionShape &shape, const Sum &sum, const Subscription &subscription,
+                   TupleTableSlot *row);
 
 }  // namespace sc

@@ -31,11 +31,16 @@ struct Note {
 static_assert(Pod<Note>);
 
 template <typename Item>
+struct Bucket {
+    Item *first;
+    Item *last;
+};
+
+template <typename Item>
 struct Buckets {
-    Item **first;
-    Item **last;
+    Bucket<Item> *items;
     uint32 count;                      // a power of two; 0: none
-    uint32 items;
+    uint32 used;
 };
 
 // What one statement has drawn.
@@ -71,33 +76,23 @@ Drawn &make_drawn(int depth)
 template <typename Item>
 void append(Buckets<Item> &buckets, Item *item)
 {
-    const uint32 bucket = item->hash & (buckets.count - 1);
+    Bucket<Item> &bucket = buckets.items[item->hash & (buckets.count - 1)];
     item->next = nullptr;
-    if (buckets.first[bucket] == nullptr)
-        buckets.first[bucket] = item;
-    else
-        buckets.last[bucket]->next = item;
-    buckets.last[bucket] = item;
-}
-
-template <typename Item>
-Item **make_buckets(MemoryContext context, uint32 count)
-{
-    return static_cast<Item **>(MemoryContextAllocExtended(context, sizeof(Item *) * static_cast<Size>(count),
-                                                           MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO));
+    (bucket.first == nullptr ? bucket.first : bucket.last->next) = item;
+    bucket.last = item;
 }
 
 // Items with equal hashes stay in their order.
 template <typename Item>
 void add(Buckets<Item> &buckets, MemoryContext context, Item *item)
 {
-    if (buckets.items++ >= buckets.count) {
-        const Buckets<Item> left = buckets;
-        buckets.count = Max(left.count * 4, uint32{8});
-        buckets.first = make_buckets<Item>(context, buckets.count);
-        buckets.last = make_buckets<Item>(context, buckets.count);
-        for (uint32 bucket = 0; bucket < left.count; bucket++)
-            for (Item *known = left.first[bucket]; known != nullptr;) {
+    if (buckets.used++ >= buckets.count) {
+        const std::span<const Bucket<Item>> left(buckets.items, buckets.count);
+        buckets.count = Max(buckets.count * 4, uint32{8});
+        buckets.items = static_cast<Bucket<Item> *>(MemoryContextAllocExtended(
+            context, sizeof(Bucket<Item>) * static_cast<Size>(buckets.count), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO));
+        for (const Bucket<Item> &bucket : left)
+            for (Item *known = bucket.first; known != nullptr;) {
                 Item *next = known->next;
                 append(buckets, known);
                 known = next;
@@ -109,7 +104,7 @@ void add(Buckets<Item> &buckets, MemoryContext context, Item *item)
 template <typename Item>
 Item *first_of(const Buckets<Item> &buckets, uint32 hash)
 {
-    return buckets.count == 0 ? nullptr : buckets.first[hash & (buckets.count - 1)];
+    return buckets.count == 0 ? nullptr : buckets.items[hash & (buckets.count - 1)].first;
 }
 
 Note *find_note(const Drawn &drawn, uint32 hash)
@@ -122,15 +117,14 @@ Note *find_note(const Drawn &drawn, uint32 hash)
 
 void remove_note(Drawn &drawn, const Note *note)
 {
-    Buckets<Note> &notes = drawn.notes;
-    const uint32 bucket = note->hash & (notes.count - 1);
+    Bucket<Note> &bucket = drawn.notes.items[note->hash & (drawn.notes.count - 1)];
     Note *before = nullptr;
-    for (Note *known = notes.first[bucket]; known != note; known = known->next)
+    for (Note *known = bucket.first; known != note; known = known->next)
         before = known;
-    (before == nullptr ? notes.first[bucket] : before->next) = note->next;
-    if (notes.last[bucket] == note)
-        notes.last[bucket] = before;
-    notes.items--;
+    (before == nullptr ? bucket.first : before->next) = note->next;
+    if (bucket.last == note)
+        bucket.last = before;
+    drawn.notes.used--;
 }
 
 Note *add_note(Drawn &drawn, uint32 hash, bool is_drawn)
@@ -267,16 +261,16 @@ bool was_redrawn(Relation relation, const ItemPointerData &place, int depth)
     return drawn != nullptr && find_note(*drawn, hash_place(relation, place)) != nullptr;
 }
 
-bool take_proposed(const Binding &binding, Datum link, int depth)
+Proposed take_proposed(const Binding &binding, Datum link, int depth)
 {
     Drawn *drawn = drawn_links.find(depth);
     const Note *note = drawn == nullptr ? nullptr : find_note(*drawn, hash_link(binding, link));
     if (note == nullptr)
-        return false;
+        return {false, std::nullopt};
     if (note == drawn->last)
         drawn->last = nullptr;
     remove_note(*drawn, note);
-    return note->drawn;
+    return {note->drawn, note->candidate == nullptr ? std::nullopt : std::optional(note->candidate->place)};
 }
 
 void forget_drawn_links()

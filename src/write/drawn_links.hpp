@@ -34,8 +34,12 @@ bool take_back_proposed(const Binding &binding, Datum link, int depth);
 void note_redrawn(Relation relation, const ItemPointerData &place, int depth);
 bool was_redrawn(Relation relation, const ItemPointerData &place, int depth);
 
-// At AFTER INSERT: true if the link was drawn, for the first row with that link that has not been asked for.
-bool take_proposed(const Binding &binding, Datum link, int depth);
+// At AFTER INSERT, of the first row with that link that has not been asked for.
+struct Proposed {
+    bool drawn;                                // the extension has drawn the link
+    std::optional<ItemPointerData> place;      // where the subscription's row was seen
+};
+Proposed take_proposed(const Binding &binding, Datum link, int depth);
 
 // Called at the end of the transaction, and when a subtransaction aborts.
 void forget_drawn_links();

@@ -103,27 +103,26 @@ bool allows(const DrawnRow &drawn, Relation subscriptions, Datum member)
     return id && may_keep(binding, subscriptions, member, *id, need, drawn.row->depth);
 }
 
-// The row with the link of the subscription that is drawn for it; nullptr if nothing is drawn. A kept link that is not
-// allowed stays if no subscription could pay: the statement's end says why.
-HeapTuple draw(const DrawnRow &drawn, bool keeps)
+// The link to the subscription that is drawn for the row; absent if nothing is drawn. A kept link that is not allowed
+// stays if no subscription could pay: the statement's end says why.
+std::optional<Datum> draw(const DrawnRow &drawn, bool keeps)
 {
     const Binding &binding = *drawn.row->binding;
     const SubscriptionShape &shape = binding.subscriptions;
     const std::optional<Datum> member = member_key(binding, drawn.after);
     if (!member)
-        return nullptr;
+        return std::nullopt;
     Relation subscriptions = table_open(shape.relation, AccessShareLock);
     const Candidate *candidate = nullptr;
     if (!keeps || !allows(drawn, subscriptions, *member))
         candidate = draw_candidate(binding, subscriptions, *member,
                                    {drawn.after.start, drawn.after.session.cost, drawn.row->slot}, drawn.row->depth);
     table_close(subscriptions, AccessShareLock);
-    const std::optional<Datum> link = candidate == nullptr ? std::nullopt : link_to(binding, candidate->id);
-    return link ? with_link(*drawn.row, link) : nullptr;
+    return candidate == nullptr ? std::nullopt : link_to(binding, candidate->id);
 }
 
-// Sets *is_drawn if the row gets another link than the one that it keeps or names.
-HeapTuple fill_drawn(const DrawnRow &drawn, bool *is_drawn)
+// Sets *link if the row gets another one than it keeps or names.
+HeapTuple fill_drawn(const DrawnRow &drawn, std::optional<Datum> *link)
 {
     const RowAtHand &row = *drawn.row;
     Change change = change_between(row.binding->sessions, drawn.before, &drawn.after);
@@ -143,10 +142,9 @@ HeapTuple fill_drawn(const DrawnRow &drawn, bool *is_drawn)
             return is_left_behind(*row.binding, drawn.after) ? with_link(row, std::nullopt) : row.tuple;
         case Draw::keep_or_draw:
         case Draw::draw:
-            HeapTuple tuple = draw(drawn, drawn.after.session.linked);
-            *is_drawn = tuple != nullptr;
-            if (tuple != nullptr)
-                return tuple;
+            *link = draw(drawn, drawn.after.session.linked);
+            if (*link)
+                return with_link(row, *link);
             // A composite foreign key would refuse the row before the statement ends, and say less.
             if (row.binding->subscriptions.by_member && drawn.before != nullptr && !change.same_member)
                 return with_link(row, std::nullopt);
@@ -190,21 +188,21 @@ HeapTuple draw_update(const RowAtHand &row, const SessionRow &before, SessionRow
     put_back_kept(drawn);
     drawn.named = !drawn.emptied && after.session.linked &&
                   !change_between(row.binding->sessions, &before, &after).same_link;
-    bool is_drawn = false;
-    HeapTuple tuple = fill_drawn(drawn, &is_drawn);
-    if (is_drawn)
+    std::optional<Datum> link;
+    HeapTuple tuple = fill_drawn(drawn, &link);
+    if (link)
         note_redrawn(row.data->tg_relation, row.data->tg_trigtuple->t_self, row.depth);
     return tuple;
 }
 
-// Notes the link with which a row is proposed.
-void note_link(const RowAtHand &row, HeapTuple tuple, bool is_drawn)
+// Notes the link with which a row is proposed, which the extension has not drawn just now.
+void note_link(const RowAtHand &row, HeapTuple tuple, bool was_drawn)
 {
     bool is_null = false;
     const Datum link =
         heap_getattr(tuple, row.binding->sessions.link, RelationGetDescr(row.data->tg_relation), &is_null);
     if (!is_null)
-        note_proposed(*row.binding, link, is_drawn, row.depth);
+        note_proposed(*row.binding, link, was_drawn, row.depth);
 }
 
 HeapTuple draw_insert(const RowAtHand &row, SessionRow after)
@@ -213,12 +211,13 @@ HeapTuple draw_insert(const RowAtHand &row, SessionRow after)
     if (after.session.linked && !row.binding->sessions.named_links)
         filled = ignore_named_link(row, nullptr, after);
     const DrawnRow drawn{&filled, nullptr, after, after.session.linked, false, false};
-    bool is_drawn = false;
-    HeapTuple tuple = fill_drawn(drawn, &is_drawn);
-    note_searched_link(row.depth, is_drawn);
-    if (!is_drawn && !after.session.linked)
-        return tuple;
-    note_link(row, tuple, is_drawn);
+    std::optional<Datum> link;
+    HeapTuple tuple = fill_drawn(drawn, &link);
+    note_searched_link(row.depth, link.has_value());
+    if (link)
+        note_proposed(*row.binding, *link, true, row.depth);
+    else if (after.session.linked)
+        note_link(row, tuple, false);
     return tuple;
 }
 
@@ -231,9 +230,12 @@ HeapTuple draw_arrival(const RowAtHand &row, const MovedRow &moved, const Sessio
     DrawnRow drawn{&row, &before, after, redrawn || (!change.same_link && after.session.linked), false,
                    false};
     put_back_kept(drawn);
-    bool is_drawn = redrawn;
-    HeapTuple tuple = fill_drawn(drawn, &is_drawn);
-    note_link(row, tuple, is_drawn);
+    std::optional<Datum> link;
+    HeapTuple tuple = fill_drawn(drawn, &link);
+    if (link)
+        note_proposed(*row.binding, *link, true, row.depth);
+    else
+        note_link(row, tuple, redrawn);
     return tuple;
 }
 

@@ -37,6 +37,7 @@ struct Redo {
     std::span<Locked> locked;          // in the order of the keys
     std::span<MemberSeats> members;
     std::span<const MemberSeats *> of_claim;
+    TupleTableSlot *row;               // the subscription that is judged
 };
 
 // Reads an unlinked session again, which a trigger may have changed since; false if it needs no link any more.
@@ -143,9 +144,7 @@ void lock_all(Redo &redo)
             continue;
         Locked &entry = locked[count++];
         entry.sum = sum;
-        TupleTableSlot *row = find_summed(settling, *sum);
-        if (row != nullptr)
-            row = lock_found(settling.writer);
+        TupleTableSlot *row = lock_summed(settling, *sum);
         if (row == nullptr)
             continue;
         entry.row = ExecCopySlotHeapTuple(row);
@@ -211,12 +210,9 @@ Fit fit_of(const Redo &redo, const Claim &claim, const Locked &entry)
 {
     if (entry.row == nullptr)
         return Fit::foreign;
-    TupleTableSlot *row =
-        MakeSingleTupleTableSlot(RelationGetDescr(redo.settling->subscriptions), &TTSOpsHeapTuple);
-    ExecStoreHeapTuple(entry.row, row, false);
-    const Fit fit = judge_fit(shape_of(*redo.settling), claim, row);
-    ExecDropSingleTupleTableSlot(row);
-    return fit;
+    const SubscriptionShape &shape = shape_of(*redo.settling);
+    ExecStoreHeapTuple(entry.row, redo.row, false);
+    return judge_fit(shape, claim, read_subscription(shape, redo.row), redo.row);
 }
 
 Placing find_places(const Redo &redo)
@@ -348,11 +344,9 @@ std::span<Claim *> apply(const Redo &redo, const Placing &placing)
     return std::span<Claim *>(moved, count);
 }
 
-}  // namespace
-
-Placed place_claims(const Settling &settling, std::span<Claim *> *moved)
+Placed place(Redo &redo, std::span<Claim *> *moved)
 {
-    Redo redo{&settling, claims_in_play(settling.part), {}, {}, {}};
+    const Settling &settling = *redo.settling;
     collect_members(redo);
     add_candidates(redo);
     lock_all(redo);
@@ -372,6 +366,17 @@ Placed place_claims(const Settling &settling, std::span<Claim *> *moved)
     }
     *moved = apply(redo, placing);
     return Placed::placed;
+}
+
+}  // namespace
+
+Placed place_claims(const Settling &settling, std::span<Claim *> *moved)
+{
+    Redo redo{&settling, claims_in_play(settling.part), {}, {}, {},
+              MakeSingleTupleTableSlot(RelationGetDescr(settling.subscriptions), &TTSOpsHeapTuple)};
+    const Placed placed = place(redo, moved);
+    ExecDropSingleTupleTableSlot(redo.row);
+    return placed;
 }
 
 }  // namespace sc

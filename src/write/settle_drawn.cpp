@@ -81,7 +81,7 @@ bool allows_claims(const Settling &settling, const Sum &sum, TupleTableSlot *row
     const SubscriptionShape &shape = shape_of(settling);
     const Subscription subscription = read_subscription(shape, row);
     for (const Claim *claim = sum.claims; claim != nullptr; claim = claim->next)
-        if (claim->movable && judge_fit(shape, *claim, row) != Fit::fine)
+        if (claim->movable && judge_fit(shape, *claim, subscription, row) != Fit::fine)
             return false;
     return judge_sum({judged_amount(settling, sum), added_by(sum).scheduled}, subscription.used.value_or(0),
                      subscription.total, subscription.active) == Verdict::fine;
@@ -91,12 +91,14 @@ bool allows_claims(const Settling &settling, const Sum &sum, TupleTableSlot *row
 
 Result guess_one(const Attempt &attempt)
 {
-    const Settling settling = open(attempt);
-    const Sum &sum = sum_at(attempt.part->sums, 0);
+    Settling settling = open(attempt);
+    Sum &sum = sum_at(attempt.part->sums, 0);
     TupleTableSlot *row = find_summed(settling, sum);
     const bool allowed = allows_claims(settling, sum, row);
-    if (allowed && try_lock_found(settling.writer))
+    if (allowed && try_lock_found(settling.writer)) {
+        settling.locked = &sum;
         return finish(attempt, settling);
+    }
     close_unsettled(settling);
     return allowed ? Result::changed : Result::misfit;
 }
@@ -104,13 +106,10 @@ Result guess_one(const Attempt &attempt)
 // Locks what the statement writes, in the order of the keys; false if a claim is not allowed.
 bool lock_chosen(const Settling &settling)
 {
-    for (const Sum *sum : ordered_sums(settling.part->sums, shape_of(settling))) {
+    for (Sum *sum : ordered_sums(settling.part->sums, shape_of(settling))) {
         if (!is_due(settling, *sum))
             continue;
-        TupleTableSlot *row = find_summed(settling, *sum);
-        if (row != nullptr)
-            row = lock_found(settling.writer);
-        if (!allows_claims(settling, *sum, row))
+        if (!allows_claims(settling, *sum, lock_summed(settling, *sum)))
             return false;
     }
     return true;

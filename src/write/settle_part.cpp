@@ -114,12 +114,31 @@ void follow_changed_keys(const Statement &statement, Part *part)
 
 // One subscription ---------------------------------------------------------------------------------------------------
 
+namespace {
+
 // If a session was linked to it, link_cache may know the place of its row.
-TupleTableSlot *find_summed(const Settling &settling, const Sum &sum)
+std::optional<ItemPointerData> place_of(const Settling &settling, const Sum &sum)
 {
-    const bool by_member = sum.linked && !sum.member_is_null;
-    return find_subscription(settling.writer, sum.id, sum.member,
-                             by_member ? recall_place(shape_of(settling), sum.member, sum.id) : std::nullopt);
+    if (ItemPointerIsValid(&sum.place))
+        return sum.place;
+    return sum.linked && !sum.member_is_null ? recall_place(shape_of(settling), sum.member, sum.id) : std::nullopt;
+}
+
+}  // namespace
+
+TupleTableSlot *find_summed(const Settling &settling, Sum &sum)
+{
+    TupleTableSlot *row = find_subscription(settling.writer, sum.id, sum.member, place_of(settling, sum));
+    if (row != nullptr)
+        sum.place = row->tts_tid;
+    return row;
+}
+
+TupleTableSlot *lock_summed(const Settling &settling, Sum &sum)
+{
+    if (settling.locked == &sum)
+        return current_subscription(settling.writer);
+    return find_summed(settling, sum) == nullptr ? nullptr : lock_found(settling.writer);
 }
 
 // A session that is completed holds the same credit as before. The ledger and listeners are told of that.
@@ -226,9 +245,7 @@ bool settle_sum(const Settling &settling, Sum &sum)
         return true;
     if (shape.notifies && changes_counts(sum))
         note_counts(*settling.part->binding, sum.id, sum.member);
-    TupleTableSlot *row = find_summed(settling, sum);
-    if (row != nullptr)
-        row = lock_found(settling.writer);
+    TupleTableSlot *row = lock_summed(settling, sum);
     if (row == nullptr)
         return settle_gone(settling, sum, due);
     const Subscription subscription = read_subscription(shape, row);
@@ -255,13 +272,11 @@ bool judge_claims(const Settling &settling)
     for (Sum *sum : ordered_sums(settling.part->sums, shape)) {
         if (!is_due(settling, *sum))
             continue;
-        TupleTableSlot *row = find_summed(settling, *sum);
-        if (row != nullptr)
-            row = lock_found(settling.writer);
+        TupleTableSlot *row = lock_summed(settling, *sum);
         if (row == nullptr || sum->claims == nullptr)
             continue;
         const Subscription subscription = read_subscription(shape, row);
-        const Misfit misfit = find_misfit(shape, *sum, row);
+        const Misfit misfit = find_misfit(shape, *sum, subscription, row);
         if (misfit.claim == nullptr || !member_fits(shape, *sum, subscription) ||
             (added_by(*sum).scheduled > 0 && !subscription.active))
             continue;
@@ -315,7 +330,7 @@ Settling open_settling(Statement *statement, Part *part, bool raises)
     const SubscriptionShape &shape = part->binding->subscriptions;
     Relation subscriptions = table_open(shape.relation, RowExclusiveLock);
     return {statement, part, subscriptions, open_counter_writer(subscriptions, shape, false),
-            open_statement_ledger(shape), raises};
+            open_statement_ledger(shape), raises, nullptr};
 }
 
 void close_settling(const Settling &settling)

@@ -13,6 +13,7 @@ struct Settling {
     CounterWriter *writer;
     StatementLedger *ledger;
     bool raises;                   // a refusal is final; else the end is put off
+    const Sum *locked;             // whose row is the writer's current one, and locked already; nullptr: none
 };
 static_assert(Pod<Settling>);
 
@@ -37,7 +38,10 @@ const SubscriptionShape &shape_of(const Settling &settling);
 bool is_due(const Settling &settling, const Sum &sum);
 
 // The subscription as the snapshot sees it; nullptr if there is none.
-TupleTableSlot *find_summed(const Settling &settling, const Sum &sum);
+TupleTableSlot *find_summed(const Settling &settling, Sum &sum);
+
+// Its newest version, locked; nullptr if it is gone.
+TupleTableSlot *lock_summed(const Settling &settling, Sum &sum);
 
 // What the statement adds to the counter, as far as it can be judged now: with what is owed, and with what an enclosing
 // statement gives back.

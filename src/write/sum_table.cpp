@@ -131,6 +131,7 @@ Sum &make_sum(SumTable *table, const SubscriptionShape &shape, Datum id, Datum m
     sum.member = shape.by_member ? keep_value(*table, shape.member_key, member) : Datum{0};
     sum.hash = hash;
     sum.changed_keys = changed_keys;
+    ItemPointerSetInvalid(&sum.place);
     table->count++;
     Assert(table->slot_count == 0 ? table->count <= first_chunk : table->count * uint64{2} <= table->slot_count);
     if (table->slot_count != 0)

@@ -18,6 +18,7 @@ struct Sum {
     Claim *claims;             // the sessions that claim some of taken, newest first; only where they are judged alone
     uint32 hash;
     uint32 changed_keys;       // how many changes of keys id and member have followed, see changed_keys.hpp
+    ItemPointerData place;     // where its row was seen last, so that it need not be searched; invalid: not known
     bool linked : 1;           // a session was linked: lock the subscription, and judge its member
     bool verified : 1;         // verify_composite() has found that the member fits
     bool member_is_null : 1;
