@@ -80,4 +80,20 @@ DELETE FROM clubs;
 SELECT * FROM bookings();
 SELECT * FROM counters();
 SELECT * FROM recount();
+
+-- SET NULL where several are active: no credit moves to the member's other pack.
+ALTER TABLE training_sessions DROP CONSTRAINT link,
+    ADD CONSTRAINT link FOREIGN KEY (subscription_id) REFERENCES member_subscriptions ON DELETE SET NULL;
+SELECT count(*) > 0 AS attached FROM session_consistency.attach('training_sessions', 'member_subscriptions',
+    draw_order => 'id', ledger => true);
+INSERT INTO member_subscriptions (id, member_id, total_sessions_snapshot) VALUES (50, 2, 5), (51, 2, 5);
+INSERT INTO training_sessions (id, member_id, status) VALUES (60, 2, 'scheduled'), (61, 2, 'completed'), (62, 2, 'scheduled');
+DELETE FROM member_subscriptions WHERE id = 50;
+UPDATE training_sessions SET status = 'cancelled' WHERE id IN (60, 61);
+DELETE FROM member_subscriptions WHERE id = 50;
+WITH gone AS (DELETE FROM training_sessions WHERE id = 62) DELETE FROM member_subscriptions WHERE id = 50;
+UPDATE training_sessions SET status = 'scheduled' WHERE id = 60;
+SELECT * FROM bookings() WHERE id::int >= 60;
+SELECT * FROM counters();
+SELECT * FROM recount();
 \i :finish

@@ -61,7 +61,7 @@ Claim *note_claim(Part *part, Sum *sum, const SessionChange &change, const Chang
     Claim **list = sum == nullptr ? &part->unlinked : &sum->claims;
     claim->kept = rule.before && rule.same_link && rule.same_member;
     claim->movable = shape.draws && (claim->kept || change.drawn || sum == nullptr || !binding.sessions.named_links);
-    if (sum == nullptr && !claim->movable)
+    if (sum == nullptr && (!claim->movable || emptied(rule)))
         return nullptr;
     claim->next = *list;
     *list = claim;
