@@ -23,6 +23,11 @@ bool is_moment(Oid type)
     return type == DATEOID || type == TIMESTAMPOID || type == TIMESTAMPTZOID;
 }
 
+bool is_fraction(Oid type)
+{
+    return type == NUMERICOID || type == FLOAT4OID || type == FLOAT8OID || type == CASHOID;
+}
+
 bool fits(FieldKind kind, Oid type, Oid base)
 {
     switch (kind) {
@@ -103,7 +108,10 @@ void check_type(Oid table, const char *name, const Field &field)
                 errmsg("column \"%s\" of table \"%s\" has type %s", name, get_rel_name(table),
                        format_type_be(column->type)),
                 errdetail("The argument \"%s\" of attach() needs %s.", field.name, fitting_types(field.kind)),
-                errhint("Name another column in that argument, or change its type."));
+                field.kind == FieldKind::counter && is_fraction(column->base)
+                    ? errhint("Count in the smallest unit, as minutes or quarters of an hour, in an integer column; a"
+                              " total may be a stored generated column that says so.")
+                    : errhint("Name another column in that argument, or change its type."));
     if (field.kind == FieldKind::key)
         check_key_type(table, name, psprintf("The argument \"%s\" of attach()", field.name));
 }

@@ -40,7 +40,7 @@ sub run_part
 }
 
 my @shapes = map { m{/([^/]+)\.sql$} } sort glob "$top/sql/gallery/*.sql";
-cmp_ok(scalar @shapes, '>=', 5, 'the shapes are there');
+cmp_ok(scalar @shapes, '>=', 15, 'the shapes are there');
 foreach my $shape (@shapes)
 {
 	my $test = slurp_file("$top/sql/gallery/$shape.sql");
@@ -48,8 +48,9 @@ foreach my $shape (@shapes)
 	$node->safe_psql('postgres', "CREATE DATABASE $shape");
 	is(run_part($shape, $tables), '', "$shape: made");
 	my $before = dump_schema($shape);
-	my $session = "SET search_path = $shape; SET client_min_messages = warning; SET ROLE regress_${shape}_owner;\n";
-	is(run_part($shape, "$session\\set attached 'SELECT'\n$story"), '', "$shape: attached and booked");
+	my $session = join '', "\\set owner regress_${shape}_owner\n\\set desk regress_${shape}_desk\n\\set attached SELECT\n",
+	  $tables =~ /^(\\set .*\n)/mg, "SET search_path = $shape; SET client_min_messages = warning; SET ROLE :owner;\n";
+	is(run_part($shape, $session . $story), '', "$shape: attached and booked");
 
 	my $file = "$directory/$shape.book.sql";
 	append_to_file($file, "SELECT book(100 + :client_id);\n");
