@@ -476,7 +476,7 @@ const char *describe_unattached(const Pair &pair)
 
 }  // namespace
 
-const Attachment &require_attachment(const Pair &pair)
+const Attachment &require_attachment(Pair pair)
 {
     const std::span<const Attachment> found = find_attachments(pair.sessions, pair.subscriptions);
     if (found.empty())

@@ -99,7 +99,7 @@ const Trigger *find_charge_trigger(Relation relation, const Mapping &mapping);
 
 // The only attachment of the sessions, of the subscriptions, of both, or with InvalidOid for both of the database.
 // 55000 with a hint where there is none or it cannot be read, 42P08 where there are several, which it names.
-const Attachment &require_attachment(const Pair &pair);
+const Attachment &require_attachment(Pair pair);
 [[noreturn]] void raise_no_ledger(Oid sessions);
 void require_readable(const Attachment &attachment);
 

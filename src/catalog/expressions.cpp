@@ -240,8 +240,9 @@ Node *settle(const Expressions &expressions, const Part &part, Relation sessions
         : part.names_both ? "Write a condition on the columns session.x and subscription.y."
                           : "Write an expression on the columns of one session.";
     ereport(ERROR, errcode(error.sqlerrcode), errmsg_internal("%s", error.message),
-            error.detail != nullptr ? errdetail_internal("%s", error.detail)
-                                    : errdetail("The argument \"%s\" of attach() is: %s", part.field, text),
+            // If a name is missing, newer servers say what our hint says.
+            error.detail != nullptr && !missing ? errdetail_internal("%s", error.detail)
+                                                : errdetail("The argument \"%s\" of attach() is: %s", part.field, text),
             errhint("%s", error.hint != nullptr && !missing ? error.hint : hint));
     pg_unreachable();
 }

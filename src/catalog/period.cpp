@@ -8,12 +8,13 @@ namespace sc {
 
 namespace {
 
-// The first moment of a day. Days beyond the last timestamp count as infinite.
+// The first moment of a day. Days beyond the last timestamp count as infinite; the first day of all is a timestamp, too.
 int64_t start_of_day(DateADT day)
 {
-    int overflow = 0;
-    const Timestamp moment = date2timestamp_opt_overflow(day, &overflow);
-    return overflow > 0 ? PG_INT64_MAX : overflow < 0 ? PG_INT64_MIN : moment;
+    if (DATE_IS_NOBEGIN(day))
+        return PG_INT64_MIN;
+    return DATE_IS_NOEND(day) || day >= TIMESTAMP_END_JULIAN - POSTGRES_EPOCH_JDATE ? PG_INT64_MAX
+                                                                                     : day * USECS_PER_DAY;
 }
 
 // A moment as the clock on the wall of that zone shows it.

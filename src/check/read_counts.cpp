@@ -144,7 +144,7 @@ void require_rights(const Attachment &attachment)
                                                       get_attname(key.references, column, true)});
 }
 
-std::span<const Readable> open_attachments(const Pair &pair)
+std::span<const Readable> open_attachments(Pair pair)
 {
     const std::span<const Attachment> found = list_attachments(pair);
     auto **failures = static_cast<const char **>(palloc0(sizeof(char *) * Max(found.size(), size_t{1})));

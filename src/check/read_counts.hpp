@@ -25,7 +25,7 @@ static_assert(Pod<Readable>);
 
 // The one attachment that the pair names, or where it names neither table every one. 42501 where the caller may not
 // read every row of one of them, 55000 where the table is not attached.
-std::span<const Readable> open_attachments(const Pair &pair);
+std::span<const Readable> open_attachments(Pair pair);
 
 // The snapshot of a check; PopActiveSnapshot() ends it.
 void push_reading_snapshot();
