@@ -8,7 +8,7 @@ namespace sc {
 
 namespace {
 
-// The first moment of a day. Days beyond the last timestamp count as infinite; the first day of all is a timestamp, too.
+// The first moment of a day. Days beyond the last timestamp count as infinite; the first day of all is a timestamp.
 int64_t start_of_day(DateADT day)
 {
     if (DATE_IS_NOBEGIN(day))
