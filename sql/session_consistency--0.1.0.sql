@@ -959,8 +959,10 @@ of the attachment, or if that names none and one is needed, in the caller''s Tim
 Of each member the consuming sessions without a link are attributed, the oldest first (by start, those without one
 last, then by primary key). A counted session takes one credit of what the total leaves beside the sessions that are
 linked already; one that is not counted needs no room; a NULL total always has room. A scheduled session goes to an
-active subscription only, and if the attachment has a period, to one that covers its start. The rules in their order,
-with the names that the summary and migration_progress have for them:
+active subscription only, and if the attachment has a period, to one that covers its start. If the attachment has a
+pays_when, a subscription for which that is false is none to the session, whatever its status and whatever is chosen. A
+session that counts_when leaves out is not attributed. The rules in their order, with the names that the summary and
+migration_progress have for them:
 - `draw_order`: if the attachment has one, the first subscription in that order, then by key, that covers the start and
   has room, as a booking draws it; of the next three none applies then
 - `only_period`: one subscription covers the start, and has room
@@ -973,6 +975,7 @@ A subscription without either date has no period. What is left has one of these 
 - `full`: no room
 - `inactive`: scheduled, and no active subscription
 - `outside_period`: no subscription covers the start, with a draw_order, or of a scheduled session no active one
+- `does_not_pay`: pays_when is false for all that the member has
 - `no_start`: periods are known, but not when the session began
 - `ambiguous`: any other
 
@@ -1127,7 +1130,7 @@ COMMENT ON COLUMN session_consistency.migration_progress.counters IS 'Counters t
 COMMENT ON COLUMN session_consistency.migration_progress.linked IS
 'Sessions linked, by rule: only_period, first_period, only_subscription, when_ambiguous.';
 COMMENT ON COLUMN session_consistency.migration_progress.unlinked IS
-'Sessions left without a link, by reason: no_subscription, full, ambiguous, no_start, inactive.';
+'Sessions left without a link, by reason: no_subscription, full, ambiguous, no_start, inactive, outside_period, does_not_pay.';
 COMMENT ON COLUMN session_consistency.migration_progress.remarks IS
 'What stays for a person to resolve: opening balances, subscriptions with more than their total, and what is not
 enforced yet.';

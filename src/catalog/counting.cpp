@@ -119,6 +119,13 @@ const char *expression_of(const Mapping &mapping, Node *Expressions::*tree, cons
 
 }  // namespace
 
+const char *chargeable_condition(const Mapping &mapping, const char *alias)
+{
+    const char *consuming = consuming_condition(mapping, alias);
+    const char *when = expression_of(mapping, &Expressions::counts_when, alias);
+    return when == nullptr ? consuming : psprintf("%s AND %s", consuming, when);
+}
+
 // A cost is evaluated only where the other conditions hold, in whatever order the planner takes conditions.
 const char *counted_condition(const Mapping &mapping, const char *alias)
 {

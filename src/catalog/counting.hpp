@@ -24,6 +24,7 @@ Counting counting_of(const Attachment &attachment);
 // SQL conditions on a sessions row called by that alias (nullptr: columns without one). They are filters: for a NULL
 // type or status they may be NULL, which counts nothing. Written so that an index on the column can serve them.
 const char *consuming_condition(const Mapping &mapping, const char *alias);
+const char *chargeable_condition(const Mapping &mapping, const char *alias);  // whatever the status: may come to count
 const char *scheduled_condition(const Mapping &mapping, const char *alias);   // by status alone
 const char *completed_condition(const Mapping &mapping, const char *alias);   // by status alone
 const char *counted_condition(const Mapping &mapping, const char *alias);     // all that a session needs to count

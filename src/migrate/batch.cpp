@@ -25,6 +25,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "catalog/evaluation.hpp"
 #include "migrate/counters.hpp"
 #include "store/ledger.hpp"
 #include "server/violation.hpp"
@@ -178,6 +179,28 @@ T *make_array(size_t count)
     return static_cast<T *>(MemoryContextAllocHuge(CurrentMemoryContext, sizeof(T) * Max(count, size_t{1})));
 }
 
+// Of each session, whether each of the subscriptions pays for it; none if every one pays.
+std::span<const bool> ask_what_pays(const Work &work, std::span<HeldSession *const> sessions,
+                                    std::span<const HeldSubscription> held)
+{
+    if (!has_pays_when(work.binding->sessions))
+        return {};
+    bool *pays = make_array<bool>(sessions.size() * held.size());
+    TupleTableSlot *row = MakeSingleTupleTableSlot(RelationGetDescr(work.subscriptions.relation), &TTSOpsHeapTuple);
+    for (size_t i = 0; i < sessions.size(); i++) {
+        const Leaf *leaf = find_leaf(work.tables, sessions[i]->place.relation);
+        ExecForceStoreHeapTuple(sessions[i]->row, leaf->row, false);
+        for (size_t j = 0; j < held.size(); j++) {
+            ExecStoreHeapTuple(held[j].row, row, false);
+            pays[i * held.size() + j] = pays_when(leaf->binding->sessions, leaf->row, row);
+        }
+        ExecClearTuple(leaf->row);
+        CHECK_FOR_INTERRUPTS();
+    }
+    ExecDropSingleTupleTableSlot(row);
+    return std::span<const bool>(pays, sessions.size() * held.size());
+}
+
 void attribute_member(Work &work, size_t number)
 {
     const ListedMember &member = work.batch->members.items[number];
@@ -194,8 +217,12 @@ void attribute_member(Work &work, size_t number)
     std::sort(order, order + sessions.size(), [&work](const HeldSession *left, const HeldSession *right) {
         return is_older(work.tables, *left, *right);
     });
-    for (size_t i = 0; i < sessions.size(); i++)
+    const std::span<const bool> pays = ask_what_pays(work, std::span(order, sessions.size()), held);
+    for (size_t i = 0; i < sessions.size(); i++) {
         visits[i] = {order[i]->start, order[i]->cost, order[i]->scheduled, drawn || has_period(mapping)};
+        if (!pays.empty())
+            visits[i].pays = pays.subspan(i * held.size(), held.size());
+    }
     for (size_t i = 0; i < held.size(); i++) {
         packs[i] = held[i].pack;
         packs[i].room = room_of(work.subscriptions, held[i]);
@@ -209,6 +236,8 @@ void attribute_member(Work &work, size_t number)
     }
     for (void *scratch : std::initializer_list<void *>{order, visits, results, packs})
         pfree(scratch);
+    if (!pays.empty())
+        pfree(const_cast<bool *>(pays.data()));
 }
 
 void attribute_all(Work &work)

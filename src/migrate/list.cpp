@@ -98,8 +98,8 @@ const char *list_query(const Counting &counting, const MemberFilter &filter, con
     // No session can refer to one whose composite key has a NULL.
     const char *referable = counting.by_member ? psprintf("%s IS NOT NULL", of_subscription.text) : nullptr;
     const char *unlinked = psprintf("%s IS NULL", quoted_column("t", mapping.subscription_column));
-    if (mapping.type_column != nullptr)
-        unlinked = psprintf("%s AND %s", unlinked, consuming_condition(mapping, "t"));
+    // A session that counts_when leaves out needs no subscription, and gets none as long as it does.
+    unlinked = psprintf("%s AND %s", unlinked, chargeable_condition(mapping, "t"));
     return psprintf("SELECT * FROM (SELECT %s::%s%s AS member, %s AS id, NULL::oid AS relation, NULL::tid AS place"
                     " FROM %s AS s%s UNION ALL SELECT %s::%s%s, NULL, t.tableoid, t.ctid FROM %s AS t%s) AS e"
                     " ORDER BY member, id NULLS LAST, relation, place",

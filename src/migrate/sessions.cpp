@@ -1,6 +1,7 @@
 // Locks listed sessions.
 #include "migrate/sessions.hpp"
 
+#include "catalog/evaluation.hpp"
 #include "store/session_row.hpp"
 
 namespace sc {
@@ -11,7 +12,8 @@ namespace {
 bool is_as_listed(const Leaf &leaf, const MemberType &type, const ListedMember &member)
 {
     const SessionRow row = read_session(leaf.binding->sessions, leaf.row);
-    if (row.session.linked || !row.session.consuming || row.member_is_null || member.is_null)
+    if (row.session.linked || !row.session.consuming || row.member_is_null || member.is_null ||
+        !counts_when(leaf.binding->sessions, leaf.row))
         return false;
     const std::optional<Datum> value = convert_key(row.member, leaf.binding->sessions.member_type, type.type);
     return value && DatumGetBool(FunctionCall2Coll(const_cast<FmgrInfo *>(&type.equal), type.collation, *value,
@@ -33,6 +35,7 @@ void read_held(const SessionReader &reader, const Leaf &leaf, HeldSession *sessi
         key[i] = datumCopy(slot_getattr(leaf.row, leaf.key[i], &is_null), column->attbyval, column->attlen);
     }
     session->key = key;
+    session->row = has_pays_when(leaf.binding->sessions) ? ExecCopySlotHeapTuple(leaf.row) : nullptr;
 }
 
 }  // namespace

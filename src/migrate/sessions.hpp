@@ -19,6 +19,7 @@ struct HeldSession {
     bool scheduled;
     std::optional<int64_t> start;
     const Datum *key;                  // the primary key
+    HeapTuple row;                     // if pays_when asks it
     Attribution attribution;
 };
 static_assert(Pod<HeldSession>);

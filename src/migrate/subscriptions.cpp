@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "catalog/evaluation.hpp"
 #include "store/recount.hpp"
 
 namespace sc {
@@ -90,7 +91,8 @@ void add_held(HeldSubscriptions &subscriptions, TupleTableSlot *row, size_t memb
     held.pack.active = read.active;
     held.pack.period = period_of(row, calendar.valid_from, calendar.valid_until, calendar.zone);
     held.pack.created = creation_of(row, calendar);
-    held.row = shape.draw_order.empty() ? nullptr : ExecCopySlotHeapTuple(row);
+    const bool is_read = !shape.draw_order.empty() || has_pays_when(subscriptions.binding->sessions);
+    held.row = is_read ? ExecCopySlotHeapTuple(row) : nullptr;
     subscriptions.held.add(subscriptions.batch->context, held);
 }
 

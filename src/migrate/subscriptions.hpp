@@ -32,7 +32,7 @@ struct HeldSubscription {
     std::optional<int64_t> remaining;
     int64_t carried;
     int64_t counted;               // the recount, with what is linked now
-    HeapTuple row;                 // if there is an order in which they are drawn
+    HeapTuple row;                 // if there is an order in which they are drawn, or pays_when asks it
     Pack pack;
 };
 static_assert(Pod<HeldSubscription>);

@@ -13,18 +13,19 @@ bool has_period(const Pack &pack)
 // Beyond doubt.
 bool covers(const Pack &pack, const Visit &visit)
 {
-    return has_period(pack) && visit.start && covers_start(pack.period, visit.start);
+    return pack.pays && has_period(pack) && visit.start && covers_start(pack.period, visit.start);
 }
 
 bool has_status(const Pack &pack, const Visit &visit)
 {
-    return pack.active || !visit.scheduled;
+    return pack.pays && (pack.active || !visit.scheduled);
 }
 
 // What is still to come is paid for by the rules of a write.
 bool may_take(const Pack &pack, const Visit &visit)
 {
-    return !visit.scheduled || (pack.active && (!visit.judged || covers_start(pack.period, visit.start)));
+    return has_status(pack, visit) &&
+           (!visit.scheduled || !visit.judged || covers_start(pack.period, visit.start));
 }
 
 bool has_room(const Pack &pack, const Visit &visit)
@@ -52,14 +53,17 @@ Attribution left(Reason reason)
 template <typename MayPay>
 Attribution left_unpaid(std::span<const Pack> packs, const Visit &visit, MayPay may_pay)
 {
+    bool pays = false;
     bool active = false;
-    bool paying = false;
+    bool may = false;
     for (const Pack &pack : packs) {
+        pays |= pack.pays;
         active |= has_status(pack, visit);
-        paying |= may_pay(pack, visit);
+        may |= may_pay(pack, visit);
     }
     return left(packs.empty() ? Reason::no_subscription
-                : paying      ? Reason::full
+                : !pays       ? Reason::does_not_pay
+                : may         ? Reason::full
                 : active && visit.judged ? Reason::outside_period
                                          : Reason::inactive);
 }
@@ -105,16 +109,22 @@ Attribution choose_by_period(std::span<const Pack> packs, const Visit &visit)
 // No period covers the start: only a member's only subscription is beyond doubt.
 Attribution choose_without_period(std::span<const Pack> packs, const Visit &visit)
 {
+    size_t paying = 0;
+    size_t last = no_pack;
     bool room = false;
     bool periods = false;
-    for (const Pack &pack : packs) {
-        room |= may_take(pack, visit) && has_room(pack, visit);
-        periods |= has_period(pack);
+    for (size_t i = 0; i < packs.size(); i++) {
+        if (!packs[i].pays)
+            continue;
+        paying++;
+        last = i;
+        room |= may_take(packs[i], visit) && has_room(packs[i], visit);
+        periods |= has_period(packs[i]);
     }
     if (!room)
         return left_unpaid(packs, visit, may_take);
-    if (packs.size() == 1)
-        return linked(0, Rule::only_subscription);
+    if (paying == 1)
+        return linked(last, Rule::only_subscription);
     return left(periods && !visit.start ? Reason::no_start : Reason::ambiguous);
 }
 
@@ -168,6 +178,13 @@ bool take(std::span<Pack> packs, const Visit &visit, const Attribution &attribut
     return true;
 }
 
+// To a visit the packs that do not pay for it are not there.
+void offer(std::span<Pack> packs, const Visit &visit)
+{
+    for (size_t i = 0; i < packs.size(); i++)
+        packs[i].pays = visit.pays.empty() || visit.pays[i];
+}
+
 }  // namespace
 
 void attribute(std::span<Pack> packs, std::span<const Visit> visits, const Choice &choice,
@@ -183,6 +200,7 @@ void attribute(std::span<Pack> packs, std::span<const Visit> visits, const Choic
         for (size_t i = 0; i < visits.size(); i++) {
             if (attributions[i].pack != no_pack)
                 continue;
+            offer(packs, visits[i]);
             attributions[i] = choose(packs, visits[i], choice.drawn);
             changed |= take(packs, visits[i], attributions[i]);
         }
@@ -192,6 +210,7 @@ void attribute(std::span<Pack> packs, std::span<const Visit> visits, const Choic
     for (size_t i = 0; i < visits.size(); i++) {
         if (attributions[i].pack != no_pack)
             continue;
+        offer(packs, visits[i]);
         attributions[i] = choose_anyway(packs, visits[i], choice.when_ambiguous);
         take(packs, visits[i], attributions[i]);
     }

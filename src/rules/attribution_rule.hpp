@@ -18,9 +18,9 @@ enum class Rule : uint8_t { drawn, only_period, first_period, only_subscription,
 inline constexpr std::array rule_words{"draw_order", "only_period", "first_period", "only_subscription",
                                        "when_ambiguous"};
 
-enum class Reason : uint8_t { no_subscription, full, ambiguous, no_start, inactive, outside_period };
-inline constexpr std::array reason_words{"no_subscription", "full",     "ambiguous",
-                                         "no_start",        "inactive", "outside_period"};
+enum class Reason : uint8_t { no_subscription, full, ambiguous, no_start, inactive, outside_period, does_not_pay };
+inline constexpr std::array reason_words{"no_subscription", "full",           "ambiguous",   "no_start",
+                                         "inactive",        "outside_period", "does_not_pay"};
 
 // One subscription of the member.
 struct Pack {
@@ -28,6 +28,7 @@ struct Pack {
     std::optional<int64_t> created;    // on a scale of its own
     std::optional<int64_t> room;       // credits that are left; absent: unlimited
     bool active;
+    bool pays = true;                  // for the visit that is looked at
 };
 
 // One session of the member that has no link.
@@ -36,6 +37,7 @@ struct Visit {
     int64_t cost;                      // in credits, for which there must be room; 0: none
     bool scheduled;                    // goes to an active subscription only
     bool judged;                       // ... and one whose period covers its start, as a write would have it
+    std::span<const bool> pays{};      // of each pack, whether pays_when allows it; empty: any one pays
 };
 
 inline constexpr size_t no_pack = static_cast<size_t>(-1);

@@ -210,6 +210,35 @@ void test_drawn()
        "drawn: no choice makes a period cover what is scheduled");
 }
 
+void test_what_pays()
+{
+    constexpr auto fill = WhenAmbiguous::fill;
+    constexpr auto in_order = true;
+    static constexpr bool first[] = {true, false};
+    static constexpr bool second[] = {false, true};
+    static constexpr bool neither[] = {false, false};
+    const auto paid_by = [](Visit visit, const bool (&pays)[2]) {
+        visit.pays = pays;
+        return visit;
+    };
+    const std::vector<Pack> packs{pack(0, 9), pack(0, 19)};
+    const std::vector<Pack> unknown{pack(open, open), pack(open, open)};
+    ok(goes_to(packs, paid_by(done(5), second), 1, Rule::only_period), "what does not pay covers nothing");
+    ok(goes_to(unknown, paid_by(done(5), first), 0, Rule::only_subscription), "what does not pay is no choice");
+    ok(stays(packs, paid_by(done(5), neither), Reason::does_not_pay), "none pays");
+    ok(stays(packs, paid_by(done(5), neither), Reason::does_not_pay, fill), "no choice makes one pay");
+    ok(goes_to(packs, paid_by(done(50), second), 1, Rule::only_subscription), "none covers it, the only one that pays");
+    ok(stays({pack(0, 9), pack(0, 9, 0)}, paid_by(done(5), second), Reason::full), "the one that pays is full");
+    ok(stays({pack(0, 9), pack(0, 9, 10, false)}, paid_by(planned(5), second), Reason::inactive),
+       "the one that pays is not active");
+    const History drawn = attributed(packs, {judged(paid_by(done(5), second)), judged(paid_by(done(6), first)),
+                                             judged(paid_by(done(7), neither)), judged(done(8))},
+                                     WhenAmbiguous::leave, in_order);
+    ok(drawn.attributions[0].pack == 1 && drawn.attributions[1].pack == 0 &&
+           stayed(drawn.attributions[2], Reason::does_not_pay) && drawn.attributions[3].pack == 0,
+       "drawn: each from the first that pays for it");
+}
+
 // Generated histories ------------------------------------------------------------------------------------------------
 
 struct Random {
@@ -408,6 +437,7 @@ int main()
     test_without_period();
     test_scheduled();
     test_drawn();
+    test_what_pays();
     test_choice();
     test_histories();
     test_idempotence();
