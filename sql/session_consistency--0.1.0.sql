@@ -1130,7 +1130,8 @@ COMMENT ON COLUMN session_consistency.migration_progress.counters IS 'Counters t
 COMMENT ON COLUMN session_consistency.migration_progress.linked IS
 'Sessions linked, by rule: only_period, first_period, only_subscription, when_ambiguous.';
 COMMENT ON COLUMN session_consistency.migration_progress.unlinked IS
-'Sessions left without a link, by reason: no_subscription, full, ambiguous, no_start, inactive, outside_period, does_not_pay.';
+'Sessions left without a link, by reason: no_subscription, full, ambiguous, no_start, inactive, outside_period,
+does_not_pay.';
 COMMENT ON COLUMN session_consistency.migration_progress.remarks IS
 'What stays for a person to resolve: opening balances, subscriptions with more than their total, and what is not
 enforced yet.';

@@ -21,7 +21,7 @@ INSERT INTO packs VALUES (10, 1, 'active', 1, 'yoga', '2026-01-01', '2026-12-31'
 \set arguments '''visits'', ''packs'', type_column => NULL, total_column => ''total'', counts_when => ''paid_alone IS NOT TRUE'', pays_when => ''subscription.kind IS NULL OR subscription.kind = session.kind'', start_column => ''day'', valid_from_column => ''sold'', valid_until_column => ''ends'''
 \set show 'SELECT v.id, v.what, v.subscription_id, p.kind FROM visits v LEFT JOIN packs p ON p.id = v.subscription_id ORDER BY v.id'
 \set recount 'SELECT p.id FROM packs p WHERE used_sessions <> (SELECT count(*) FROM visits v WHERE v.subscription_id = p.id AND v.status <> ''cancelled'' AND v.paid_alone IS NOT TRUE)'
-\set progress 'SELECT linked, unlinked FROM session_consistency.migration_progress WHERE sessions = ''visits''::regclass'
+\set progress 'SELECT linked, unlinked FROM session_consistency.migration_progress WHERE sessions = ''visits''::regclass ORDER BY started DESC LIMIT 1'
 
 -- Drawn in an order.
 INSERT INTO visits VALUES :rows;

@@ -33,6 +33,13 @@ const char *needs_counter(const AuditScope &scope)
                : "Cannot be determined: the subscriptions have neither a used nor a remaining column.";
 }
 
+const char *needs_used(const AuditScope &scope)
+{
+    const bool remains_alone = scope.has_remaining && scope.counting.mapping.total_column == nullptr;
+    return scope.has_used || !remains_alone ? needs_counter(scope)
+                                            : "Cannot be determined: only what remains is stored.";
+}
+
 // With a period no session is booked on one that has not begun.
 const char *needs_valid_from(const AuditScope &scope)
 {
@@ -216,7 +223,7 @@ const std::array<Category, 19> categories{
              .actual = "CASE WHEN used IS DISTINCT FROM counted THEN used::text"
                        " ELSE concat('remaining ', coalesce(remaining::text, 'NULL')) END",
              .repairable = "NOT by_member AND (total IS NULL OR counted <= total)",
-             .unknown = needs_counter},
+             .unknown = needs_used},
     Category{.family = Family::subscription,
              .code = "zero_total",
              .severity = "low",

@@ -169,6 +169,7 @@ void check_mapping(const Counting &counting)
     const Pair pair{counting.sessions, counting.subscriptions};
     Mapping settled = counting.mapping;
     settle_remaining_column(pair, settled);
+    settle_total_column(pair, settled);
     check_columns(pair, settled);
     if (is_searched(settled))
         check_joined(counting.sessions, settled.member_column, counting.subscriptions,
@@ -176,13 +177,17 @@ void check_mapping(const Counting &counting)
 }
 
 // The attachment's mapping with the expressions as they are told to attach(), so that others can stand beside them.
-Mapping with_texts(const Attachment &attachment)
+// Where they cannot be read, *fault says why, and the mapping has none.
+Mapping with_texts(const Attachment &attachment, const char **fault)
 {
     Mapping mapping = attachment.mapping;
-    require_expressions(attachment.sessions, mapping);
+    const Expressions *expressions = find_expressions(attachment.sessions, mapping, fault);
+    if (*fault != nullptr)
+        *fault = psprintf("table %s %s", qualified_name(attachment.sessions), *fault);
     for (const Field &field : mapping_fields)
         if (field.kind == FieldKind::expression && mapping.*field.text != nullptr)
-            mapping.*field.text = expression_text(*mapping.expressions, tree_of(*mapping.expressions, field));
+            mapping.*field.text =
+                expressions == nullptr ? nullptr : expression_text(*expressions, tree_of(*expressions, field));
     return mapping;
 }
 
@@ -211,18 +216,21 @@ void find_columns(AuditScope &scope)
     scope.has_used = find_column(counting.subscriptions, mapping.used_column).has_value();
     if (mapping.remaining_column == nullptr || mapping.total_column == nullptr)
         return;
+    const bool has_total = find_column(counting.subscriptions, mapping.total_column).has_value();
     if (const std::optional<Column> remaining = find_column(counting.subscriptions, mapping.remaining_column)) {
         scope.has_remaining = true;
-        scope.plain_remaining = !remaining->generated;
+        scope.plain_remaining = has_total && !remaining->generated;
     }
+    // Where only what remains is stored, there is no telling what is used: attach() adds a total that fits.
+    if (!has_total)
+        counting.mapping.total_column = nullptr;
 }
 
 // Not who owns the tables: that is a matter of who attaches.
-void find_obstacles(AuditScope &scope)
+void find_obstacles(AuditScope &scope, Mapping mapping)
 {
     scope.obstacles.collects = true;
     const Tables tables = open_tables({scope.counting.sessions, scope.counting.subscriptions});
-    Mapping mapping = scope.counting.mapping;
     // An audit says of one end alone what there is to say.
     if (mapping.start_column == nullptr)
         mapping.valid_from_column = mapping.valid_until_column = nullptr;
@@ -283,19 +291,23 @@ AuditScope read_audit_scope(FunctionCallInfo fcinfo)
     LockRelationOid(counting.subscriptions, AccessShareLock);
     scope.attachment = attachment;
     const bool readable = attachment != nullptr && attachment->fault == nullptr;
-    const Mapping own = readable ? with_texts(*attachment) : Mapping{};
+    const char *fault = nullptr;
+    const Mapping own = readable ? with_texts(*attachment, &fault) : Mapping{};
     counting.mapping = read_fields(arguments, readable ? &own : nullptr);
     check_mapping(counting);
     find_expressions_of(counting);
     scope.own_mapping = readable && is_same_mapping(counting.mapping, attachment->mapping) &&
                         is_same(counting.mapping.expressions, attachment->mapping.expressions);
+    const Mapping asked = counting.mapping;
     find_columns(scope);
     find_members(arguments, scope);
     scope.leaves_unpaid = leaves_unpaid(scope);
     require_rights(scope);
     scope.distrust = find_distrust(counting.sessions, counting.subscriptions);
+    if (scope.distrust == nullptr)
+        scope.distrust = fault;
     if (attachment == nullptr)
-        find_obstacles(scope);
+        find_obstacles(scope, asked);
     if (scope.distrust == nullptr)
         run_restricted(owner_of(counting.sessions), [&] {
             Mapping settled = counting.mapping;

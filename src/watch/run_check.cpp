@@ -2,6 +2,7 @@
 // read them all, with a reader's locks; what it writes is its own history.
 #include "watch/history.hpp"
 #include "check/read_counts.hpp"
+#include "catalog/expressions.hpp"
 #include "catalog/arguments.hpp"
 #include "catalog/citus.hpp"
 #include "catalog/gaps.hpp"
@@ -166,6 +167,7 @@ const char *try_to_check(Checking &checking, const Attachment &attachment, Oid s
     int64 subscription_rows = 0;
     const auto check = [&] {
         require_readable(attachment);
+        require_expressions(attachment.sessions, attachment.mapping);
         run_restricted(owner_of(attachment.sessions), [&] {
             session_rows = count_rows(attachment.sessions);
             subscription_rows = OidIsValid(subscriptions) ? count_rows(subscriptions) : 0;
