@@ -59,7 +59,7 @@ Claim *note_claim(Part *part, Sum *sum, const SessionChange &change, const Chang
     const SessionRow &row = change.after->row;
     auto *claim = static_cast<Claim *>(MemoryContextAllocZero(part->sums.context, sizeof(Claim)));
     Claim **list = sum == nullptr ? &part->unlinked : &sum->claims;
-    claim->kept = rule.before && rule.same_link && rule.same_member;
+    claim->kept = rule.before && rule.same_link;
     claim->movable = shape.draws && (claim->kept || change.drawn || sum == nullptr || !binding.sessions.named_links);
     if (sum == nullptr && (!claim->movable || emptied(rule)))
         return nullptr;

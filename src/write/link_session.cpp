@@ -146,7 +146,8 @@ HeapTuple fill_drawn(const DrawnRow &drawn, std::optional<Datum> *link)
             if (*link)
                 return with_link(row, *link);
             // A composite foreign key would refuse the row before the statement ends, and say less.
-            if (row.binding->subscriptions.by_member && drawn.before != nullptr && !change.same_member)
+            if (row.binding->subscriptions.by_member && drawn.before != nullptr && !change.same_member &&
+                is_left_behind(*row.binding, drawn.after))
                 return with_link(row, std::nullopt);
             return kept();
     }

@@ -205,12 +205,32 @@ Mending mend_link(const StoredSession &session, std::optional<Datum> lost)
     return mending;
 }
 
+namespace {
+
+// True if the session as stored takes something else than the settlement has judged, apart from the link.
+bool takes_otherwise(const StoredSession &session, TupleTableSlot *judged, TupleTableSlot *stored)
+{
+    const SessionShape &shape = session.binding->sessions;
+    const SessionRow before = read_session(shape, judged);
+    const SessionRow after = read_session(shape, stored);
+    if (!after.session.linked)
+        return false;
+    const Change change = change_between(shape, &before, &after);
+    return counted(before.session) != counted(after.session) || before.session.cost != after.session.cost ||
+           needs_active(before.session) != needs_active(after.session) || !change.same_member ||
+           !change.same_need || touches_payment(shape, judged, stored);
+}
+
+}  // namespace
+
 ItemPointerData rewrite_link(const StoredSession &session, std::optional<Datum> link)
 {
     TupleTableSlot *row = table_slot_create(session.relation, nullptr);
     ItemPointerData place = session.place;
     if (fetch_newest(session.relation, &place, row)) {
         TupleTableSlot *changed = require_link_written(session, row, link);
+        if (takes_otherwise(session, row, changed))
+            raise_changed_meanwhile({session.relation, session.binding, GetUserId()});
         place = changed->tts_tid;
         ExecDropSingleTupleTableSlot(changed);
     }

@@ -38,7 +38,8 @@ bool fetch_newest(Relation relation, ItemPointer place, TupleTableSlot *row);
 // lost: the link over which NULL was written, in the sessions' type; absent if that did not happen.
 Mending mend_link(const StoredSession &session, std::optional<Datum> lost);
 
-// Stores the newest version of the row with that link; 27000 if another trigger does not let it. Returns its place.
+// Stores the newest version of the row with that link; 27000 if another trigger does not let it, or
+// makes it a session that would be judged otherwise. Returns its place.
 ItemPointerData rewrite_link(const StoredSession &session, std::optional<Datum> link);
 
 // True if the link does not lead to the session's member.

@@ -238,12 +238,29 @@ Placing find_places(const Redo &redo)
     return placing;
 }
 
+// True if more than one subscription could pay for the claim, and no order is declared.
+bool is_ambiguous(const Redo &redo, size_t claim)
+{
+    const MemberSeats *member = redo.of_claim[claim];      // nullptr: the session has no member
+    return member != nullptr && member->ambiguous;
+}
+
+// The first session for which the statement is refused; absent: each has its place, or is left without one.
+std::optional<size_t> find_refused(const Redo &redo, const Placing &placing)
+{
+    if (!placing.misfit || !redo.settling->part->binding->sessions.leaves_unpaid)
+        return placing.misfit;
+    for (size_t i = *placing.misfit; i < placing.rows.size(); i++)
+        if (!placing.rows[i].placed && is_ambiguous(redo, i))
+            return i;
+    return std::nullopt;
+}
+
 // Refusals -----------------------------------------------------------------------------------------------------------
 
 // Why nobody could pay for the session: none is active, none covers its start, or none has room.
-[[noreturn]] void raise_refused(const Redo &redo, const Placing &placing)
+[[noreturn]] void raise_refused(const Redo &redo, const Placing &placing, size_t row)
 {
-    const size_t row = *placing.misfit;
     const Claim &claim = *redo.claims[row];
     const MemberSeats *member = redo.of_claim[row];
     const std::span<const size_t> seats = member == nullptr ? std::span<const size_t>{} : member->seats;
@@ -257,7 +274,7 @@ Placing find_places(const Redo &redo)
     Relation relation = table_open(claim.relation, NoLock);
     const std::optional<Datum> whose = claim.has_member ? std::optional(claim.member) : std::nullopt;
     raise_undrawn({relation, claim.binding, GetUserId()}, whose, {claim.start, claim.cost},
-                  std::span<const RefusedPack>(packs, count), member != nullptr && member->ambiguous);
+                  std::span<const RefusedPack>(packs, count), is_ambiguous(redo, row));
 }
 
 // Moving claims ------------------------------------------------------------------------------------------------------
@@ -355,11 +372,10 @@ Placed place(Redo &redo, std::span<Claim *> *moved)
     for (const Claim *claim : redo.claims)
         add_to_sum(claim->sum, *claim, -1);
     const Placing placing = find_places(redo);
-    const bool leaves = settling.part->binding->sessions.leaves_unpaid;
-    const bool refuses = placing.misfit && !(leaves && !redo.of_claim[*placing.misfit]->ambiguous);
-    if (refuses && settling.raises)
-        raise_refused(redo, placing);
-    if (refuses) {
+    const std::optional<size_t> refused = find_refused(redo, placing);
+    if (refused && settling.raises)
+        raise_refused(redo, placing, *refused);
+    if (refused) {
         for (const Claim *claim : redo.claims)
             add_to_sum(claim->sum, *claim, 1);     // as it was: later rows may make the refusal good
         return Placed::refused;

@@ -286,4 +286,18 @@ void raise_not_set(const Reader &reader)
     pg_unreachable();
 }
 
+void raise_changed_meanwhile(const Reader &reader)
+{
+    const SessionShape &shape = reader.binding->sessions;
+    ereport(ERROR, errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+            errmsg("another trigger changes a session of relation \"%s\" when its link is written again",
+                   RelationGetRelationName(reader.sessions)),
+            errdetail("The subscription that was drawn first has no credit left any more. The session was judged and "
+                      "charged as it was before that trigger."),
+            errhint("Let the BEFORE triggers of the sessions leave a row as it is when only column \"%s\" changes.",
+                    get_attname(shape.relation, shape.link, false)),
+            errtable(reader.sessions));
+    pg_unreachable();
+}
+
 }  // namespace sc

@@ -69,4 +69,7 @@ struct Wanted {
 // 27000: another trigger keeps the link from being set.
 [[noreturn]] void raise_not_set(const Reader &reader);
 
+// 27000: another trigger makes another session of it when its link is written again, behind all that is judged.
+[[noreturn]] void raise_changed_meanwhile(const Reader &reader);
+
 }  // namespace sc
