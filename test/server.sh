@@ -45,10 +45,13 @@ list_missing() {
 # Prints the packages that the tests of this suite can do without, and use where the distribution has them.
 list_useful() {
     local version extension known program
-    if [[ ${suite:-} =~ ^(all|screens|console)$ ]] && command -v apt-get >/dev/null; then
+    if [[ ${suite:-} =~ ^(all|clients|screens|console)$ ]] && command -v apt-get >/dev/null; then
         command -v node >/dev/null || echo nodejs
         command -v npm >/dev/null || echo npm
-        [[ $suite == console ]] || command -v chromium >/dev/null || echo chromium
+        [[ $suite =~ ^(clients|console)$ ]] || command -v chromium >/dev/null || echo chromium
+    fi
+    if [[ ${suite:-} =~ ^(all|clients)$ ]] && command -v apt-get >/dev/null; then
+        list_clients
     fi
     [[ ${suite:-} =~ ^(all|tap)$ ]] && command -v apt-get >/dev/null || return 0
     version=${major:-$("$PG_CONFIG" --version | grep -oE '[0-9]+' | head -1)}
@@ -59,6 +62,16 @@ list_useful() {
     done
     command -v prometheus-postgres-exporter >/dev/null || echo prometheus-postgres-exporter
     command -v promtool >/dev/null || echo prometheus
+}
+
+# The tools of applications that come as packages; Python's are asked for by the system's own python3.
+list_clients() {
+    local module
+    for module in django sqlalchemy psycopg2; do
+        [[ -d /usr/lib/python3/dist-packages/$module ]] || echo "python3-$module"
+    done
+    [[ -d /usr/lib/python3/dist-packages/alembic ]] || echo alembic
+    command -v pgbouncer >/dev/null || echo pgbouncer
 }
 
 # Those of the packages that the distribution has, as far as it is known.
