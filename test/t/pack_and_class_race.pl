@@ -28,12 +28,19 @@ DO $$ BEGIN
     PERFORM session_consistency.attach('bookings', 'classes', member_column => NULL, subscription_column => 'class_id',
         consuming_types => '{member,trial}', total_column => 'seats', used_column => 'taken', remaining_column => NULL);
 END $$;
--- What a client meets when there is no room is no failure of its script.
+-- What a client meets when there is no room is no failure of its script. Nor is an error that PostgreSQL 18 raises, with
+-- plain tables and no extension, too: while one client's update of a row is rolled back, others that hold its KEY SHARE
+-- lock want to update the row.
 CREATE FUNCTION try(statement text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     EXECUTE statement;
-EXCEPTION WHEN SQLSTATE '23SC2' THEN
-    NULL;
+EXCEPTION
+    WHEN SQLSTATE '23SC2' THEN
+        NULL;
+    WHEN internal_error THEN
+        IF SQLERRM NOT LIKE 'new multixact has more than one updating member%' THEN
+            RAISE;
+        END IF;
 END $$;
 SQL
 
@@ -94,7 +101,7 @@ race('busy', 10, [ '-T', $ENV{RACE_SECONDS} || 15 ],
 	  . " :c, :m, :i, :i));\n",
 	"\\set i random(1, 200)\nSELECT try(format('WITH gone AS (DELETE FROM bookings WHERE id = %s RETURNING *)"
 	  . " INSERT INTO bookings (member_id, class_id) SELECT member_id, class_id FROM gone', :i));\n",
-	"\\set i random(1, 200)\nDELETE FROM bookings WHERE id = :i;\n");
+	"\\set i random(1, 200)\nSELECT try(format('DELETE FROM bookings WHERE id = %s', :i));\n");
 cmp_ok($node->safe_psql('postgres', 'SELECT count(*) FROM bookings'), '>', 2, 'they have booked');
 is($node->safe_psql('postgres', 'SELECT message FROM session_consistency.check_counts()'), '', 'the check agrees');
 

@@ -17,6 +17,8 @@ $node->safe_psql('postgres', <<'SQL');
 CREATE SCHEMA partman;
 CREATE EXTENSION pg_partman SCHEMA partman;
 CREATE EXTENSION session_consistency;
+-- Not attached.
+CREATE TABLE plain_visits (id int, day date NOT NULL, PRIMARY KEY (id, day)) PARTITION BY RANGE (day);
 CREATE TABLE packs (
     id int PRIMARY KEY, member_id int NOT NULL, status text NOT NULL DEFAULT 'active', total_sessions_snapshot int);
 CREATE TABLE visits (
@@ -26,11 +28,25 @@ INSERT INTO packs (id, member_id, total_sessions_snapshot) VALUES (10, 1, 10), (
 SELECT session_consistency.attach('visits', 'packs', ledger => true);
 CALL session_consistency.migrate('visits');
 SQL
-my $parent = $node->safe_psql('postgres', "SELECT extversion LIKE '4%' FROM pg_extension WHERE extname = 'pg_partman'") eq 't'
-  ? "partman.create_parent('public.visits', 'day', 'native', 'monthly')"
-  : "partman.create_parent('public.visits', 'day', '1 month')";
+my $interval =
+  $node->safe_psql('postgres', "SELECT extversion LIKE '4%' FROM pg_extension WHERE extname = 'pg_partman'") eq 't'
+  ? "'native', 'monthly'"
+  : "'1 month'";
+
+# pg_partman 5.5.0 does not move rows to partitions that it has yet to make.
+my ($cannot) = $node->psql('postgres', <<"SQL");
+SELECT partman.create_parent('public.plain_visits', 'day', $interval);
+INSERT INTO plain_visits VALUES (1, '2020-01-01');
+CALL partman.partition_data_proc('public.plain_visits');
+SQL
+if ($cannot)
+{
+	$node->stop;
+	plan skip_all => 'this pg_partman does not move rows of a plain table either';
+}
+
 $node->safe_psql('postgres', <<"SQL");
-SELECT $parent;
+SELECT partman.create_parent('public.visits', 'day', $interval);
 -- Before what pg_partman has made a partition for.
 INSERT INTO visits (id, day, member_id, status) VALUES
     (1, '2020-01-01', 1, 'scheduled'), (2, '2020-01-02', 1, 'completed'), (3, '2020-02-01', 2, 'scheduled'),
@@ -47,7 +63,7 @@ my $before = $node->safe_psql('postgres', $state);
 my $places = 'SELECT count(*) FROM visits_default';
 is($node->safe_psql('postgres', $places), 4, 'rows are in the default partition');
 
-my $move = "CALL partman.partition_data_proc('public.visits', '1 month')";
+my $move = "CALL partman.partition_data_proc('public.visits')";
 my ($result, $out, $error) = $node->psql('postgres', $move);
 like($error, qr/23SC4|inactive|not active|expired/, 'moved with triggers, a scheduled session of an expired pack is refused');
 is($node->safe_psql('postgres', $state), $before, 'and nothing has changed');
