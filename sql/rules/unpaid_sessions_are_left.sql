@@ -41,4 +41,20 @@ SELECT outcome('UPDATE training_sessions SET member_id = NULL WHERE id = 7') AS 
 UPDATE training_sessions SET member_id = CASE member_id WHEN 1 THEN 2 ELSE 1 END WHERE id IN (2, 7);
 SELECT * FROM bookings() WHERE id IN ('2', '7');
 SELECT * FROM recount();
+-- With a key that holds the member, a link without a member leads nowhere: it is judged, not left.
+SELECT count(*) > 0 AS detached FROM session_consistency.detach('training_sessions', drop_added_columns => true);
+ALTER TABLE member_subscriptions ADD UNIQUE (member_id, id);
+ALTER TABLE training_sessions ADD subscription_id integer,
+    ADD FOREIGN KEY (member_id, subscription_id) REFERENCES member_subscriptions (member_id, id);
+DELETE FROM training_sessions;
+UPDATE member_subscriptions SET used_sessions = 0;
+SELECT count(*) > 0 AS attached FROM session_consistency.attach('training_sessions', 'member_subscriptions', when_none => 'leave',
+    draw_order => 'id');
+SELECT outcome('INSERT INTO training_sessions (id, member_id, subscription_id) VALUES (1, NULL, 10)') AS no_member,
+    outcome('INSERT INTO training_sessions (id, member_id, subscription_id) VALUES (1, 2, 10)') AS another_member;
+INSERT INTO training_sessions (id, member_id) VALUES (1, NULL), (2, 1);
+SELECT outcome('UPDATE training_sessions SET subscription_id = 10 WHERE id = 1') AS named;
+UPDATE training_sessions SET member_id = NULL WHERE id = 2;
+SELECT * FROM bookings();
+SELECT * FROM recount();
 \i :finish

@@ -67,7 +67,7 @@ SubscriptionShape make_subscription_shape(Relation relation, const Mapping &mapp
     if (mapping.draw_order != nullptr)
         shape.draw_order = make_draw_order(relation, mapping.draw_order);
     shape.draws = is_searched(mapping) &&
-                  (mapping.draw_order != nullptr || when_none_of(mapping) == WhenNone::leave);
+                  (mapping.draw_order != nullptr || when_none_of(mapping) == WhenNone::leave || !mapping.named_links);
     return shape;
 }
 

@@ -149,6 +149,8 @@ Change rule_of(const SessionChange &change)
     Change rule = change_between(change.binding->sessions, change.before == nullptr ? nullptr : &change.before->row,
                                  change.after == nullptr ? nullptr : &change.after->row);
     rule.same_need &= !change.pays_differently;
+    if (rule.before && rule.after && !rule.same_link)
+        rule.same_link = follows_key(*change.binding, change.before->row, change.before->stored, change.after->row);
     return rule;
 }
 

@@ -61,7 +61,8 @@ Claim *note_claim(Part *part, Sum *sum, const SessionChange &change, const Chang
     Claim **list = sum == nullptr ? &part->unlinked : &sum->claims;
     claim->kept = rule.before && rule.same_link;
     claim->movable = shape.draws && (claim->kept || change.drawn || sum == nullptr || !binding.sessions.named_links);
-    if (sum == nullptr && (!claim->movable || emptied(rule)))
+    // A link that leads nowhere is judged as one that is named.
+    if (sum == nullptr && (row.session.linked || !claim->movable || emptied(rule)))
         return nullptr;
     claim->next = *list;
     *list = claim;

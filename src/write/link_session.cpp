@@ -282,8 +282,10 @@ HeapTuple fill_update(const RowAtHand &row)
         note_moving_row(row.depth, row.data->tg_relation, row.data->tg_trigtuple->t_self);
     if (!touches_rules(shape, row.data->tg_trigslot, row.data->tg_newslot))
         return row.tuple;
-    const SessionRow before = read_session(shape, row.data->tg_trigslot);
+    SessionRow before = read_session(shape, row.data->tg_trigslot);
     SessionRow after = read_session(shape, row.data->tg_newslot);
+    if (follows_key(*row.binding, before, stored_by(row.data->tg_trigtuple), after))
+        before.link = after.link;
     if (row.binding->subscriptions.draws)
         return draw_update(row, before, after);
     if (is_own_choice(row, before, after))

@@ -3,6 +3,7 @@
 
 #include "server/owner.hpp"
 #include "server/row_writer.hpp"
+#include "write/changed_keys.hpp"
 #include "write/session_errors.hpp"
 
 namespace sc {
@@ -140,6 +141,19 @@ bool is_left_behind(const Binding &binding, const SessionRow &row)
     const bool fits = subscription_has_member(subscriptions, shape, *id, *member);
     table_close(subscriptions, AccessShareLock);
     return !fits;
+}
+
+bool follows_key(const Binding &binding, const SessionRow &before, CommandId stored, const SessionRow &after)
+{
+    if (count_changed_keys() == 0)
+        return false;
+    const SubscriptionShape &shape = binding.subscriptions;
+    const std::optional<Datum> was = link_key(binding, before);
+    const std::optional<Datum> is = link_key(binding, after);
+    const std::optional<Datum> member = member_key(binding, before);
+    if (!was || !is || (shape.by_member && !member) || equal_keys(shape.id_key, *was, *is))
+        return false;
+    return equal_keys(shape.id_key, follow_key(shape, {*was, member.value_or(Datum{0})}, stored).id, *is);
 }
 
 namespace {

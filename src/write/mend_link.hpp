@@ -45,6 +45,10 @@ ItemPointerData rewrite_link(const StoredSession &session, std::optional<Datum> 
 // True if the link does not lead to the session's member.
 bool is_left_behind(const Binding &binding, const SessionRow &row);
 
+// True if the link of a session, which that command had stored, has only followed its subscription to another key: this
+// transaction has changed that key, and the foreign key's cascade has written the link.
+bool follows_key(const Binding &binding, const SessionRow &before, CommandId stored, const SessionRow &after);
+
 // Raises why a session is still without the link that it needs: 23SC1, 23SC6, or 23503 if the subscription that it
 // held a credit of is gone.
 [[noreturn]] void raise_unplaced(const StoredSession &session, const SessionRow &row, std::optional<Datum> lost);
