@@ -1,5 +1,6 @@
 # Each shape of the gallery, with many clients at once: whatever the tables look like, the last credit is given once, the
-# counters are what plain SQL counts, and a schema dump after detach is the one before attach, byte for byte.
+# counters are what plain SQL counts, and a schema dump after detach is the one before attach, byte for byte. Where two
+# tables are attached, dumps are restored, of all and of the data alone, and both attachments hold in them.
 use strict;
 use warnings FATAL => 'all';
 use PostgreSQL::Test::Cluster;
@@ -39,7 +40,30 @@ sub run_part
 	return $stderr;
 }
 
+# A dump is restored into another database, which is as the first.
+sub is_restored
+{
+	my ($shape, $how, @dumps) = @_;
+	my $mappings = "SELECT to_jsonb(a) - 'gaps', array(SELECT unnest(gaps) ORDER BY 1)
+		FROM session_consistency.attachments a ORDER BY subscriptions::text";
+	$node->safe_psql('postgres', 'CREATE DATABASE restored');
+	foreach my $options (@dumps)
+	{
+		my $file = "$directory/dump";
+		run_command([ 'pg_dump', @$options, '-f', $file, $shape ]);
+		command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-o', "$file.out", '-f', $file, 'restored' ],
+			"$shape: restored from a dump of $how");
+	}
+	is($node->safe_psql('restored', $mappings), $node->safe_psql($shape, $mappings), "$shape: attached alike");
+	is($node->safe_psql('restored', 'SELECT miscounted() UNION ALL SELECT message FROM session_consistency.check_counts()'),
+		'', "$shape: with right counters");
+	my ($status, $out, $error) = $node->psql('restored', "\\set VERBOSITY sqlstate\nSELECT book(115)");
+	like($error, qr/23SC2/, "$shape: and no credit left");
+	$node->safe_psql('postgres', 'DROP DATABASE restored');
+}
+
 my @shapes = map { m{/([^/]+)\.sql$} } sort glob "$top/sql/gallery/*.sql";
+my $restored = 0;
 cmp_ok(scalar @shapes, '>=', 15, 'the shapes are there');
 foreach my $shape (@shapes)
 {
@@ -60,10 +84,17 @@ foreach my $shape (@shapes)
 	is($booked, 1, "$shape: the last credit is given once");
 	is($node->safe_psql($shape, 'SELECT miscounted() UNION ALL SELECT message FROM session_consistency.check_counts()'),
 		'', "$shape: counters are right");
+	if ($node->safe_psql($shape, 'SELECT count(*) FROM session_consistency.attachments') == 2)
+	{
+		is_restored($shape, 'all', []);
+		is_restored($shape, 'the data alone', ['--schema-only'], [ '--data-only', '--disable-triggers' ]);
+		$restored++;
+	}
 	$node->safe_psql($shape, 'SELECT d.step FROM session_consistency.attachments a,
 		LATERAL session_consistency.detach(a.sessions, a.subscriptions, drop_added_columns => true) d');
 	is(dump_schema($shape), $before, "$shape: the dump is as before");
 	$node->safe_psql('postgres', "DROP DATABASE $shape; DROP ROLE regress_${shape}_owner, regress_${shape}_desk");
 }
+cmp_ok($restored, '>=', 4, 'some have two attachments');
 $node->stop;
 done_testing();
