@@ -76,4 +76,9 @@ DELETE FROM treatment_courses WHERE id = 10;
 SELECT id, course_id, status FROM treatment_sessions ORDER BY id;
 INSERT INTO treatment_sessions (id, patient_id, course_id, scheduled_at) SELECT n, 2, 20, '2030-03-01' FROM generate_series(21, 22) n;
 :last_credit;
+-- Who means to sell more by raising what is left is told how it is done.
+UPDATE treatment_courses SET remaining_sessions = remaining_sessions + 2 WHERE id = 20;
+UPDATE treatment_courses SET total_sessions = total_sessions + 2, remaining_sessions = remaining_sessions + 2 WHERE id = 20;
+UPDATE treatment_courses SET remaining_sessions = remaining_sessions - 1 WHERE id = 20;
+SELECT total_sessions, used_sessions, remaining_sessions FROM treatment_courses WHERE id = 20;
 \i :leave

@@ -105,6 +105,18 @@ const char *counter_text(const std::optional<int64_t> &value)
     return value ? psprintf("%lld", static_cast<long long>(*value)) : "NULL";
 }
 
+// A total that is generated is not written by anybody.
+const char *advise_who_writes(const Guarded &guarded)
+{
+    const AttrNumber total = guarded.shape->total;
+    const bool sold_by_total =
+        total != 0 && TupleDescAttr(RelationGetDescr(guarded.relation), total - 1)->attgenerated == '\0';
+    const char *name =
+        sold_by_total ? quote_identifier(get_attname(RelationGetRelid(guarded.relation), total, false)) : nullptr;
+    return psprintf("Write the sessions and leave the counter to them%s",
+                    sold_by_total ? psprintf("; to sell more, SET %s = %s + n.", name, name) : ".");
+}
+
 [[noreturn]] void raise_guarded(const Guarded &guarded, AttrNumber column, const std::optional<int64_t> &maintained,
                                 const std::optional<int64_t> &written)
 {
@@ -116,8 +128,26 @@ const char *counter_text(const std::optional<int64_t> &value)
                      readable ? psprintf("It is %s; the statement writes %s.", counter_text(maintained),
                                          counter_text(written))
                               : nullptr,
-                     "Write the sessions and leave the counter to them; guard => 'ignore' lets an application that "
-                     "still counts by itself keep running."});
+                     psprintf("%s guard => 'ignore' lets an application that still counts by itself keep running.",
+                              advise_who_writes(guarded))});
+}
+
+// R9, under guard => 'ignore'. Old code that counts by itself may lower what remains as it likes; whoever raises it may
+// mean to sell something.
+void warn_of_raised(const Guarded &guarded, const Counters &before, const Counters &written, const Counters &kept)
+{
+    if (guarded.shape->remaining == 0 || written.total != before.total || !written.remaining || !kept.remaining ||
+        !before.remaining || *written.remaining <= *before.remaining || *written.remaining <= *kept.remaining)
+        return;
+    ereport(WARNING, errcode(ERRCODE_WARNING),
+            errmsg("column \"%s\" of relation \"%s\" keeps its value",
+                   get_attname(RelationGetRelid(guarded.relation), guarded.shape->remaining, false),
+                   RelationGetRelationName(guarded.relation)),
+            may_read(RelationGetRelid(guarded.relation), GetUserId())
+                ? errdetail("It is %s; the statement writes %s and leaves the total as it is.",
+                            counter_text(kept.remaining), counter_text(written.remaining))
+                : 0,
+            errhint("%s", advise_who_writes(guarded)));
 }
 
 // R9: refuses a counter that somebody else has changed. A new row starts with what it carries, most often 0.
@@ -243,6 +273,8 @@ extern "C" PGDLLEXPORT Datum sc_keep_counter(PG_FUNCTION_ARGS)
     // The server checks the CHECK before guard_counter fires, and would report 23514: so this raises 23SC5 first.
     if (binding.guard == Guard::reject && excess(kept.used.value_or(0), kept.total) > 0)
         judge_used({data->tg_relation, &shape}, update ? &before : nullptr, kept);
+    if (binding.guard == Guard::ignore && update)
+        warn_of_raised({data->tg_relation, &shape}, before, written, kept);
     if (kept.used == written.used && kept.remaining == written.remaining && kept.total == written.total)
         return PointerGetDatum(row);
     return PointerGetDatum(with_counters(row, data->tg_relation, shape, kept));
