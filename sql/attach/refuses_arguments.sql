@@ -31,7 +31,7 @@ SELECT try('NULL, ''member_subscriptions''');
 SELECT try('''training_sessions'', NULL');
 SELECT try(:'tables' || format(', %s => NULL', a)) FROM unnest('{subscription_column,consuming_types,
     scheduled_statuses,completed_statuses,subscription_member_column,active_statuses,used_column,named_links,when_none,
-    guard,ledger,link_check,dry_run}'::text[]) a;
+    notify,make_view,guard,ledger,link_check,dry_run}'::text[]) a;
 
 -- Tables that do not exist, or are one.
 SELECT try('''nowhere'', ''member_subscriptions''');
@@ -87,6 +87,7 @@ SELECT try('''lessons'', ''member_subscriptions'', consuming_types => ''{member}
 SELECT try(:'tables' || ', total_column => ''status''');
 SELECT try(:'tables' || ', used_column => ''status''');
 SELECT try(:'tables' || ', remaining_column => ''status''');
+SELECT try(:'tables' || format(', carried_column => %L', c)) FROM unnest('{status,remaining_sessions,used_sessions,ctid,""}'::text[]) c;
 SELECT try(:'tables' || ', type_column => ''status''');
 SELECT try(:'tables' || ', subscription_column => ''member_id''');
 SELECT try(:'tables' || ', used_column => ''total_sessions_snapshot''');
