@@ -145,6 +145,15 @@ CREATE OR REPLACE VIEW member_subscriptions_session_counts WITH (security_invoke
     FROM member_subscriptions;
 SELECT * FROM again();
 SELECT gaps FROM whole;
+-- Also if it does not read the sessions any more.
+CREATE OR REPLACE VIEW member_subscriptions_session_counts WITH (security_invoker = true) AS
+    SELECT id AS subscription_id, member_id, status, total_sessions_snapshot AS total, 0 AS carried, 0::bigint AS completed,
+           0::bigint AS scheduled, total_sessions_snapshot - used_sessions AS remaining, used_sessions AS used,
+           true AS is_consistent
+    FROM member_subscriptions;
+SELECT * FROM again();
+SELECT gaps FROM whole;
+SELECT action FROM session_consistency.detach('training_sessions', dry_run => true) WHERE action = 'drop view';
 DROP VIEW member_subscriptions_session_counts;
 SELECT action FROM again();
 SELECT * FROM whole;

@@ -6,6 +6,7 @@
 #include "catalog/citus.hpp"
 #include "catalog/counting.hpp"
 #include "catalog/expressions.hpp"
+#include "catalog/made.hpp"
 
 namespace sc {
 
@@ -575,6 +576,21 @@ const Trigger *charge_trigger_of(Relation sessions, const Attachment &attachment
     return nullptr;
 }
 
+namespace {
+
+// One that does not read the sessions any more, and still says whose it is.
+Oid find_altered_view(const Attachment &attachment, const char *name)
+{
+    if (!OidIsValid(attachment.subscriptions))
+        return InvalidOid;
+    const Oid view = get_relname_relid(name, get_rel_namespace(attachment.subscriptions));
+    const bool is_own =
+        OidIsValid(view) && get_rel_relkind(view) == RELKIND_VIEW && is_commented(view, RelationRelationId);
+    return is_own ? view : InvalidOid;
+}
+
+}  // namespace
+
 Oid find_counts_view(const Attachment &attachment)
 {
     const char *name = find_made(attachment.mapping.made, "view");
@@ -598,7 +614,7 @@ Oid find_counts_view(const Attachment &attachment)
     }
     systable_endscan(scan);
     table_close(depend, AccessShareLock);
-    return view;
+    return OidIsValid(view) ? view : find_altered_view(attachment, name);
 }
 
 }  // namespace sc
