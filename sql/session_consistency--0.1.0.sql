@@ -822,7 +822,7 @@ Of a session, the first of these that applies:
 - `dangling_subscription` (high): its link leads to no subscription
 - `foreign_subscription` (critical): its link leads to another member''s
 - `linked_non_consuming` (medium): its type consumes nothing and it has a link
-- `no_subscription` (medium): it consumes and its member has no subscription at all
+- `no_subscription` (medium): it consumes, counts_when does not leave it out, and its member has no subscription at all
 - `unlinked_session` (high): it counts and has no link
 - `unpaid_session` (low): it counts and has no link, and the attachment leaves what nobody could pay for
 - `outside_period` (low): it counts, and the period of its subscription does not cover its start

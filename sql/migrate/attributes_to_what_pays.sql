@@ -17,7 +17,7 @@ CREATE TABLE visits_rest PARTITION OF visits DEFAULT;
 INSERT INTO packs VALUES (10, 1, 'active', 1, 'yoga', '2026-01-01', '2026-12-31'), (11, 1, 'active', 5, 'box', '2026-01-01', '2026-12-31'),
     (12, 1, 'active', 5, NULL, '2026-06-01', '2026-12-31'), (20, 2, 'active', 5, 'box', NULL, NULL), (21, 2, 'expired', 5, 'yoga', NULL, NULL),
     (30, 3, 'active', 5, 'box', '2026-01-01', '2026-12-31');
-\set rows '(1, 1, ''yoga'', ''completed'', ''2026-07-01'', NULL, ''the first that pays''), (2, 1, ''yoga'', ''completed'', ''2026-07-02'', NULL, ''that is full: any kind''), (3, 1, ''box'', ''scheduled'', ''2026-07-03'', NULL, ''box''), (4, 1, ''swim'', ''completed'', ''2026-02-01'', NULL, ''nothing pays yet''), (5, 1, ''yoga'', ''cancelled'', ''2026-02-01'', NULL, ''cancelled, and linked''), (6, 1, ''yoga'', ''completed'', ''2026-02-01'', true, ''paid alone''), (7, 2, ''yoga'', ''completed'', ''2027-02-01'', NULL, ''the only one that pays''), (8, 2, ''yoga'', ''scheduled'', ''2027-02-01'', NULL, ''it is not active''), (9, 2, ''box'', ''completed'', ''2027-02-01'', NULL, ''the only one that pays''), (10, 3, ''yoga'', ''completed'', ''2026-02-01'', NULL, ''nothing pays''), (11, 4, ''yoga'', ''completed'', ''2026-02-01'', true, ''no pack, and none needed'')'
+\set rows '(1, 1, ''yoga'', ''completed'', ''2026-07-01'', NULL, ''the first that pays''), (2, 1, ''yoga'', ''completed'', ''2026-07-02'', NULL, ''that is full: any kind''), (3, 1, ''box'', ''scheduled'', ''2026-07-03'', NULL, ''box''), (4, 1, ''swim'', ''completed'', ''2026-02-01'', NULL, ''nothing pays yet''), (5, 1, ''yoga'', ''cancelled'', ''2026-02-01'', NULL, ''cancelled, and linked''), (6, 1, ''yoga'', ''completed'', ''2026-02-01'', true, ''paid alone''), (7, 2, ''yoga'', ''completed'', ''2027-02-01'', NULL, ''the only one that pays''), (8, 2, ''yoga'', ''scheduled'', ''2027-02-01'', NULL, ''it is not active''), (9, 2, ''box'', ''completed'', ''2027-02-01'', NULL, ''the only one that pays''), (10, 3, ''yoga'', ''completed'', ''2026-02-01'', NULL, ''nothing pays''), (11, 4, ''yoga'', ''completed'', ''2026-02-01'', true, ''no pack, and none needed''), (12, 5, ''yoga'', ''completed'', ''2026-02-01'', NULL, ''no pack'')'
 \set arguments '''visits'', ''packs'', type_column => NULL, total_column => ''total'', counts_when => ''paid_alone IS NOT TRUE'', pays_when => ''subscription.kind IS NULL OR subscription.kind = session.kind'', start_column => ''day'', valid_from_column => ''sold'', valid_until_column => ''ends'''
 \set show 'SELECT v.id, v.what, v.subscription_id, p.kind FROM visits v LEFT JOIN packs p ON p.id = v.subscription_id ORDER BY v.id'
 \set recount 'SELECT p.id FROM packs p WHERE used_sessions <> (SELECT count(*) FROM visits v WHERE v.subscription_id = p.id AND v.status <> ''cancelled'' AND v.paid_alone IS NOT TRUE)'
@@ -31,6 +31,7 @@ CALL session_consistency.migrate('visits', batch_size => 2);
 :progress;
 :recount;
 SELECT count(*) FROM session_consistency.check_counts('visits');
+SELECT code, session_id FROM session_consistency.audit_findings('visits') ORDER BY session_id;
 -- No choice makes one pay, and a second time changes nothing.
 CALL session_consistency.migrate('visits', when_ambiguous => 'fill');
 SELECT count(*) FROM visits WHERE subscription_id IS NULL;

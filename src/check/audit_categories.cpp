@@ -139,7 +139,7 @@ const std::array<Category, 19> categories{
              .severity = "medium",
              .description = "A consuming session whose member has no subscription at all.",
              .recommendation = "Enter the subscription that it belongs to, or change the type of the session.",
-             .applies = "consuming AND NOT unpaid AND NOT linked AND NOT has_subscription",
+             .applies = "consuming AND wanting AND NOT unpaid AND NOT linked AND NOT has_subscription",
              .expected = "'a subscription'",
              .actual = "'none'",
              .repairable = "false",

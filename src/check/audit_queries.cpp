@@ -247,9 +247,12 @@ const char *session_rows(const AuditScope &scope)
     else
         appendStringInfoString(&text, " false AS member_gone,");
     const char *counted = counted_condition(counting.mapping, "t");
-    appendStringInfo(&text, " (%s) IS TRUE AS consuming, (%s) IS TRUE AS counted, %s AS unpaid,"
+    const bool leaves_out = counting.mapping.counts_when != nullptr;
+    appendStringInfo(&text, " (%s) IS TRUE AS consuming, %s AS wanting, (%s) IS TRUE AS counted, %s AS unpaid,"
                      " h.owner IS NOT NULL AS has_subscription FROM %s AS t",
-                     consuming_condition(counting.mapping, "t"), counted,
+                     consuming_condition(counting.mapping, "t"),
+                     leaves_out ? psprintf("(%s) IS TRUE", chargeable_condition(counting.mapping, "t")) : "true",
+                     counted,
                      scope.leaves_unpaid ? psprintf("(%s) IS TRUE AND %s IS NULL", counted, link_of(scope)) : "false",
                      qualified_name(counting.sessions));
     append_link_joins(&text, scope);
