@@ -160,10 +160,10 @@ void fill_sessions_binding(Binding *binding, Relation relation, const Mapping &m
     }
     shape.plain = writes_plainly(shape, subscriptions);
     table_close(subscriptions, AccessShareLock);
-    if (mapping.ledger) {
+    if (mapping.ledger)
         shape.ledger = root_table(relation);
+    if (mapping.ledger || shape.draws)
         binding->sessions.name = make_name(relation, binding->sessions);
-    }
 }
 
 using Fill_binding = void (*)(Binding *, Relation, const Mapping &);

@@ -74,7 +74,7 @@ struct SessionShape {
     Words scheduled;
     Words completed;
     bool completed_needs_active;         // nothing is ever scheduled: R3 holds for what is completed
-    std::span<const NameColumn> name;    // only where there is a ledger
+    std::span<const NameColumn> name;    // only where there is a ledger, or links are drawn
     Evaluation *evaluation;              // of its expressions; nullptr: there are none
 };
 static_assert(Pod<SessionShape>);

@@ -92,6 +92,14 @@ constexpr bool needs_more(const Change &change)
            (!change.same_need || change.after->cost > change.before->cost);
 }
 
+// True if the session holds what it held before, and only its member is another one: its link stays if that is the
+// member of the subscription, whatever the status and the period of that are by now.
+constexpr bool only_member_changed(const Change &change)
+{
+    return change.before && change.after && counted(*change.before) && change.same_link && !change.same_member &&
+           !needs_more(change);
+}
+
 // True if the session claims what it holds: its subscription is judged for it, not only for the sum of the statement.
 constexpr bool claims(const Change &change)
 {

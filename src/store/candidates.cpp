@@ -9,7 +9,7 @@ Candidate read_candidate(const SubscriptionShape &shape, TupleTableSlot *row, co
 {
     bool is_null;
     return {datumCopy(slot_getattr(row, shape.id, &is_null), shape.id_key.by_value, shape.id_key.length), row->tts_tid,
-            period_of(row, shape.valid_from, shape.valid_until, shape.zone), room_of(subscription),
+            period_of(row, shape.valid_from, shape.valid_until, shape.zone), room_of(subscription), 0,
             ExecCopySlotHeapTuple(row)};
 }
 

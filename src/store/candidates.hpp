@@ -12,6 +12,7 @@ struct Candidate {
     ItemPointerData place;
     Period period;
     std::optional<int64_t> room;       // credits that are left; absent: unlimited
+    int64_t promised;                  // of these, to rows of the statement at hand; for its own use
     HeapTuple row;
 };
 static_assert(Pod<Candidate>);

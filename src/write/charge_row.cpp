@@ -4,6 +4,7 @@
 #include "store/ledger_names.hpp"
 #include "write/changed_keys.hpp"
 #include "write/claims.hpp"
+#include "write/drawn_links.hpp"
 #include "write/mend_link.hpp"
 #include "write/session_errors.hpp"
 
@@ -39,6 +40,28 @@ Sum *find_charged(Part *part, const Binding &binding, const Version *version)
     return key ? &sum_of(part, binding, *key, version->stored) : nullptr;
 }
 
+// Locks the subscription as the server's trigger for the foreign key will lock it next. False if it is not there under
+// that key, or not any more.
+bool lock_key(Relation subscriptions, const SubscriptionShape &shape, const Sum &sum)
+{
+    push_newest_snapshot();
+    Cursor cursor = open_cursor(subscriptions, shape);
+    TupleTableSlot *row = find_subscription(
+        cursor, sum.id, sum.member, ItemPointerIsValid(&sum.place) ? std::optional(sum.place) : std::nullopt);
+    if (row != nullptr)
+        row = lock_found(cursor, LockTupleKeyShare);
+    bool there = false;
+    if (row != nullptr) {
+        const std::optional<Datum> member = subscription_member(shape, row);
+        bool is_null;
+        there = equal_keys(shape.id_key, slot_getattr(row, shape.id, &is_null), sum.id) &&
+                (!shape.by_member || (member && equal_keys(shape.member_key, *member, sum.member)));
+    }
+    close_cursor(cursor);
+    PopActiveSnapshot();
+    return there;
+}
+
 // If the foreign key is (member, subscription), it refuses another member's subscription as if there were none (23503),
 // and does so before the statement ends. So this raises 23SC3 first, under the lock that the server's trigger takes
 // next.
@@ -46,19 +69,7 @@ void verify_composite(const Reader &reader, const Sum &sum, Datum member)
 {
     const SubscriptionShape &shape = reader.binding->subscriptions;
     Relation subscriptions = table_open(shape.relation, RowShareLock);
-    push_newest_snapshot();
-    Cursor cursor = open_cursor(subscriptions, shape);
-    TupleTableSlot *row = find_subscription(cursor, sum.id, sum.member);
-    if (row != nullptr)
-        row = lock_found(cursor, LockTupleKeyShare);
-    bool fits = false;
-    if (row != nullptr) {
-        const Subscription subscription = read_subscription(shape, row);
-        fits = !subscription.member_is_null && equal_keys(shape.member_key, subscription.member, member);
-    }
-    close_cursor(cursor);
-    PopActiveSnapshot();
-    if (!fits && subscription_exists(subscriptions, shape, sum.id))
+    if (!lock_key(subscriptions, shape, sum) && subscription_exists(subscriptions, shape, sum.id))
         raise_foreign(reader, sum.id, member);
     table_close(subscriptions, NoLock);
 }
@@ -240,6 +251,59 @@ bool charge_mended(Part *part, const SessionChange &change, const Judgement &jud
     return true;
 }
 
+// Drawn links --------------------------------------------------------------------------------------------------------
+
+// The link to a subscription that is there, and is locked so that it stays; absent if the member has none.
+std::optional<Datum> draw_again(Part *part, const SessionChange &change, Relation subscriptions, int depth)
+{
+    const Binding &binding = *change.binding;
+    const SessionRow &row = change.after->row;
+    const std::optional<Datum> member = member_key(binding, row);
+    while (member) {
+        CHECK_FOR_INTERRUPTS();
+        forget_candidates(binding, *member, depth);
+        const Candidate *candidate =
+            draw_candidate(binding, subscriptions, *member, {row.start, row.session.cost, change.row}, depth);
+        if (candidate == nullptr)
+            break;
+        Sum &sum = make_sum(&part->sums, binding.subscriptions, candidate->id, *member, count_changed_keys());
+        sum.place = candidate->place;
+        sum.verified = lock_key(subscriptions, binding.subscriptions, sum);
+        if (sum.verified)
+            return link_to(binding, sum.id);
+    }
+    return std::nullopt;
+}
+
+// A drawn link is a guess until the statement ends, and the server looks at the foreign key before that: it would
+// refuse a session whose subscription has been deleted since, or got another key or member. Such a session gets another
+// link, or none until the statement ends; after is its row then. An INSERT of one row ends before the server looks.
+void replace_lost_guess(const Statement &statement, Part *part, SessionChange *change, Version *after)
+{
+    const Binding &binding = *change->binding;
+    const std::optional<Key> key = change->drawn && !statement.single ? key_of(binding, change->after->row)
+                                                                      : std::nullopt;
+    if (!key)
+        return;
+    Sum &sum = sum_of(part, binding, *key, change->after->stored);
+    if (sum.verified)
+        return;
+    if (change->drawn_from)
+        sum.place = *change->drawn_from;
+    Relation subscriptions = table_open(binding.subscriptions.relation, RowShareLock);
+    sum.verified = lock_key(subscriptions, binding.subscriptions, sum);
+    if (!sum.verified) {
+        const std::optional<Datum> link = draw_again(part, *change, subscriptions, statement.depth);
+        change->place = rewrite_link({change->relation, &binding, change->place}, link);
+        *after = {change->after->row, GetCurrentCommandId(false)};
+        after->row.session.linked = link.has_value();
+        after->row.link = link.value_or(Datum{0});
+        change->after = after;
+        change->drawn_from = std::nullopt;
+    }
+    table_close(subscriptions, NoLock);
+}
+
 }  // namespace
 
 bool matters(const Binding &binding, const Change &rule)
@@ -252,10 +316,13 @@ bool matters(const Binding &binding, const Change &rule)
 void charge_change(Statement *statement, const SessionChange &change)
 {
     Part *part = make_part(statement, *change.binding);
-    const Change rule = rule_of(change);
-    const Judgement judgement = judge_link(*change.binding, rule);
-    if (!charge_mended(part, change, judgement))
-        add_change(part, change, rule, judgement.member);
+    SessionChange charged = change;
+    Version after;
+    replace_lost_guess(*statement, part, &charged, &after);
+    const Change rule = rule_of(charged);
+    const Judgement judgement = judge_link(*charged.binding, rule);
+    if (!charge_mended(part, charged, judgement))
+        add_change(part, charged, rule, judgement.member);
 }
 
 void charge_departed(Statement *statement, Part *part)

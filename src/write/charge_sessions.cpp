@@ -139,7 +139,7 @@ void note_drawn(const RowEvent &event, SessionChange *change)
     }
     if (change->after == nullptr || !change->after->row.session.linked)
         return;
-    const Proposed proposed = take_proposed(*event.binding, change->after->row.link, event.depth);
+    const Proposed proposed = take_proposed(*event.binding, change->after->row.link, change->row, event.depth);
     change->drawn = proposed.drawn;
     change->drawn_from = proposed.place;
 }

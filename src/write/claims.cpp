@@ -60,6 +60,7 @@ Claim *note_claim(Part *part, Sum *sum, const SessionChange &change, const Chang
     auto *claim = static_cast<Claim *>(MemoryContextAllocZero(part->sums.context, sizeof(Claim)));
     Claim **list = sum == nullptr ? &part->unlinked : &sum->claims;
     claim->kept = rule.before && rule.same_link;
+    claim->only_member = only_member_changed(rule);
     claim->movable = shape.draws && (claim->kept || change.drawn || sum == nullptr || !binding.sessions.named_links);
     // A link that leads nowhere is judged as one that is named.
     if (sum == nullptr && (row.session.linked || !claim->movable || emptied(rule)))
@@ -84,17 +85,28 @@ Claim *note_claim(Part *part, Sum *sum, const SessionChange &change, const Chang
     return claim;
 }
 
+namespace {
+
+bool is_linked_to(const Claim &claim, const SubscriptionShape &shape, TupleTableSlot *subscription)
+{
+    bool is_null;
+    return claim.sum != nullptr &&
+           equal_keys(shape.id_key, claim.sum->id, slot_getattr(subscription, shape.id, &is_null));
+}
+
+}  // namespace
+
 Fit judge_fit(const SubscriptionShape &shape, const Claim &claim, const Subscription &subscription, TupleTableSlot *row)
 {
     if (claim.movable) {
         if (!claim.has_member || subscription.member_is_null ||
             !equal_keys(shape.member_key, subscription.member, claim.member))
             return Fit::foreign;
-        if (claim.needs_active && !subscription.active)
-            return Fit::inactive;
     }
-    if (!claim.needs_active)
+    if (!claim.needs_active || (claim.only_member && is_linked_to(claim, shape, row)))
         return Fit::fine;
+    if (claim.movable && !subscription.active)
+        return Fit::inactive;
     if (!covers_start(period_of(row, shape.valid_from, shape.valid_until, shape.zone), claim.start))
         return Fit::outside;
     return is_paid(claim, row) ? Fit::fine : Fit::unpaid;

@@ -14,16 +14,19 @@ struct Member {
     const Binding *binding;
     uint32 hash;
     Datum id;
+    bool outdated;                     // to be searched again
     std::span<Candidate> candidates;
 };
 static_assert(Pod<Member>);
 
 // A row that a BEFORE trigger has seen: a proposed one by the hash of its link, an updated one by that of its place.
 // The server stores rows and fires AFTER triggers in the order of the BEFORE triggers, apart from rows that are never
-// stored. So the first note with that hash is the row's own, or that of a row that looks the same.
+// stored. So the first note with that link and that primary key is the row's own, and those before it with that link
+// are of rows that were dropped.
 struct Note {
     Note *next;                        // in the bucket
     uint32 hash;
+    uint32 key;                        // the hash of the row's primary key
     bool drawn;
     Candidate *candidate;              // of which the cost was handed out; nullptr: of none
     int64_t cost;
@@ -51,6 +54,9 @@ struct Drawn : StatementMemory {
     Candidate *handed_out;             // of the last row; nullptr: of none
     int64_t cost;
     Note *last;                        // the note of the row that was proposed last
+    uint32 waiting;                    // how many rows for which it was handed out have not been stored so far
+    bool passed_over;                  // a candidate had room, and all of that was handed out
+    bool changes_keys;                 // a trigger behind this one gives rows other primary keys
 };
 static_assert(Pod<Drawn>);
 
@@ -107,12 +113,16 @@ Item *first_of(const Buckets<Item> &buckets, uint32 hash)
     return buckets.count == 0 ? nullptr : buckets.items[hash & (buckets.count - 1)].first;
 }
 
-Note *find_note(const Drawn &drawn, uint32 hash)
+Note *next_with(Note *note, uint32 hash)
 {
-    Note *note = first_of(drawn.notes, hash);
     while (note != nullptr && note->hash != hash)
         note = note->next;
     return note;
+}
+
+Note *find_note(const Drawn &drawn, uint32 hash)
+{
+    return next_with(first_of(drawn.notes, hash), hash);
 }
 
 void remove_note(Drawn &drawn, const Note *note)
@@ -125,6 +135,8 @@ void remove_note(Drawn &drawn, const Note *note)
     if (bucket.last == note)
         bucket.last = before;
     drawn.notes.used--;
+    if (drawn.last == note)
+        drawn.last = nullptr;
 }
 
 Note *add_note(Drawn &drawn, uint32 hash, bool is_drawn)
@@ -132,7 +144,7 @@ Note *add_note(Drawn &drawn, uint32 hash, bool is_drawn)
     auto *note = static_cast<Note *>(MemoryContextAllocZero(drawn.context, sizeof(Note)));
     note->hash = hash;
     note->drawn = is_drawn;
-    note->candidate = drawn.handed_out;
+    note->candidate = is_drawn ? drawn.handed_out : nullptr;
     note->cost = drawn.cost;
     drawn.handed_out = nullptr;
     add(drawn.notes, drawn.context, note);
@@ -146,6 +158,19 @@ uint32 hash_link(const Binding &binding, Datum link)
     return hash_combine(id ? hash_of(binding.subscriptions.id_key, *id) : 0, binding.subscriptions.relation);
 }
 
+uint32 hash_key(const Binding &binding, TupleTableSlot *row)
+{
+    uint32 hash = 0;
+    for (const NameColumn &column : binding.sessions.name) {
+        const Form_pg_attribute attribute = TupleDescAttr(row->tts_tupleDescriptor, column.column - 1);
+        bool is_null;
+        const Datum value = slot_getattr(row, column.column, &is_null);
+        if (!is_null)
+            hash = hash_combine(hash, datum_image_hash(value, attribute->attbyval, attribute->attlen));
+    }
+    return hash;
+}
+
 uint32 hash_place(Relation relation, const ItemPointerData &place)
 {
     const uint32 row = hash_bytes(reinterpret_cast<const unsigned char *>(&place), sizeof(ItemPointerData));
@@ -154,31 +179,44 @@ uint32 hash_place(Relation relation, const ItemPointerData &place)
 
 // Members ------------------------------------------------------------------------------------------------------------
 
-std::span<Candidate> candidates_of(Drawn &drawn, const Binding &binding, Relation subscriptions, Datum member)
+Member *find_member(const Drawn &drawn, const Binding &binding, Datum member)
 {
     const KeyType &key = binding.subscriptions.member_key;
     const uint32 hash = hash_of(key, member);
     for (Member *known = first_of(drawn.members, hash); known != nullptr; known = known->next)
         if (known->hash == hash && known->binding->subscriptions.relation == binding.subscriptions.relation &&
             equal_keys(key, known->id, member))
-            return known->candidates;
+            return known;
+    return nullptr;
+}
+
+std::span<Candidate> candidates_of(Drawn &drawn, const Binding &binding, Relation subscriptions, Datum member)
+{
+    Member *known = find_member(drawn, binding, member);
+    if (known != nullptr && !known->outdated)
+        return known->candidates;
+    const KeyType &key = binding.subscriptions.member_key;
     MemoryContext caller = MemoryContextSwitchTo(drawn.context);
-    auto *added = static_cast<Member *>(palloc0(sizeof(Member)));
-    added->binding = &binding;
-    added->hash = hash;
-    added->id = datumCopy(member, key.by_value, key.length);
-    added->candidates = find_candidates(subscriptions, binding.subscriptions, member);
-    add(drawn.members, drawn.context, added);
+    if (known == nullptr) {
+        known = static_cast<Member *>(palloc0(sizeof(Member)));
+        known->binding = &binding;
+        known->hash = hash_of(key, member);
+        known->id = datumCopy(member, key.by_value, key.length);
+        add(drawn.members, drawn.context, known);
+    }
+    known->candidates = find_candidates(subscriptions, binding.subscriptions, member);
+    known->outdated = false;
     MemoryContextSwitchTo(caller);
-    return added->candidates;
+    return known->candidates;
 }
 
 bool hand_out(Drawn &drawn, Candidate &candidate, int64_t cost)
 {
-    if (candidate.room && *candidate.room < cost)
+    if (candidate.room && *candidate.room - candidate.promised < cost) {
+        drawn.passed_over |= candidate.promised > 0 && *candidate.room >= cost;
         return false;
-    if (candidate.room)
-        candidate.room = *candidate.room - cost;
+    }
+    candidate.promised += cost;
     drawn.handed_out = &candidate;
     drawn.cost = cost;
     return true;
@@ -220,6 +258,12 @@ const Candidate *draw_candidate(const Binding &binding, Relation subscriptions, 
     return full;
 }
 
+void forget_candidates(const Binding &binding, Datum member, int depth)
+{
+    if (Member *known = find_member(make_drawn(depth), binding, member))
+        known->outdated = true;
+}
+
 bool may_keep(const Binding &binding, Relation subscriptions, Datum member, Datum id, const Need &need, int depth)
 {
     Drawn &drawn = make_drawn(depth);
@@ -230,10 +274,12 @@ bool may_keep(const Binding &binding, Relation subscriptions, Datum member, Datu
     return false;
 }
 
-void note_proposed(const Binding &binding, Datum link, bool drawn, int depth)
+void note_proposed(const Binding &binding, Datum link, bool drawn, TupleTableSlot *row, int depth)
 {
     Drawn &memory = make_drawn(depth);
     memory.last = add_note(memory, hash_link(binding, link), drawn);
+    memory.last->key = hash_key(binding, row);
+    memory.waiting += memory.last->candidate == nullptr ? 0 : 1;
 }
 
 bool take_back_proposed(const Binding &binding, Datum link, int depth)
@@ -242,9 +288,10 @@ bool take_back_proposed(const Binding &binding, Datum link, int depth)
     if (drawn == nullptr || drawn->last == nullptr)
         return false;
     Note *last = drawn->last;
-    drawn->last = nullptr;
-    if (last->candidate != nullptr && last->candidate->room)
-        last->candidate->room = *last->candidate->room + last->cost;
+    if (last->candidate != nullptr) {
+        last->candidate->promised -= last->cost;
+        drawn->waiting--;
+    }
     remove_note(*drawn, last);
     return last->drawn && last->hash == hash_link(binding, link);
 }
@@ -261,16 +308,49 @@ bool was_redrawn(Relation relation, const ItemPointerData &place, int depth)
     return drawn != nullptr && find_note(*drawn, hash_place(relation, place)) != nullptr;
 }
 
-Proposed take_proposed(const Binding &binding, Datum link, int depth)
+namespace {
+
+// The note of the row that is stored with that link. What was noted before it with the same link is of dropped rows.
+Note *find_proposed(Drawn &drawn, const Binding &binding, Datum link, TupleTableSlot *row)
+{
+    const uint32 hash = hash_link(binding, link);
+    Note *first = find_note(drawn, hash);
+    if (first == nullptr || drawn.changes_keys)
+        return first;
+    const uint32 key = hash_key(binding, row);
+    Note *own = first;
+    while (own != nullptr && own->key != key)
+        own = next_with(own->next, hash);
+    if (own == nullptr) {
+        drawn.changes_keys = true;
+        return first;
+    }
+    while (first != own) {
+        Note *next = next_with(first->next, hash);
+        remove_note(drawn, first);
+        first = next;
+    }
+    return own;
+}
+
+}  // namespace
+
+Proposed take_proposed(const Binding &binding, Datum link, TupleTableSlot *row, int depth)
 {
     Drawn *drawn = drawn_links.find(depth);
-    const Note *note = drawn == nullptr ? nullptr : find_note(*drawn, hash_link(binding, link));
+    const Note *note = drawn == nullptr ? nullptr : find_proposed(*drawn, binding, link, row);
     if (note == nullptr)
         return {false, std::nullopt};
-    if (note == drawn->last)
-        drawn->last = nullptr;
+    if (note->candidate != nullptr)
+        drawn->waiting--;
     remove_note(*drawn, note);
     return {note->drawn, note->candidate == nullptr ? std::nullopt : std::optional(note->candidate->place)};
+}
+
+bool drew_past_dropped(int depth)
+{
+    const Drawn *drawn = drawn_links.find(depth);
+    return drawn != nullptr && drawn->passed_over && drawn->waiting > 0;
 }
 
 void forget_drawn_links()

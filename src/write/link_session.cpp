@@ -93,10 +93,11 @@ int64_t additional_cost(const DrawnRow &drawn)
 
 // True if the link that the session keeps allows what it needs now. What is completed may stay with any subscription of
 // its member that has room, which the statement's end judges.
-bool allows(const DrawnRow &drawn, Relation subscriptions, Datum member)
+bool allows(const DrawnRow &drawn, const Change &change, Relation subscriptions, Datum member)
 {
     const Binding &binding = *drawn.row->binding;
-    if (credits_of(drawn.after.session).scheduled == 0 && leads_to_member(binding, subscriptions, drawn.after))
+    if ((credits_of(drawn.after.session).scheduled == 0 || only_member_changed(change)) &&
+        leads_to_member(binding, subscriptions, drawn.after))
         return true;
     const std::optional<Datum> id = link_key(binding, drawn.after);
     const Need need{drawn.after.start, Max(additional_cost(drawn), int64_t{0}), drawn.row->slot};
@@ -105,7 +106,7 @@ bool allows(const DrawnRow &drawn, Relation subscriptions, Datum member)
 
 // The link to the subscription that is drawn for the row; absent if nothing is drawn. A kept link that is not allowed
 // stays if no subscription could pay: the statement's end says why.
-std::optional<Datum> draw(const DrawnRow &drawn, bool keeps)
+std::optional<Datum> draw(const DrawnRow &drawn, const Change &change)
 {
     const Binding &binding = *drawn.row->binding;
     const SubscriptionShape &shape = binding.subscriptions;
@@ -114,7 +115,7 @@ std::optional<Datum> draw(const DrawnRow &drawn, bool keeps)
         return std::nullopt;
     Relation subscriptions = table_open(shape.relation, AccessShareLock);
     const Candidate *candidate = nullptr;
-    if (!keeps || !allows(drawn, subscriptions, *member))
+    if (!drawn.after.session.linked || !allows(drawn, change, subscriptions, *member))
         candidate = draw_candidate(binding, subscriptions, *member,
                                    {drawn.after.start, drawn.after.session.cost, drawn.row->slot}, drawn.row->depth);
     table_close(subscriptions, AccessShareLock);
@@ -142,7 +143,7 @@ HeapTuple fill_drawn(const DrawnRow &drawn, std::optional<Datum> *link)
             return is_left_behind(*row.binding, drawn.after) ? with_link(row, std::nullopt) : row.tuple;
         case Draw::keep_or_draw:
         case Draw::draw:
-            *link = draw(drawn, drawn.after.session.linked);
+            *link = draw(drawn, change);
             if (*link)
                 return with_link(row, *link);
             // A composite foreign key would refuse the row before the statement ends, and say less.
@@ -203,7 +204,7 @@ void note_link(const RowAtHand &row, HeapTuple tuple, bool was_drawn)
     const Datum link =
         heap_getattr(tuple, row.binding->sessions.link, RelationGetDescr(row.data->tg_relation), &is_null);
     if (!is_null)
-        note_proposed(*row.binding, link, was_drawn, row.depth);
+        note_proposed(*row.binding, link, was_drawn, row.slot, row.depth);
 }
 
 HeapTuple draw_insert(const RowAtHand &row, SessionRow after)
@@ -216,7 +217,7 @@ HeapTuple draw_insert(const RowAtHand &row, SessionRow after)
     HeapTuple tuple = fill_drawn(drawn, &link);
     note_searched_link(row.depth, link.has_value());
     if (link)
-        note_proposed(*row.binding, *link, true, row.depth);
+        note_proposed(*row.binding, *link, true, row.slot, row.depth);
     else if (after.session.linked)
         note_link(row, tuple, false);
     return tuple;
@@ -234,7 +235,7 @@ HeapTuple draw_arrival(const RowAtHand &row, const MovedRow &moved, const Sessio
     std::optional<Datum> link;
     HeapTuple tuple = fill_drawn(drawn, &link);
     if (link)
-        note_proposed(*row.binding, *link, true, row.depth);
+        note_proposed(*row.binding, *link, true, row.slot, row.depth);
     else
         note_link(row, tuple, redrawn);
     return tuple;

@@ -33,6 +33,7 @@ static_assert(Pod<MemberSeats>);
 
 struct Redo {
     const Settling *settling;
+    bool keeps_guesses;
     std::span<Claim *> claims;         // that may move, in the order of the rows
     std::span<Locked> locked;          // in the order of the keys
     std::span<MemberSeats> members;
@@ -223,8 +224,9 @@ Placing find_places(const Redo &redo)
         seats[i].room = room_left(redo, redo.locked[i]);
     for (size_t i = 0; i < redo.claims.size(); i++) {
         const Claim &claim = *redo.claims[i];
+        const bool has_seat = claim.sum != nullptr && (claim.kept || redo.keeps_guesses);
         rows[i] = {claim.cost, claim.kept,
-                   claim.sum == nullptr ? no_seat : find_locked(redo, claim.sum->id, claim.sum->member), false};
+                   has_seat ? find_locked(redo, claim.sum->id, claim.sum->member) : no_seat, false};
     }
     Placing placing{{seats, redo.locked.size()}, {rows, redo.claims.size()}, std::nullopt};
     const auto fits = [&](size_t row, size_t seat) {
@@ -353,6 +355,7 @@ std::span<Claim *> apply(const Redo &redo, const Placing &placing)
             move_lines(redo, claim, sum);
             claim->sum = sum;
             claim->held = 0;
+            claim->only_member = false;
             moved[count++] = claim;
         }
         if (sum != nullptr)
@@ -386,9 +389,9 @@ Placed place(Redo &redo, std::span<Claim *> *moved)
 
 }  // namespace
 
-Placed place_claims(const Settling &settling, std::span<Claim *> *moved)
+Placed place_claims(const Settling &settling, bool keeps_guesses, std::span<Claim *> *moved)
 {
-    Redo redo{&settling, claims_in_play(settling.part), {}, {}, {},
+    Redo redo{&settling, keeps_guesses, claims_in_play(settling.part), {}, {}, {},
               MakeSingleTupleTableSlot(RelationGetDescr(settling.subscriptions), &TTSOpsHeapTuple)};
     const Placed placed = place(redo, moved);
     ExecDropSingleTupleTableSlot(redo.row);

@@ -19,6 +19,7 @@
 
 #include "server/subtransaction.hpp"
 #include "write/claims.hpp"
+#include "write/drawn_links.hpp"
 #include "write/mend_link.hpp"
 #include "write/place_claims.hpp"
 #include "write/recount.hpp"
@@ -39,6 +40,7 @@ struct Attempt {
     Part *part;
     bool raises;
     SettleRest rest;
+    bool keeps_guesses;        // what was drawn first stays while that subscription has room
     std::span<Claim *> moved;  // their links have to be written again
 };
 static_assert(Pod<Attempt>);
@@ -135,7 +137,7 @@ Result redo(Attempt &attempt)
     Result result = Result::changed;
     keep_or_undo([&] {
         const Settling settling = open(attempt);
-        const Placed placed = place_claims(settling, &attempt.moved);
+        const Placed placed = place_claims(settling, attempt.keeps_guesses, &attempt.moved);
         if (placed != Placed::placed) {
             result = placed == Placed::changed ? Result::changed : Result::put_off;
             return false;
@@ -161,7 +163,7 @@ void rewrite_links(const Attempt &attempt)
 // True if the subscriptions that were chosen are all that has to be judged.
 bool is_chosen(const Attempt &attempt)
 {
-    return attempt.part->unlinked == nullptr && attempt.part->unplaced == nullptr;
+    return attempt.keeps_guesses && attempt.part->unlinked == nullptr && attempt.part->unplaced == nullptr;
 }
 
 }  // namespace
@@ -170,7 +172,7 @@ bool settle_drawn(Statement *statement, Part *part, bool raises, SettleRest rest
 {
     // Places are looked for by today's keys: what was given back under an old one is room, too.
     follow_changed_keys(*statement, part);
-    Attempt attempt{statement, part, raises, rest, {}};
+    Attempt attempt{statement, part, raises, rest, !drew_past_dropped(statement->depth), {}};
     Result result = is_chosen(attempt) ? Result::changed : Result::misfit;
     if (result == Result::changed && part->sums.count == 1)
         result = guess_one(attempt);

@@ -53,6 +53,7 @@ struct Claim {
     ItemPointerData place;     // of the stored row
     bool movable;              // the application has not named the link: it may become another one
     bool kept;                 // it had that link before
+    bool only_member;          // and only its member is another one: nothing else is judged of that subscription
     bool needs_active;         // R3: only an active subscription, within its period
     bool has_member;
     Cause cause;               // why it takes what it holds
