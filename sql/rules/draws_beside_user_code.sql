@@ -31,9 +31,17 @@ SELECT outcome($$WITH k AS (DELETE FROM packs WHERE member_id = 4 AND id = 1)
 \echo another member: drawn anew whole; a link of his that is named is judged
 UPDATE visits SET member_id = 5 WHERE id IN (1, 2);
 UPDATE visits SET member_id = 6, subscription_id = 2 WHERE id = 3;
-SELECT outcome($$UPDATE visits SET member_id = 20, subscription_id = 2 WHERE id = 3$$);
+SELECT outcome($$UPDATE visits SET member_id = 20, subscription_id = 3 WHERE id = 3$$);
 SELECT outcome($$UPDATE visits SET member_id = 99 WHERE id = 3$$);
 :show
+UPDATE packs SET status = 'frozen' WHERE member_id = 7 AND id = 3;
+UPDATE visits SET subscription_id = 3 WHERE id = 3;
+UPDATE visits SET member_id = 7 WHERE id = 3;
+\echo a pack that goes to another member with its sessions, whatever its status
+UPDATE packs SET status = 'frozen', until = '2029-01-01' WHERE member_id = 3 AND id = 2;
+UPDATE packs SET member_id = 30 WHERE member_id = 3;
+:show
+UPDATE packs SET status = 'active' WHERE status = 'frozen';
 DELETE FROM visits;
 
 \echo each session brings a friend: a statement of its own within the trigger
@@ -90,7 +98,7 @@ WITH k AS (UPDATE packs SET id = 12 WHERE member_id = 2 AND id = 2)
 INSERT INTO visits (id, member_id, subscription_id) VALUES (9, 2, 3), (10, 2, 11);
 MERGE INTO visits v USING (VALUES (2), (20)) AS w (id) ON v.id = w.id
 WHEN MATCHED THEN UPDATE SET member_id = 2, status = 'scheduled', subscription_id = 3
-WHEN NOT MATCHED THEN INSERT (id, member_id, subscription_id) VALUES (w.id, 3, 3);
+WHEN NOT MATCHED THEN INSERT (id, member_id, subscription_id) VALUES (w.id, 30, 3);
 :show
 DELETE FROM visits;
 

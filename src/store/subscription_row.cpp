@@ -82,11 +82,8 @@ ActiveSubscription find_active_subscription(Relation subscriptions, const Subscr
     return active;
 }
 
-bool fetch_subscription(Relation subscriptions, const SubscriptionShape &shape, ItemPointerData place, Datum id,
-                        Datum member, TupleTableSlot *row)
+bool has_key(const SubscriptionShape &shape, TupleTableSlot *row, Datum id, Datum member)
 {
-    if (!table_tuple_fetch_row_version(subscriptions, &place, GetActiveSnapshot(), row))
-        return false;
     bool is_null;
     const Datum found = slot_getattr(row, shape.id, &is_null);
     if (is_null || !equal_keys(shape.id_key, found, id))
@@ -95,6 +92,13 @@ bool fetch_subscription(Relation subscriptions, const SubscriptionShape &shape, 
         return true;
     const Datum owner = slot_getattr(row, shape.member, &is_null);
     return !is_null && equal_keys(shape.member_key, owner, member);
+}
+
+bool fetch_subscription(Relation subscriptions, const SubscriptionShape &shape, ItemPointerData place, Datum id,
+                        Datum member, TupleTableSlot *row)
+{
+    return table_tuple_fetch_row_version(subscriptions, &place, GetActiveSnapshot(), row) &&
+           has_key(shape, row, id, member);
 }
 
 bool subscription_has_member(Relation subscriptions, const SubscriptionShape &shape, Datum id, Datum member)

@@ -34,6 +34,9 @@ struct ActiveSubscription {
 };
 ActiveSubscription find_active_subscription(Relation subscriptions, const SubscriptionShape &shape, Datum member);
 
+// True if that is the row's key; member counts only if the key is composite.
+bool has_key(const SubscriptionShape &shape, TupleTableSlot *row, Datum id, Datum member);
+
 // Reads the subscription with that key at the place where it was once; false if the snapshot does not see it there any
 // more.
 bool fetch_subscription(Relation subscriptions, const SubscriptionShape &shape, ItemPointerData place, Datum id,

@@ -50,13 +50,7 @@ bool lock_key(Relation subscriptions, const SubscriptionShape &shape, const Sum 
         cursor, sum.id, sum.member, ItemPointerIsValid(&sum.place) ? std::optional(sum.place) : std::nullopt);
     if (row != nullptr)
         row = lock_found(cursor, LockTupleKeyShare);
-    bool there = false;
-    if (row != nullptr) {
-        const std::optional<Datum> member = subscription_member(shape, row);
-        bool is_null;
-        there = equal_keys(shape.id_key, slot_getattr(row, shape.id, &is_null), sum.id) &&
-                (!shape.by_member || (member && equal_keys(shape.member_key, *member, sum.member)));
-    }
+    const bool there = row != nullptr && has_key(shape, row, sum.id, sum.member);
     close_cursor(cursor);
     PopActiveSnapshot();
     return there;
@@ -144,7 +138,7 @@ void add_change(Part *part, const SessionChange &change, const Change &rule, boo
         taken->taken += credits_of(*rule.after);
     if (taken != nullptr && change.drawn_from)
         taken->place = *change.drawn_from;
-    Claim *claim = note_claim(part, taken, change, rule);
+    Claim *claim = note_claim(part, given, taken, change, rule);
     // The member of a link that may become another one is judged with the claim.
     if (linked && (claim == nullptr || !claim->movable))
         add_link(part, change, *change.after);

@@ -50,7 +50,7 @@ bool is_paid(const Claim &claim, TupleTableSlot *subscription)
 
 }  // namespace
 
-Claim *note_claim(Part *part, Sum *sum, const SessionChange &change, const Change &rule)
+Claim *note_claim(Part *part, const Sum *given, Sum *taken, const SessionChange &change, const Change &rule)
 {
     const Binding &binding = *change.binding;
     if (!judges_claims(binding) || !claims(rule))
@@ -58,16 +58,16 @@ Claim *note_claim(Part *part, Sum *sum, const SessionChange &change, const Chang
     const SubscriptionShape &shape = binding.subscriptions;
     const SessionRow &row = change.after->row;
     auto *claim = static_cast<Claim *>(MemoryContextAllocZero(part->sums.context, sizeof(Claim)));
-    Claim **list = sum == nullptr ? &part->unlinked : &sum->claims;
+    Claim **list = taken == nullptr ? &part->unlinked : &taken->claims;
     claim->kept = rule.before && rule.same_link;
-    claim->only_member = only_member_changed(rule);
-    claim->movable = shape.draws && (claim->kept || change.drawn || sum == nullptr || !binding.sessions.named_links);
+    claim->only_member = only_member_changed(rule) && (!shape.by_member || given == taken);
+    claim->movable = shape.draws && (claim->kept || change.drawn || taken == nullptr || !binding.sessions.named_links);
     // A link that leads nowhere is judged as one that is named.
-    if (sum == nullptr && (row.session.linked || !claim->movable || emptied(rule)))
+    if (taken == nullptr && (row.session.linked || !claim->movable || emptied(rule)))
         return nullptr;
     claim->next = *list;
     *list = claim;
-    claim->sum = sum;
+    claim->sum = taken;
     claim->binding = &binding;
     claim->relation = RelationGetRelid(change.relation);
     claim->place = change.place;

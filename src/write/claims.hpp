@@ -7,8 +7,8 @@
 namespace sc {
 
 // Notes the session as it is stored now, if the change means that its subscription has to be asked; nullptr: it does
-// not. sum: of the subscription that it is linked to; nullptr: it has no link so far.
-Claim *note_claim(Part *part, Sum *sum, const SessionChange &change, const Change &rule);
+// not. taken: of the subscription that it is linked to; nullptr: it has no link so far. given: of what it held before.
+Claim *note_claim(Part *part, const Sum *given, Sum *taken, const SessionChange &change, const Change &rule);
 
 // Why a subscription does not allow a session; whose room is judged in sum.
 enum class Fit : uint8_t {

@@ -96,7 +96,10 @@ int64_t additional_cost(const DrawnRow &drawn)
 bool allows(const DrawnRow &drawn, const Change &change, Relation subscriptions, Datum member)
 {
     const Binding &binding = *drawn.row->binding;
-    if ((credits_of(drawn.after.session).scheduled == 0 || only_member_changed(change)) &&
+    // In a composite key the same number is another subscription, unless the old one has followed to the new member.
+    const bool followed = only_member_changed(change) && (!binding.subscriptions.by_member ||
+                                                          is_left_behind(binding, *drawn.before));
+    if ((credits_of(drawn.after.session).scheduled == 0 || followed) &&
         leads_to_member(binding, subscriptions, drawn.after))
         return true;
     const std::optional<Datum> id = link_key(binding, drawn.after);

@@ -146,7 +146,7 @@ void lock_all(Redo &redo)
         Locked &entry = locked[count++];
         entry.sum = sum;
         TupleTableSlot *row = lock_summed(settling, *sum);
-        if (row == nullptr)
+        if (row == nullptr || !has_key(shape, row, sum->id, sum->member))
             continue;
         entry.row = ExecCopySlotHeapTuple(row);
         entry.room = room_of(read_subscription(shape, row));

@@ -72,15 +72,15 @@ bool has_movable(const Sum &sum)
     return false;
 }
 
-// True if the subscription allows all that the statement claims of it; row is nullptr if it is gone. What no claim
-// could change by moving is judged later.
+// True if the subscription allows all that the statement claims of it; row is nullptr if it is gone. It may have got
+// another key while its lock was waited for. What no claim could change by moving is judged later.
 bool allows_claims(const Settling &settling, const Sum &sum, TupleTableSlot *row)
 {
     if (!has_movable(sum))
         return true;
-    if (row == nullptr)
-        return false;
     const SubscriptionShape &shape = shape_of(settling);
+    if (row == nullptr || !has_key(shape, row, sum.id, sum.member))
+        return false;
     const Subscription subscription = read_subscription(shape, row);
     for (const Claim *claim = sum.claims; claim != nullptr; claim = claim->next)
         if (claim->movable && judge_fit(shape, *claim, subscription, row) != Fit::fine)
