@@ -48,6 +48,7 @@ app.setErrorHandler((error, request, reply) => {
 const files = {
   '/app.js': ['text/javascript', 'public/app.js'],
   '/parts.js': ['text/javascript', 'public/parts.js'],
+  '/attach.js': ['text/javascript', 'public/attach.js'],
   '/pages.js': ['text/javascript', 'public/pages.js'],
   '/style.css': ['text/css', 'public/style.css'],
   '/icon.svg': ['image/svg+xml', 'public/icon.svg'],

@@ -1,7 +1,8 @@
 // The page: which of the pages is shown, and who looks at it.
 import { render } from './htm.js'
 import { follow, get, html, useEffect, useState } from './parts.js'
-import { Attach, Checks, Credit, Findings, Member, Today, link } from './pages.js'
+import { Attach } from './attach.js'
+import { Checks, Credit, Findings, Member, Today, link } from './pages.js'
 
 const pages = { today: ['Today', Today], member: ['Member', Member], credit: ['Credit', Credit],
   findings: ['Findings', Findings], attach: ['Attach', Attach], checks: ['Checks', Checks] }

@@ -1,11 +1,11 @@
-// The six pages.
+// The pages but one; attach.js has that.
 import { Action, Bar, Chart, Failure, Statements, Table, get, html, post, time, useAnswer, useEffect, useState } from './parts.js'
 
 export const link = (page, query = {}) => `#${page}?${new URLSearchParams(query)}`
 
 const Choice = ({ of, chosen, page, query = {} }) => of && of.length > 1 && html`<nav aria-label="attachment">
   ${of.map(one => html`<a href=${link(page, { ...query, attachment: one.id })}
-    aria-current=${one.id === chosen ? 'true' : undefined}>${one.sessions} → ${one.subscriptions}</a>`)}</nav>`
+    aria-current=${one.id === chosen ? 'true' : undefined}>${one.sessions} → ${one.subscriptions ?? 'gone'}</a>`)}</nav>`
 
 function sentence({ enforced, gaps, findings, ledger, ledger_gaps: holes, last_check: checked, last_check_age: age }) {
   const wrong = []
@@ -20,7 +20,7 @@ function sentence({ enforced, gaps, findings, ledger, ledger_gaps: holes, last_c
 
 function Attached({ of }) {
   const [kind, words] = sentence(of)
-  return html`<section class="card"><h2>${of.sessions} → ${of.subscriptions}</h2>
+  return html`<section class="card"><h2>${of.sessions} → ${of.subscriptions ?? 'no table: the foreign key is gone'}</h2>
     <p class=${kind}>${words}</p>
     <dl>
       <div><dt>credits sold</dt><dd>${of.total ?? '–'}</dd></div><div><dt>booked${Number(of.unlimited_rows) > 0 ? ', unlimited ones too' : ''}</dt><dd>${of.used ?? '–'}</dd></div>
@@ -61,7 +61,7 @@ function Search({ query }) {
   useEffect(() => void get('today').then(today => setAll(today.attachments), () => {}), [])
   return html`<h1>A member</h1><${Choice} of=${all} chosen=${attachment} page="member" /><${Failure} error=${error} />
     <form role="search" onSubmit=${event => event.preventDefault()}><label>Key, or the beginning of a name
-      <input type="search" value=${text} onInput=${event => setText(event.target.value)} autofocus /></label></form>
+      <input type="search" value=${text} onInput=${event => setText(event.target.value)} /></label></form>
     ${answer?.remark && html`<p class="warn">${answer.remark}</p>`}
     ${answer && html`<${Table} name="members" rows=${answer.members} empty="Nobody is found. Names are found by their beginning."
       columns=${[['member', row => html`<a href=${link('member', { attachment, member: row.key })}>${row.name ?? row.key}</a>`],
@@ -69,18 +69,39 @@ function Search({ query }) {
     <${Statements} of=${answer} />`
 }
 
-function Pack({ pack, sessions, attachment }) {
-  const behind = number => sessions.filter(session => session.counted === number)
+// A pack that pays: which of several is drawn first, under which condition, and what its period is.
+function Terms({ pack, attachment, place }) {
+  const values = Object.entries(pack.values ?? {})
+  return html`${place > 0 && html`<p>Drawn ${place === 1 ? 'first' : `after ${place - 1} other${place > 2 ? 's' : ''}`} of
+      what can pay now (${attachment.draw_order}).</p>`}
+    ${(pack.valid_from || pack.valid_until) && html`<p>From ${pack.valid_from ?? 'ever'} to ${pack.valid_until ?? 'ever'}${
+      attachment.time_zone ? ` (${attachment.time_zone})` : ''}.${Number(pack.forfeited ?? 0) > 0 ? ` Forfeited: ${pack.forfeited}.` : ''}</p>`}
+    ${attachment.pays_when && html`<p>It pays only for a session of which this is not false: <code>${attachment.pays_when}</code>${
+      values.length > 0 && html`. Here: ${values.map(([name, value], i) =>
+        html`${i > 0 ? ', ' : ''}<code>${name} = ${value ?? 'NULL'}</code>`)}`}.</p>`}`
+}
+
+function Sessions({ of, number, attachment }) {
+  const rows = of.filter(session => session.counted === number)
+  const credits = rows.reduce((sum, row) => sum + Number(row.cost ?? 0), 0)
+  const words = number === 'nothing' ? `${rows.length} that hold nothing` :
+    `${rows.length} ${number}${attachment.cost ? `, ${credits} credits` : ''}`
+  return rows.length > 0 && html`<details><summary>${words}</summary>
+    <${Table} name=${`${number} sessions`} rows=${rows} columns=${[['session', row => row.session],
+      ...attachment.type ? [['type', row => row.type ?? '']] : [], ...attachment.status ? [['status', row => row.status ?? '']] : [],
+      ...attachment.start ? [['start', row => row.start ?? '']] : [],
+      ...attachment.cost ? [['credits', row => row.counted === 'nothing' ? 0 : row.cost, 'number']] : []]} />
+  </details>`
+}
+
+function Pack({ pack, sessions, attachment, place }) {
   return html`<section class="card"><h2>Pack ${pack.subscription_id}${pack.status ? `, ${pack.status}` : ''}</h2>
     <${Bar} pack=${pack} />
-    ${(pack.valid_from || pack.valid_until) && html`<p>From ${pack.valid_from ?? 'ever'} to ${pack.valid_until ?? 'ever'}.</p>`}
     <p class=${pack.standing.startsWith('It pays') ? 'good' : 'warn'}>${pack.standing}</p>
+    <${Terms} pack=${pack} attachment=${attachment} place=${place} />
     ${pack.is_consistent === false && html`<p class="bad">Its counter and its sessions disagree: run a check.</p>`}
-    ${['completed', 'scheduled', 'nothing'].map(number => behind(number).length > 0 && html`<details>
-      <summary>${behind(number).length} ${number === 'nothing' ? 'that hold nothing' : number}</summary>
-      <${Table} name=${`${number} sessions`} rows=${behind(number)} columns=${[['session', row => row.session],
-        ['type', row => row.type ?? ''], ['status', row => row.status ?? ''], ['start', row => row.start ?? '']]} />
-    </details>`)}
+    ${['completed', 'scheduled', 'nothing'].map(number =>
+      html`<${Sessions} key=${number} of=${sessions} number=${number} attachment=${attachment} />`)}
     <p>${attachment.ledger ? html`<a href=${link('credit', { attachment: attachment.id, subscription: pack.subscription_id })}>
       The life of its credits</a>` : html`<span class="soft">Without a ledger nobody knows the life of its credits.</span>`}</p>
   </section>`
@@ -88,12 +109,18 @@ function Pack({ pack, sessions, attachment }) {
 
 function Packs({ query }) {
   const { answer, error } = useAnswer('member', query)
+  const { packs = [], attachment, sessions } = answer ?? {}
+  const paying = packs.filter(pack => pack.standing.startsWith('It pays'))
   return html`<h1>${answer?.name ?? `Member ${query.member}`}</h1>
-    <p><a href=${link('member', { attachment: query.attachment })}>Another member</a></p><${Failure} error=${error} />
-    ${answer?.packs.map(pack => html`<${Pack} key=${pack.subscription_id} pack=${pack} attachment=${answer.attachment}
-      sessions=${answer.sessions.filter(session => session.subscription_id === pack.subscription_id)} />`)}
-    ${answer?.packs.length === 0 && html`<p>No pack was ever sold to this member. Insert one into
-      ${' '}<code>${answer.attachment.subscriptions}</code>, and bookings find it.</p>`}
+    <p><a href=${link('member', { attachment: query.attachment ?? '' })}>Another member</a></p><${Failure} error=${error} />
+    ${attachment?.counts_when && html`<p>A session counts only where <code>${attachment.counts_when}</code>.</p>`}
+    ${attachment?.cost && html`<p>A session costs <code>${attachment.cost}</code> credits.</p>`}
+    ${attachment?.draw_order && packs.length > 0 && paying.length === 0 && html`<p class="warn">No pack of this member can pay now.</p>`}
+    ${packs.map(pack => html`<${Pack} key=${pack.subscription_id} pack=${pack} attachment=${attachment}
+      place=${attachment.draw_order && paying.length > 1 ? paying.indexOf(pack) + 1 : 0}
+      sessions=${sessions.filter(session => session.subscription_id === pack.subscription_id)} />`)}
+    ${answer && packs.length === 0 && html`<p>No pack was ever sold to this member. Insert one into
+      ${' '}<code>${attachment.subscriptions}</code>, and bookings find it.</p>`}
     <${Statements} of=${answer} />`
 }
 
@@ -146,18 +173,23 @@ export function Findings() {
         columns=${[['repair', row => row.repair_id, 'number'], ['when', row => time(row.repaired_at)], ['who', row => row.repaired_by],
           ['what', row => row.action], ['pack', row => row.subscription_id ?? ''],
           ['undone', row => row.undone_at ? `${time(row.undone_at)} by ${row.undone_by}` : repairers.some(one => one.sessions === row.sessions)
-            && html`<${Action} label="Undo" question="Yes, undo it" run=${() => post('undo', { repair: row.repair_id })} done=${again} />`]]} />`}
+            && html`<${Action} label="Undo" question=${`Yes, SELECT session_consistency.undo_repair(${row.repair_id})`} 
+              run=${() => post('undo', { repair: row.repair_id })} done=${again} />`]]} />`}
     <${Statements} of=${answer} />`
 }
 
 export function Checks() {
   const { answer, error, again } = useAnswer('checks', {})
   const runs = [...answer?.runs ?? []].reverse()
+  const checkable = answer?.attachments.filter(one => one.may_check) ?? []
   return html`<h1>Checks</h1><${Failure} error=${error} />
-    ${answer?.attachments.length > 0 && (answer.attachments.every(one => one.may_check) ?
-      html`<p><${Action} label="Check all now" run=${() => post('check')} done=${again} /> It runs
-        ${' '}<code>SELECT session_consistency.run_check();</code>, and no booking waits for it.</p>` :
-      html`<p class="soft">Your role may not read every row, or this is a standby: it cannot check.</p>`)}
+    ${answer?.attachments.length > 0 && (checkable.length === 0 ?
+      html`<p class="soft">Your role may read every row of none of the tables, or this is a standby: it cannot check.</p>` :
+      checkable.length === answer.attachments.length ? html`<p><${Action} label="Check all now" run=${() => post('check')} done=${again} />
+        ${' '}It runs <code>SELECT session_consistency.run_check();</code>, and no booking waits for it.</p>` :
+        checkable.map(one => html`<p key=${one.id}><${Action} label=${`Check ${one.sessions} now`} done=${again}
+          run=${() => post('check', { attachment: one.id })} /> It runs <code>SELECT session_consistency.run_check('${one.sessions
+          }', '${one.subscriptions}');</code>, and no booking waits for it.</p>`))}
     ${runs.length > 1 && html`<${Chart} label="open findings after each check, and how long it took"
       series=${[{ name: 'open findings', color: '--bad' }, { name: 'seconds', color: '--link' }]}
       points=${[runs.map(run => Date.parse(run.started) / 1000), runs.map(run => Number(run.open_findings)), runs.map(run => run.seconds)]} />`}
@@ -166,62 +198,5 @@ export function Checks() {
         ['seconds', row => row.seconds.toFixed(2), 'number'], ['sessions', row => row.session_rows, 'number'],
         ['new', row => row.new_findings, 'number'], ['ended', row => row.ended_findings, 'number'],
         ['open', row => row.open_findings, 'number']]} />`}
-    <${Statements} of=${answer} />`
-}
-
-function Mapping({ chosen }) {
-  const { answer, error } = useAnswer('guess', chosen)
-  const [said, setSaid] = useState({})
-  const [plan, setPlan] = useState({})
-  if (!answer) return html`<${Failure} error=${error} />`
-  const mapping = { ...answer.mapping, ...said }
-  const show = event => {
-    event.preventDefault()
-    const given = Object.fromEntries(Object.entries(mapping).map(([name, value]) => [name, value ?? '']))
-    get('plan', { ...chosen, ...given }).then(answer => setPlan({ answer }), error => setPlan({ error }))
-  }
-  const side = name => name.startsWith('subscription_') && name !== 'subscription_column' || /^(total|used|remaining)/.test(name) ? 1 : 0
-  return html`<h2>Columns</h2>
-    <p class="soft">Guessed by their names; leave a field empty where there is no such column.</p>
-    <form onSubmit=${show}>${Object.entries(mapping).map(([name, value]) => html`<label key=${name}>${name}
-      <input value=${value ?? ''} list=${`columns-${side(name)}`}
-        onInput=${event => setSaid({ ...said, [name]: event.target.value })} /></label>`)}
-      ${['consuming_types', 'scheduled_statuses', 'completed_statuses', 'active_statuses'].map(name => said[name] === undefined && html`<label
-        key=${name}>${name} (default)<input placeholder="{a,b}" onChange=${event => setSaid({ ...said, [name]: event.target.value })} /></label>`)}
-      ${answer.columns.map((names, i) => html`<datalist id=${`columns-${i}`}>${names.map(name => html`<option value=${name} />`)}</datalist>`)}
-      <button>Show the plan</button></form>
-    <${Failure} error=${plan.error} />
-    ${plan.answer && html`<${Plan} of=${plan.answer} />`}`
-}
-
-function Plan({ of }) {
-  const refused = of.steps.some(step => step.step === null)
-  const file = `-- ${of.steps.map(step => `${step.action}: ${step.command}`).join('\n').replaceAll('\n', '\n-- ')}\n${of.call}\n`
-  return html`<h2>What an audit finds now</h2>
-    <${Table} name="audit" rows=${of.audit} empty="Nothing is wrong in these tables."
-      columns=${[['severity', row => row.severity], ['what', row => row.code], ['rows', row => row.affected ?? '', 'number'],
-        ['meaning', row => row.description], ['advice', row => row.recommendation]]} />
-    <h2>${refused ? 'What stands in the way' : 'The steps, with their locks'}</h2>
-    <${Table} name="steps" rows=${of.steps} empty="None: these tables are attached like that."
-      columns=${[['step', row => row.step ?? '–', 'number'], ['what', row => row.action], ['lock', row => row.step === null ? '' : row.lock],
-        ['command', row => html`<code>${row.command}</code>`]]} />
-    ${!refused && html`<h2>As a migration file</h2>
-      <textarea readonly aria-label="migration file" value=${file} />
-      <button onClick=${() => navigator.clipboard.writeText(file)}>Copy</button>`}
-    <${Statements} of=${of} />`
-}
-
-export function Attach() {
-  const { answer, error } = useAnswer('tables', {})
-  const [chosen, setChosen] = useState({ sessions: '', subscriptions: '' })
-  const choose = name => html`<label>table of the ${name}
-    <select value=${chosen[name]} onChange=${event => setChosen({ ...chosen, [name]: event.target.value })}>
-      <option value="">choose</option>${answer?.tables.map(table => html`<option value=${table.id}>${table.name}</option>`)}
-    </select></label>`
-  return html`<h1>Attach</h1><${Failure} error=${error} />
-    <p>Choose the table of the bookings and the table of what pays for them. Nothing is changed here: the page shows what
-      ${' '}<code>attach</code> would do, for a migration file.</p>
-    <form>${choose('sessions')}${choose('subscriptions')}</form>
-    ${chosen.sessions && chosen.subscriptions && html`<${Mapping} key=${JSON.stringify(chosen)} chosen=${chosen} />`}
     <${Statements} of=${answer} />`
 }

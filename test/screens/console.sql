@@ -36,3 +36,42 @@ SELECT count(*) FROM session_consistency.attach('yoga_seats', 'classes', member_
 INSERT INTO classes VALUES ('yoga', 'active', 2);
 INSERT INTO yoga_seats VALUES (1, 'yoga');
 GRANT SELECT ON yoga_seats, classes TO console_reader;
+
+-- A pool that sells several passes of everything that an attachment can know: not attached yet, and of names that are
+-- no identifiers.
+CREATE SCHEMA pool;
+CREATE TABLE pool.clients (id integer PRIMARY KEY, name text NOT NULL);
+CREATE TABLE pool."<b>passes</b>" (id integer PRIMARY KEY, client_id integer NOT NULL REFERENCES pool.clients, state text NOT NULL,
+    credits integer, "Kinds" text[], valid_from date, valid_until date);
+CREATE TYPE pool.status AS ENUM ('booked', 'attended', 'cancelled', 'lost');
+CREATE TABLE pool.visits (id integer PRIMARY KEY, client_id integer NOT NULL REFERENCES pool.clients, kind text,
+    status pool.status NOT NULL, minutes integer NOT NULL DEFAULT 30, deleted_at timestamp, starts_at timestamptz);
+INSERT INTO pool.clients VALUES (1, 'Dora'), (2, 'Emil');
+INSERT INTO pool."<b>passes</b>" VALUES
+    (1, 1, 'active', 10, NULL, '2020-01-01', '2020-12-31'), (9, 2, 'gone', 5, NULL, NULL, NULL), (2, 1, 'active', 4, '{swim}', '2021-01-01', current_date),
+    (3, 1, 'active', 8, NULL, NULL, NULL), (4, 1, 'active', 5, NULL, current_date + 10, 'infinity');
+INSERT INTO pool.visits SELECT i, 2, 'swim', ('{lost,cancelled}'::pool.status[])[1 + i % 2] FROM generate_series(20, 40) i;
+ANALYZE pool.visits;
+
+-- What was booked before anything was attached.
+CREATE SCHEMA history;
+CREATE TABLE history.packs (id integer PRIMARY KEY, member_id integer NOT NULL, status text NOT NULL DEFAULT 'active',
+    total_sessions_snapshot integer);
+CREATE TABLE history.bookings (id integer PRIMARY KEY, member_id integer NOT NULL, session_type text NOT NULL DEFAULT 'member',
+    status text NOT NULL DEFAULT 'completed');
+INSERT INTO history.packs SELECT i, i, 'active', 10 FROM generate_series(1, 40) i;
+INSERT INTO history.bookings SELECT i, 1 + i % 40 FROM generate_series(1, 200) i;
+SELECT count(*) FROM session_consistency.attach('history.bookings', 'history.packs');
+
+-- A clerk may book and look, and owns nothing.
+CREATE ROLE console_clerk LOGIN;
+GRANT USAGE ON SCHEMA gym TO console_clerk;
+GRANT SELECT ON ALL TABLES IN SCHEMA gym TO console_clerk;
+GRANT INSERT, UPDATE, DELETE ON training_sessions TO console_clerk;
+
+-- A login that acts as the owner of the tables.
+CREATE ROLE console_keeper LOGIN;
+DO $$ BEGIN
+    EXECUTE format('GRANT %I TO console_keeper', current_user);
+    EXECUTE format('ALTER ROLE console_keeper SET role = %L', current_user);
+END $$;

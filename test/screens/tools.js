@@ -44,6 +44,14 @@ export function psql(sql, database = process.env.PGDATABASE) {
 
 const started = []
 
+// A psql that stays: what is sent runs there while the test goes on.
+export function session(database) {
+  const child = spawn('psql', ['-XAtq', '-d', database], { stdio: ['pipe', 'ignore', 'ignore'] })
+  started.push(child)
+  const ended = new Promise(resolve => child.on('exit', resolve))
+  return { send: sql => child.stdin.write(`${sql}\n`), end: () => (child.stdin.end(), ended) }
+}
+
 // Starts a server of ours; the address that its first line names.
 export function serve(command, args, env) {
   const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'inherit'] })
