@@ -1,10 +1,10 @@
-# Runs the parts that are asked for and prints what they measured; everything, when none is named.
+# Runs the parts that are asked for and prints what they measured; every one, when none is named.
 use strict;
 use warnings;
-use JSON::PP;
+use POSIX qw(strftime);
 use Bench::Server qw(work sql);
 use Bench::Tables;
-use Bench::Report qw(show_targets note write_json);
+use Bench::Report qw(begin_part end_part show_targets write_json);
 use Bench::Single;
 use Bench::Bulk;
 use Bench::Check;
@@ -20,25 +20,45 @@ my %size = (
     subscriptions  => 100_000,    # of the big tables
     few            => 3_000,      # of the others
     sessions       => 300_000,    # in bulk statements
-    single         => 90_000,     # sessions there before single bookings, three of each subscription
+    single         => 300_000,    # sessions there before single bookings, three of each subscription
     one            => 20_000,     # of one subscription in one statement, and five times as many
     check          => 5_000_000,  # that check_counts reads
     memory         => 1_000_000,  # subscriptions in one statement
-    transactions   => 4_000,      # of each of two clients in a run
-    repeats        => 5,          # of single bookings
+    seconds        => 2,          # that a sample of single bookings takes
+    repeats        => 7,          # of single bookings
+    shape_repeats  => 3,          # of those on each shape of the tables
     bulk_repeats   => 3,
-    growth_repeats => 2,
-    instructions   => 400,        # bookings under callgrind
+    growth_repeats => 3,
+    instructions   => 300,        # bookings under callgrind
+    shape          => undef,      # a word in the names of those that are to be measured
+    write          => 'no',       # yes: what the named parts measure takes the place of what is written of them
     scale          => 'default'); # full: up to 10^7 sessions in the table
-my %part = map { $_ => 1 } grep { !/=/ } @ARGV;
+my %named = map { $_ => 1 } grep { !/=/ } @ARGV;
 for (grep { /=/ } @ARGV) {
     my ($name, $value) = split /=/, $_, 2;
     die "there is no size \"$name\"\n" unless exists $size{$name};
     $size{$name} = $value;
 }
 $size{tables} = $size{scale} eq 'full' ? [map { 10**$_ } 3 .. 7] : [map { 10**$_ } 3 .. 6];
-my $everything = !%part;
-my $wants = sub { $everything || $part{ $_[0] } };
+
+my $ivm = Bench::Tables::available('pg_ivm');
+my $interleaved = "$size{repeats} interleaved samples of $size{seconds} s";
+
+# In this order; alone: only where it is named.
+my @parts = (
+    { name => 'instructions', run => sub { Bench::Instructions::run(\%size) },
+        method => "the sum over $size{instructions} in one backend, after a third as many" },
+    { name => 'single', run => sub { Bench::Single::run(\%size, $ivm) }, method => $interleaved },
+    { name => 'shapes', run => sub { Bench::Single::run_shapes(\%size) }, alone => 1,
+        method => "$size{shape_repeats} interleaved samples of $size{seconds} s" },
+    { name => 'bulk', run => sub { Bench::Bulk::run(\%size, $ivm) },
+        method => "$size{bulk_repeats} interleaved samples, $size{repeats} of one subscription; the slowest peers once" },
+    { name => 'check', run => sub { Bench::Check::run(\%size) },
+        method => "$size{bulk_repeats} interleaved samples, the slowest variants once or twice; one member's row: " .
+            $interleaved },
+    { name => 'memory', run => sub { Bench::Bulk::run_memory(\%size) }, method => 'one sample' },
+    { name => 'growth', run => sub { Bench::Single::run_growth(\%size) },
+        method => "$size{growth_repeats} interleaved samples of $size{seconds} s" });
 
 my @settings = qw(fsync shared_buffers max_wal_size checkpoint_timeout autovacuum max_parallel_workers_per_gather jit
     work_mem wal_level synchronous_commit full_page_writes);
@@ -47,27 +67,26 @@ my $settings = sql('postgres', "SELECT name || ' = ' || current_setting(name) FR
 my ($processor) = `grep -m1 'model name' /proc/cpuinfo` =~ /: (.*)/;
 my $processors = `nproc`;
 chomp $processors;
-my $machine = "$processors processors, $processor";
-my $version = sql('postgres', 'SHOW server_version');
-note(server => { version => $version, settings => [split /\n/, $settings] });
-note(machine => $machine);
-note(sizes => { %size });
-print "PostgreSQL $version on $machine\n", join(', ', split /\n/, $settings), "\n";
+my %taken = (
+    machine => "$processors processors, $processor",
+    server  => { version => sql('postgres', 'SHOW server_version'), settings => [split /\n/, $settings] },
+    date    => strftime('%Y-%m-%d', gmtime),
+    sizes   => { map { $_ => $size{$_} } grep { defined $size{$_} && $_ ne 'write' } keys %size });
+print "PostgreSQL $taken{server}{version} on $taken{machine}\n", join(', ', split /\n/, $settings), "\n";
 
-my $ivm = Bench::Tables::available('pg_ivm');
-Bench::Single::run(\%size, $ivm) if $wants->('single');
-Bench::Bulk::run(\%size, $ivm) if $wants->('bulk');
-Bench::Check::run(\%size) if $wants->('check');
-Bench::Bulk::run_memory(\%size) if $wants->('memory');
-Bench::Single::run_growth(\%size) if $wants->('growth');
-Bench::Instructions::run(\%size) if $wants->('instructions');
-show_targets();
+for my $part (@parts) {
+    next unless %named ? $named{ $part->{name} } : !$part->{alone};
+    my $start = time;
+    begin_part($part->{name}, { %taken, method => $part->{method} });
+    $part->{run}->();
+    show_targets();
+    end_part($part->{name}, time - $start);
+}
 
-if ($everything) {
+if (!%named || $size{write} eq 'yes') {
     my $results = work() . '/results';
     mkdir $results;
-    note(seconds => time - $^T);
-    write_json("$results/results.json");
+    write_json('bench/results.json', "$results/results.json");
     Bench::Plot::draw_all($results, Bench::Tables::peers());
     Bench::Page::write_page('docs/performance.md', $results, Bench::Tables::peers());
 }

@@ -65,7 +65,7 @@ sub run_check
 sub run_view
 {
     my ($size) = @_;
-    my ($subscriptions, $sessions) = ($size->{single} / 3, $size->{single});
+    my ($subscriptions, $sessions) = (int($size->{single} / 3), $size->{single});
     my $work = "one member's row of the counts view";
     my %script = (
         extension => q{SELECT * FROM member_subscriptions_session_counts } .
@@ -83,7 +83,7 @@ END
     interleave($size->{repeats}, [sort keys %script], sub {
         my ($peer, $repeat) = @_;
         record($work, $peer, pgbench($database, "\\set member random(1, $subscriptions)\n$script{$peer}",
-                transactions => 3 * $size->{transactions}, seed => $repeat));
+                seconds => $size->{seconds}, seed => $repeat));
     });
     show($work, 'tps', 'by hand');
     target($work, 'time to a hand-written look-up',

@@ -158,7 +158,7 @@ sub draw_all
     open my $in, '<', "$directory/results.json" or die;
     my $results = decode_json(join '', <$in>);
     my (%groups, %growth);
-    for my $measured (@{ $results->{measurements} }) {
+    for my $measured (map { @{ $results->{parts}{$_}{measurements} } } grep { $_ ne 'shapes' } sort keys %{ $results->{parts} }) {
         if ($measured->{work} =~ /^bookings, (sessions .*): (\d+)$/) {
             push @{ $growth{$1} }, [$2, map { 2e6 / $measured->{peers}{$_}{tps}{median} } qw(floor extension)];
         } else {

@@ -1,20 +1,57 @@
-# Keeps what was measured; medians, ratios, targets, tables and results.json.
+# Keeps what was measured, part by part, and how each part was measured; medians, quartiles, ratios, targets, tables and
+# results.json.
 package Bench::Report;
 use strict;
 use warnings;
 use JSON::PP;
 use Bench::Tables qw(peers);
 use Exporter 'import';
-our @EXPORT_OK = qw(record median_of median show target show_targets note write_json measured interleave);
+our @EXPORT_OK = qw(begin_part end_part record median_of median quartile show target show_targets write_json
+    interleave);
 
-my (@order, %sample, @targets, %notes);
+my (@order, %sample, @targets, %part);
 
-sub median
+# What is recorded from now on belongs to that part.
+sub begin_part
 {
-    my @sorted = sort { $a <=> $b } @_;
-    my $middle = int(@sorted / 2);
-    return @sorted % 2 ? $sorted[$middle] : ($sorted[$middle - 1] + $sorted[$middle]) / 2;
+    my ($name, $taken) = @_;
+    $part{$name} = { taken => { %$taken, load => load() } };
+    (@order, @targets) = ();
+    return;
 }
+
+# With what else the machine was busy: processes that ran or waited for a processor, in the last minutes.
+sub load
+{
+    open my $file, '<', '/proc/loadavg' or return 'unknown';
+    return join ', ', (split ' ', <$file>)[0 .. 2];
+}
+
+sub end_part
+{
+    my ($name, $seconds) = @_;
+    my $one = $part{$name};
+    $one->{taken}{load} .= ' before, ' . load() . ' after';
+    $one->{taken}{seconds} = $seconds;
+    $one->{targets} = [@targets];
+    $one->{measurements} = [map {
+        my $work = $_;
+        { work => $work, peers => { map { $_ => rounded($sample{$work}{$_}) } keys %{ $sample{$work} } } }
+    } @order];
+    return;
+}
+
+# Of the sorted samples what stands that far from the first, between two of them in proportion.
+sub quartile
+{
+    my ($which, @samples) = @_;
+    my @sorted = sort { $a <=> $b } @samples;
+    my $place = $#sorted * $which / 4;
+    my $below = int $place;
+    return $sorted[$below] + ($place - $below) * (($sorted[$below + 1] // $sorted[$below]) - $sorted[$below]);
+}
+
+sub median { return quartile(2, @_) }
 
 # One run of a peer at a work; what was measured of it by name: tps, ms, cpu, mb, count.
 sub record
@@ -47,16 +84,14 @@ sub median_of
     return median(@$samples);
 }
 
-sub measured { return exists $sample{ $_[0] } && exists $sample{ $_[0] }{ $_[1] } }
-
-# Prints a work: each peer's median, its spread, and its ratio to the floor, by the clock and by processor time.
+# Prints a work: each peer's median, its quartiles, and its ratio to the floor, by the clock and by processor time.
 sub show
 {
     my ($work, $what, $floor) = @_;
     my $unit = { tps => 'per second', ms => 'ms', mb => 'MB', count => 'instructions' }->{$what};
-    printf "\n%s\n  %-34s %12s  %-15s %8s %12s\n", $work, '', $unit, 'spread', 'ratio', 'ratio of CPU';
+    printf "\n%s\n  %-34s %12s  %-15s %8s %12s\n", $work, '', $unit, 'quartiles', 'ratio', 'ratio of CPU';
     for my $peer (sort { rank($a) <=> rank($b) } keys %{ $sample{$work} }) {
-        my @samples = sort { $a <=> $b } @{ $sample{$work}{$peer}{$what} };
+        my @samples = @{ $sample{$work}{$peer}{$what} };
         my $median = median(@samples);
         my $base = median_of($work, $floor, $what);
         my $cpu = median_of($work, $peer, 'cpu');
@@ -65,7 +100,8 @@ sub show
         my $cpu_ratio = !$cpu || !$floor_cpu ? '' :
             sprintf '%.2f', $what eq 'tps' ? $floor_cpu / $cpu : $cpu / $floor_cpu;
         printf "  %-34s %12.*f  %-15s %8s %12s\n", peers()->{$peer} // $peer, $median < 100 ? 1 : 0, $median,
-            sprintf('%.*f-%.*f', $median < 100 ? 1 : 0, $samples[0], $median < 100 ? 1 : 0, $samples[-1]),
+            sprintf('%.*f-%.*f', $median < 100 ? 1 : 0, quartile(1, @samples), $median < 100 ? 1 : 0,
+                quartile(3, @samples)),
             $base ? sprintf('%.2f', $median / $base) : '', $cpu_ratio;
     }
     return;
@@ -102,24 +138,17 @@ sub show_targets
     return;
 }
 
-# Anything else that belongs beside the figures.
-sub note
-{
-    my ($name, $value) = @_;
-    $notes{$name} = $value;
-    return;
-}
-
+# What was measured now takes the place of the same part in the file; the others stay as they were measured.
 sub write_json
 {
-    my ($file) = @_;
-    my @works = map {
-        my $work = $_;
-        { work => $work, peers => { map { $_ => rounded($sample{$work}{$_}) } keys %{ $sample{$work} } } }
-    } @order;
-    my $json = JSON::PP->new->pretty->canonical;
+    my ($before, $file) = @_;
+    my $results = {};
+    if (open my $in, '<', $before) {
+        $results = JSON::PP->new->decode(join '', <$in>);
+    }
+    $results->{parts}{$_} = $part{$_} for keys %part;
     open my $out, '>', $file or die "$file: $!";
-    print $out $json->encode({ %notes, targets => \@targets, measurements => \@works });
+    print $out JSON::PP->new->pretty->canonical->encode($results);
     close $out;
     return;
 }
@@ -129,7 +158,8 @@ sub rounded
     my ($values) = @_;
     return { map {
         my $samples = $values->{$_};
-        ($_ => { median => digits(median(@$samples)), samples => [map { digits($_) } @$samples] })
+        ($_ => { median => digits(median(@$samples)), quartiles => [map { digits(quartile($_, @$samples)) } 1, 3],
+                samples => [map { digits($_) } @$samples] })
     } keys %$values };
 }
 

@@ -117,7 +117,8 @@ sub spent_by_backends
     return ($field[13] + $field[14]) / 100;
 }
 
-# Runs a pgbench script: transactions per second, and backend processor time for each in microseconds.
+# Runs a pgbench script for so many seconds, as that role where one is given: transactions per second, and backend
+# processor time for each in microseconds.
 sub pgbench
 {
     my ($database, $script, %option) = @_;
@@ -130,13 +131,15 @@ sub pgbench
     my %variable = (clients => $clients, n => 0, %{ $option{variables} // {} });
     my $variables = join ' ', map { "-D $_=$variable{$_}" } sort keys %variable;
     my $before = spent_by_backends();
-    my $output = output_of("pgbench -n -M prepared -c $clients -j $jobs -t $option{transactions} " .
+    my $role = $option{role} ? "PGOPTIONS='-c role=$option{role}' " : '';
+    my $output = output_of("${role}pgbench -n -M prepared -c $clients -j $jobs -T $option{seconds} " .
         "--random-seed=$option{seed} $variables -f '$file' '$database'", '');
     my ($tps) = $output =~ /^tps = ([\d.]+)/m or die $output;
+    my ($count) = $output =~ /^number of transactions actually processed: (\d+)/m or die $output;
     die $output if $output =~ /failed transactions: [1-9]/;
     select undef, undef, undef, 0.1;
     my $spent = spent_by_backends() - $before;
-    return { tps => $tps, cpu => $spent * 1e6 / ($clients * $option{transactions}) };
+    return { tps => $tps, cpu => $spent * 1e6 / $count };
 }
 
 1;

@@ -14,7 +14,6 @@ my %peer_name = (
     statement_triggers => 'PL/pgSQL statement triggers (e)',
     ivm                => 'pg_ivm (f)',
     extension          => 'session_consistency',
-    expressions        => 'session_consistency with expressions',
     noop               => 'C trigger that does nothing',
     update             => 'bare UPDATE of the counters',
     scan               => 'bare scan, one process');
@@ -35,13 +34,20 @@ sub rows_of
 
 # A database of that size, with right counters and no triggers, made when it is first asked for. In an aged one the
 # pages of the subscriptions have some room, as they have once rows have been written here and there for a while.
+# With a shape, the tables are changed as it says.
 sub base
 {
     my ($subscriptions, $sessions, %option) = @_;
-    my $name = "base_${subscriptions}_$sessions" . ($option{aged} ? '_aged' : '');
+    my $name = join '_', 'base', $subscriptions, $sessions, $option{aged} ? 'aged' : ();
+    if (my $change = $option{shape}{change}) {
+        my $plain = base($subscriptions, $sessions, %option, shape => undef);
+        copy_database($plain, 'shaped');
+        sql('shaped', "SET session_replication_role = replica;\n$change\nRESET session_replication_role;\n" .
+            pack_pages(%option));
+        return 'shaped';
+    }
     return $name if exists_database($name);
     sql('postgres', "CREATE DATABASE $name");
-    my $room = $option{aged} ? 'SET (fillfactor = 80)' : 'RESET (fillfactor)';
     sql($name, "CREATE EXTENSION IF NOT EXISTS pg_prewarm") if available('pg_prewarm');
     sql($name, <<"END");
 \\i bench/tables.sql
@@ -56,11 +62,18 @@ CREATE INDEX ON training_sessions (subscription_id);
 UPDATE member_subscriptions s SET used_sessions = c.n
     FROM (SELECT subscription_id, count(*) AS n FROM training_sessions GROUP BY 1) c
     WHERE c.subscription_id = s.id AND s.used_sessions <> c.n;
-ALTER TABLE member_subscriptions $room;
-VACUUM (FULL, FREEZE, ANALYZE);
-ALTER TABLE member_subscriptions RESET (fillfactor);
+@{[pack_pages(%option)]}
 END
     return $name;
+}
+
+# Writes all pages anew, those of an aged database with some room.
+sub pack_pages
+{
+    my (%option) = @_;
+    my $room = $option{aged} ? 'SET (fillfactor = 80)' : 'RESET (fillfactor)';
+    return "ALTER TABLE member_subscriptions $room;\nVACUUM (FULL, FREEZE, ANALYZE);\n" .
+        "ALTER TABLE member_subscriptions RESET (fillfactor);";
 }
 
 sub at_least_one { return $_[0] < 1 ? 1 : $_[0] }
@@ -79,14 +92,15 @@ sub warm
 # A fresh copy of a base, with what the peer adds to it. Always the same name: one is there at a time.
 sub fresh
 {
-    my ($peer, $base) = @_;
+    my ($peer, $base, $shape) = @_;
     copy_database($base, 'run');
+    my $arguments = $shape->{attach} ? ", $shape->{attach}" : '';
     my %addition = (
         row_triggers       => '\i bench/peers/row_triggers.sql',
         statement_triggers => '\i bench/peers/statement_triggers.sql',
         ivm                => '\i bench/peers/ivm.sql',
-        extension          => '\i bench/peers/extension.sql',
-        expressions        => '\i bench/peers/expressions.sql',
+        extension          => "CREATE EXTENSION session_consistency; SELECT FROM session_consistency.attach(" .
+            "'training_sessions', 'member_subscriptions'$arguments); " . ($shape->{more} // ''),
         noop               => "CREATE FUNCTION noop() RETURNS trigger LANGUAGE c AS '" . work() . "/noop.so', " .
             "'noop_trigger'; CREATE TRIGGER noop AFTER INSERT OR UPDATE OR DELETE ON training_sessions FOR EACH ROW " .
             'EXECUTE FUNCTION noop();');

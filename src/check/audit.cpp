@@ -1,6 +1,7 @@
 // audit and audit_findings: what is wrong with two tables, before and after they are attached. Read-only, in one
 // snapshot: the caller's rights are looked at first, then the queries run as the owner of the sessions, restricted.
 #include "check/audit_queries.hpp"
+#include "check/find_doubts.hpp"
 #include "check/read_counts.hpp"
 #include "server/settings.hpp"
 #include "server/spi.hpp"
@@ -24,10 +25,17 @@ bool is_read(const AuditScope &scope, Family family)
            family == Family::refusal;
 }
 
-void store_findings(const AuditScope &scope, const ReturnSetInfo *result)
+// Those of which there may be findings.
+bool is_asked(const AuditScope &scope, const Doubts &doubts, Family family)
+{
+    return is_read(scope, family) && (family != Family::session || doubts.sessions) &&
+           (family != Family::subscription || doubts.subscriptions);
+}
+
+void store_findings(const AuditScope &scope, const Doubts &doubts, const ReturnSetInfo *result)
 {
     for (Family family : families) {
-        const char *query = is_read(scope, family) ? findings_query(scope, family) : nullptr;
+        const char *query = is_asked(scope, doubts, family) ? findings_query(scope, family) : nullptr;
         if (query == nullptr)
             continue;
         DestReceiver *receiver = CreateTuplestoreDestReceiver();
@@ -37,12 +45,12 @@ void store_findings(const AuditScope &scope, const ReturnSetInfo *result)
     }
 }
 
-std::array<Summary, categories.size()> summarize(const AuditScope &scope)
+std::array<Summary, categories.size()> summarize(const AuditScope &scope, const Doubts &doubts)
 {
     std::array<Summary, categories.size()> summaries;
     summaries.fill(Summary{.affected = 0, .samples = DirectFunctionCall1(jsonb_in, CStringGetDatum("[]"))});
     for (Family family : families) {
-        const char *query = is_read(scope, family) ? summary_query(scope, family) : nullptr;
+        const char *query = is_asked(scope, doubts, family) ? summary_query(scope, family) : nullptr;
         if (query == nullptr)
             continue;
         ask(query);
@@ -57,9 +65,9 @@ std::array<Summary, categories.size()> summarize(const AuditScope &scope)
     return summaries;
 }
 
-void store_summaries(const AuditScope &scope, const ReturnSetInfo *result)
+void store_summaries(const AuditScope &scope, const Doubts &doubts, const ReturnSetInfo *result)
 {
-    const std::array<Summary, categories.size()> summaries = summarize(scope);
+    const std::array<Summary, categories.size()> summaries = summarize(scope, doubts);
     for (size_t i = 0; i < categories.size(); i++) {
         const Category &category = categories[i];
         const char *unknown = is_read(scope, category.family)
@@ -78,7 +86,7 @@ void store_summaries(const AuditScope &scope, const ReturnSetInfo *result)
     }
 }
 
-using Store = void (*)(const AuditScope &scope, const ReturnSetInfo *result);
+using Store = void (*)(const AuditScope &scope, const Doubts &doubts, const ReturnSetInfo *result);
 
 // Makes the members' keys a relation of the queries that follow.
 void read_members(const AuditScope &scope)
@@ -115,7 +123,8 @@ Datum run_audit(FunctionCallInfo fcinfo, Store store)
     const Caller caller = begin_reading(scope.counting.sessions);
     // Dates read the same whoever asks, as they stand in repair_sql.
     set_locally("DateStyle", "ISO");
-    store(scope, reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo));
+    const Doubts doubts = scope.distrust == nullptr ? find_doubts(scope) : every_doubt;
+    store(scope, doubts, reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo));
     leave_owner(caller);
     SPI_finish();
     PopActiveSnapshot();

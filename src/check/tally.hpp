@@ -72,6 +72,18 @@ public:
         return size_ == 0 ? Credits{} : entries_[place_of(key, hash(key))].credits;
     }
 
+    // The same, once: what was taken is found as less than nothing from then on.
+    Credits take(const TallyKey<words> &key)
+    {
+        if (size_ == 0)
+            return {};
+        Credits &credits = entries_[place_of(key, hash(key))].credits;
+        const Credits found = credits;
+        if (found.used > 0)
+            credits.used = -found.used;
+        return found;
+    }
+
 private:
     static constexpr size_t bunch = 64;
     static constexpr size_t first_size = 1024;

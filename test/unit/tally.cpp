@@ -69,6 +69,19 @@ void test_keys(uint64_t keys, uint64_t (*word)(uint64_t key, size_t place), cons
     ok(book.tally.find(absent).used == 0, "... and what was never added is not there");
 }
 
+void test_taking()
+{
+    std::array<Tally<1>::Entry, 1024> memory{};
+    Tally<1> tally;
+    tally.resize(memory.data(), sizeof(memory));
+    for (uint64_t key = 0; key < 50; key++)
+        tally.add({key % 10}, {1, 2});
+    tally.settle();
+    ok(tally.take({3}).used == 5 && tally.find({3}).used == -5, "what is taken is marked");
+    ok(tally.take({3}).used == -5, "... and is not taken again");
+    ok(tally.find({4}).used == 5 && tally.take({10}).used == 0, "... and nothing else is");
+}
+
 }  // namespace
 
 int main()
@@ -81,7 +94,8 @@ int main()
                  "pairs that share a word, and their mirror images");
     test_keys<4>(20000, [](uint64_t key, size_t place) { return place == 3 ? key : 7; },
                  "four words, of which the last differs");
-    const Tally<1> empty{};
-    ok(empty.find({0}).used == 0, "nothing is in an empty one");
+    Tally<1> empty{};
+    ok(empty.find({0}).used == 0 && empty.take({0}).used == 0, "nothing is in an empty one");
+    test_taking();
     return finish();
 }
