@@ -1,6 +1,6 @@
-// Looks once at each row of an attachment, and counts what the sessions say: so many are linked to this subscription and
-// of this member. A subscription takes what is its own and its member's; what nobody takes is a link that leads nowhere
-// or to somebody else's.
+// Looks once at each row of an attachment, and counts what the sessions say: so many are linked to this subscription
+// and of this member. A subscription takes what is its own and its member's; what nobody takes is a link that leads
+// nowhere or to somebody else's.
 #include "check/find_doubts.hpp"
 
 #include "check/scan_tables.hpp"

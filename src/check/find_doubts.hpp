@@ -1,5 +1,5 @@
-// Tells by one scan of each table, without the planner, what an audit need not look for: where all is well, that is most
-// of it. Names no finding: whatever is in doubt is left to the audit's queries.
+// Tells by one scan of each table, without the planner, what an audit need not look for: where all is well, that is
+// most of it. Names no finding: whatever is in doubt is left to the audit's queries.
 #pragma once
 
 #include "check/audit_scope.hpp"
