@@ -1,6 +1,7 @@
 # Each shape of the gallery, with many clients at once: whatever the tables look like, the last credit is given once, the
-# counters are what plain SQL counts, and a schema dump after detach is the one before attach, byte for byte. Where two
-# tables are attached, dumps are restored, of all and of the data alone, and both attachments hold in them.
+# counters are what plain SQL counts, also after clients have given sessions values of each other at random, and a schema
+# dump after detach is the one before attach, byte for byte. Where two tables are attached, dumps are restored, of all
+# and of the data alone, and both attachments hold in them.
 use strict;
 use warnings FATAL => 'all';
 use PostgreSQL::Test::Cluster;
@@ -62,6 +63,29 @@ sub is_restored
 	$node->safe_psql('postgres', 'DROP DATABASE restored');
 }
 
+# Gives a random session a value that another one has, or deletes it: whatever is refused stays as it was. Any column but
+# the key is one that the rules may read.
+my $shake = <<'SQL';
+CREATE FUNCTION shake(sessions regclass) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	field text;
+BEGIN
+	SELECT attname INTO field FROM pg_attribute a
+	WHERE attrelid = sessions AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
+		AND attnum <> ALL (SELECT unnest(indkey) FROM pg_index WHERE indrelid = sessions AND indisprimary)
+	ORDER BY random() LIMIT 1;
+	IF random() < 0.1 THEN
+		EXECUTE format('DELETE FROM %s WHERE ctid = (SELECT ctid FROM %1$s ORDER BY random() LIMIT 1)', sessions);
+	ELSE
+		EXECUTE format('UPDATE %s SET %I = (SELECT %2$I FROM %1$s ORDER BY random() LIMIT 1)
+			WHERE ctid IN (SELECT ctid FROM %1$s ORDER BY random() LIMIT 1 + (random() * 2)::int)', sessions, field);
+	END IF;
+	RETURN 'done';
+EXCEPTION WHEN integrity_constraint_violation OR data_exception OR deadlock_detected THEN
+	RETURN SQLSTATE;
+END $$;
+SQL
+
 my @shapes = map { m{/([^/]+)\.sql$} } sort glob "$top/sql/gallery/*.sql";
 my $restored = 0;
 cmp_ok(scalar @shapes, '>=', 15, 'the shapes are there');
@@ -90,6 +114,14 @@ foreach my $shape (@shapes)
 		is_restored($shape, 'the data alone', ['--schema-only'], [ '--data-only', '--disable-triggers' ]);
 		$restored++;
 	}
+	$node->safe_psql($shape, $shake);
+	my $sessions = $node->safe_psql($shape, 'SELECT DISTINCT sessions FROM session_consistency.attachments');
+	append_to_file("$directory/$shape.shake.sql", "SELECT shake('$sessions');\n");
+	command_ok([ 'pgbench', '-n', '-c', 4, '-j', 2, '-t', 30, '-f', "$directory/$shape.shake.sql", $shape ],
+		"$shape: shaken");
+	is($node->safe_psql($shape, 'SELECT miscounted() UNION ALL SELECT message FROM session_consistency.check_counts()'),
+		'', "$shape: and the counters are right");
+	$node->safe_psql($shape, 'DROP FUNCTION shake');
 	$node->safe_psql($shape, 'SELECT d.step FROM session_consistency.attachments a,
 		LATERAL session_consistency.detach(a.sessions, a.subscriptions, drop_added_columns => true) d');
 	is(dump_schema($shape), $before, "$shape: the dump is as before");
