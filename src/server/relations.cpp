@@ -67,6 +67,12 @@ bool may_read(Oid relation, Oid role)
     return granted && check_enable_rls(relation, role, true) != RLS_ENABLED;
 }
 
+bool may_update(Oid relation, AttrNumber column, Oid role)
+{
+    return pg_class_aclcheck(relation, role, ACL_UPDATE) == ACLCHECK_OK ||
+           pg_attribute_aclcheck(relation, column, role, ACL_UPDATE) == ACLCHECK_OK;
+}
+
 Oid root_table(Relation relation)
 {
     return relation->rd_rel->relispartition ? llast_oid(get_partition_ancestors(RelationGetRelid(relation)))

@@ -37,6 +37,9 @@ void require_owner(Oid relation);
 // True where that role may read the whole relation: SELECT on it, and no row-level security that applies to the role.
 bool may_read(Oid relation, Oid role);
 
+// True where that role may UPDATE the column.
+bool may_update(Oid relation, AttrNumber column, Oid role);
+
 // Of a partition the table at the root of its tree, else the relation itself.
 Oid root_table(Relation relation);
 

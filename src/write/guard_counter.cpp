@@ -105,12 +105,13 @@ const char *counter_text(const std::optional<int64_t> &value)
     return value ? psprintf("%lld", static_cast<long long>(*value)) : "NULL";
 }
 
-// A total that is generated is not written by anybody.
+// A total that is generated is not written by anybody, and whoever may not write it is not told to.
 const char *advise_who_writes(const Guarded &guarded)
 {
     const AttrNumber total = guarded.shape->total;
     const bool sold_by_total =
-        total != 0 && TupleDescAttr(RelationGetDescr(guarded.relation), total - 1)->attgenerated == '\0';
+        total != 0 && TupleDescAttr(RelationGetDescr(guarded.relation), total - 1)->attgenerated == '\0' &&
+        may_update(RelationGetRelid(guarded.relation), total, GetUserId());
     const char *name =
         sold_by_total ? quote_identifier(get_attname(RelationGetRelid(guarded.relation), total, false)) : nullptr;
     return psprintf("Write the sessions and leave the counter to them%s",

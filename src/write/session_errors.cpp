@@ -23,6 +23,13 @@ const char *detail_for(const Reader &reader, const char *detail)
     return may_read(reader.binding->subscriptions.relation, reader.role) ? detail : nullptr;
 }
 
+// Whoever may not change a total is not told to raise one.
+bool may_sell(const Reader &reader)
+{
+    const SubscriptionShape &shape = reader.binding->subscriptions;
+    return shape.total != 0 && may_update(shape.relation, shape.total, reader.role);
+}
+
 const char *member_text(const Reader &reader, const std::optional<Datum> &member)
 {
     return member ? value_text(*member, reader.binding->subscriptions.member_key.type) : "NULL";
@@ -79,11 +86,14 @@ void raise_inactive(const Reader &reader, Datum id, const Subscription &subscrip
 
 void raise_no_credit(const Reader &reader, Datum id, const Subscription &subscription, int64_t asked)
 {
+    const char *hint = "Book on another one.";
+    if (reader.binding->searched)
+        hint = may_sell(reader) ? "Raise its total, or book on another subscription." : "Book on another subscription.";
+    else if (may_sell(reader))
+        hint = "Raise its total, or book on another one.";
     raise_violation(Violation::no_credit_left, reader.sessions, reader.binding->sessions.link,
                     {psprintf("%s has no credit left", name_subscription(reader, id)),
-                     figures(reader, subscription, asked),
-                     reader.binding->searched ? "Raise its total, or book on another subscription."
-                                              : "Raise its total, or book on another one."});
+                     figures(reader, subscription, asked), hint});
 }
 
 void raise_does_not_pay(const Reader &reader, Datum id)
@@ -208,7 +218,9 @@ void raise_undrawn(const Reader &reader, const std::optional<Datum> &member, con
                     {wanted.cost == 1 ? psprintf("no subscription of %s has a credit left", who)
                                       : psprintf("no subscription of %s has %lld credits left", who,
                                                  static_cast<long long>(wanted.cost)),
-                     detail, "Sell the member another one, or raise the total of one of them."});
+                     detail,
+                     may_sell(reader) ? "Sell the member another one, or raise the total of one of them."
+                                      : "Book when one of them has room again, or when the member has another."});
 }
 
 namespace {
