@@ -1,6 +1,8 @@
 """Django: the studio as an application of Django, whose own migrations make the tables, attach and change them."""
 import io
+import json
 import os
+import tempfile
 from datetime import datetime, timezone
 from importlib import import_module
 
@@ -164,12 +166,42 @@ def _():
     whole()
 
 
+@test('django: a fixture lists passes before appointments; what dumpdata wrote is loaded with triggers off')
+def _():
+    owner = {'model': 'studio.customer', 'pk': 9, 'fields': {'name': 'Cleo'}}
+    bought = {'model': 'studio.pass', 'pk': 9, 'fields': {'customer': 9, 'credits': 1}}
+    booked = {'model': 'studio.appointment', 'pk': 90,
+              'fields': {'customer': 9, 'reference': 'H1', 'starts_at': noon.isoformat()}}
+    with tempfile.NamedTemporaryFile('w', suffix='.json') as file:
+        json.dump([owner, booked, bought], file)
+        file.flush()
+        try:
+            call_command('loaddata', file.name, verbosity=0)
+            raise AssertionError('was loaded')
+        except IntegrityError as error:
+            equal(error.__cause__.pgcode, '23SC1')
+        file.seek(0)
+        json.dump([owner, bought, booked], file)
+        file.flush()
+        call_command('loaddata', file.name, verbosity=0)
+    whole()
+    with tempfile.NamedTemporaryFile('w', suffix='.json') as file:
+        call_command('dumpdata', 'studio', stdout=file)
+        file.flush()
+        call_command('flush', interactive=False, verbosity=0)
+        run('ALTER TABLE appointments DISABLE TRIGGER USER; ALTER TABLE passes DISABLE TRIGGER USER')
+        call_command('loaddata', file.name, verbosity=0)
+        run('ALTER TABLE appointments ENABLE TRIGGER USER; ALTER TABLE passes ENABLE TRIGGER USER')
+    equal(passes(), '1:1 2:6 3:1 9:1')
+    whole()
+
+
 @test('django: migrations go back, and the tables are as they were')
 def _():
     call_command('migrate', 'studio', '0001', verbosity=0)
     equal(psql("SELECT count(*) FROM pg_constraint WHERE conname LIKE 'sc\\_%'"), '0')
     equal(psql('SELECT count(*) FROM session_consistency.attachments'), '0')
-    equal(passes(), '1:1 2:6 3:1')
+    equal(passes(), '1:1 2:6 3:1 9:1')
 
 
 finish()

@@ -61,7 +61,8 @@ class After1700000000001 {
 }
 
 const connect = (entities, migrations = []) => new DataSource({
-  type: 'postgres', ...database, username: database.user, entities: entities.map(each => new EntitySchema(each)), migrations,
+  type: 'postgres', ...database, username: database.user, migrations,
+  entities: entities.map(each => new EntitySchema(each)),
 }).initialize()
 const differences = async source => (await source.driver.createSchemaBuilder().log()).upQueries.map(({ query }) => query)
 
@@ -69,14 +70,19 @@ const source = await connect([customer, attachedPass, attachedAppointment], [Att
 const appointments = source.getRepository('Appointment')
 const book = (customerId, reference, more) => ({ customerId, reference, startsAt: noon, ...more })
 
-await test('typeorm: the tables are synchronized, and a migration attaches', async () => {
+await test('typeorm: the tables are synchronized, a migration attaches, and again where something was dropped', async () => {
   const bare = await connect([customer, pass, appointment])
   await bare.synchronize()
   await source.runMigrations()
   await source.query(seed)
   whole()
   equal((await differences(bare)).length, 3)
+  await bare.synchronize()
+  equal(psql('SELECT enforced FROM session_consistency.attachments'), 'f')
+  await source.query(attach())
+  await source.query(`CALL session_consistency.migrate('appointments')`)
   await bare.destroy()
+  whole()
 })
 
 await test('typeorm: the diff is empty where what is made is declared', async () => {
