@@ -19,14 +19,15 @@ export interface SessionCounts {
   forfeited?: number | null
 }
 
-// What all active subscriptions of a member have together. carried + completed + scheduled + remaining = total.
+// What the packs of a member that can be booked on have together. carried + completed + scheduled + remaining = total.
 export type Figures = Required<Pick<SessionCounts, 'total' | 'carried' | 'completed' | 'scheduled' | 'remaining'>>
 
 export type State =
   | { kind: 'loading' }
   | { kind: 'error'; error: Error }
   | { kind: 'none'; rows: SessionCounts[] } // no active subscription
-  | { kind: 'unlimited' | 'near' | 'enough'; figures: Figures; rows: SessionCounts[] }
+  // packs: those of the rows that can be booked on, what ends first before the others
+  | { kind: 'unlimited' | 'near' | 'enough'; figures: Figures; packs: SessionCounts[]; rows: SessionCounts[] }
 
 export interface Source {
   read(memberId: string): Promise<SessionCounts[]>
@@ -92,19 +93,31 @@ export function postgrest(base: string, view: string, headers?: () => Record<str
 const sum = (values: (number | null | undefined)[]) =>
   values.some(value => value === null) ? null : values.reduce<number>((all, value) => all + Number(value ?? 0), 0)
 
+// Its period is over. The view says so of credits that are left (null: of an unlimited pack); where none is left, nobody
+// can lose any, and the clock here is good enough.
+function isOver({ forfeited, remaining, valid_until: end }: SessionCounts) {
+  if (end === null || end === undefined || forfeited === undefined) return false
+  if (forfeited === null || Number(forfeited) > 0) return true
+  const day = /^\d{4}-\d\d-\d\d$/.test(end) ? 864e5 : 0
+  return remaining !== null && Number(remaining) <= 0 && Date.parse(end) + day <= Date.now()
+}
+
+const endOf = ({ valid_until: end }: SessionCounts) => (end ? Date.parse(end) || Infinity : Infinity)
+const byEnd = (a: SessionCounts, b: SessionCounts) => (endOf(a) === endOf(b) ? 0 : endOf(a) - endOf(b))
+
 // What to show for the member's rows.
 export function stateOf(rows: SessionCounts[], { near = 2, active = ['active', 'true'] }: Choices = {}): State {
-  const paying = rows.filter(row => row.status === null || active.includes(String(row.status)))
-  if (paying.length === 0) return { kind: 'none', rows }
+  const packs = rows.filter(row => (row.status === null || active.includes(String(row.status))) && !isOver(row)).sort(byEnd)
+  if (packs.length === 0) return { kind: 'none', rows }
   const figures = {
-    total: sum(paying.map(row => row.total)),
-    carried: sum(paying.map(row => row.carried)) ?? 0,
-    completed: sum(paying.map(row => row.completed)) ?? 0,
-    scheduled: sum(paying.map(row => row.scheduled)) ?? 0,
-    remaining: sum(paying.map(row => row.remaining)),
+    total: sum(packs.map(row => row.total)),
+    carried: sum(packs.map(row => row.carried)) ?? 0,
+    completed: sum(packs.map(row => row.completed)) ?? 0,
+    scheduled: sum(packs.map(row => row.scheduled)) ?? 0,
+    remaining: sum(packs.map(row => row.remaining)),
   }
   const kind = figures.remaining === null ? 'unlimited' : figures.remaining <= near ? 'near' : 'enough'
-  return { kind, figures, rows }
+  return { kind, figures, packs, rows }
 }
 
 // Keeps a state up to date until it is told to stop. An answer that a later question has overtaken is dropped.

@@ -1,7 +1,8 @@
 // <session-counts member-id="42" src="/counts" events="/events" near="2">: the counts of a member for any page.
-// postgrest and view instead of src read PostgREST's. Every string is text: Lit escapes it.
+// postgrest and view instead of src read PostgREST's; active="open true" lists the statuses that can be booked on. The
+// property source is for what attributes cannot say, as a token. Every string is text: Lit escapes it.
 import { LitElement, css, html, nothing } from 'lit'
-import { endpoint, postgrest, watch, type Figures, type State } from './counts'
+import { endpoint, postgrest, watch, type Figures, type SessionCounts, type Source, type State } from './counts'
 
 export class SessionCountsElement extends LitElement {
   static properties = {
@@ -11,6 +12,8 @@ export class SessionCountsElement extends LitElement {
     view: {},
     events: {},
     near: { type: Number },
+    active: {},
+    source: { attribute: false },
     state: { state: true },
   }
 
@@ -19,7 +22,8 @@ export class SessionCountsElement extends LitElement {
     dl { display: flex; flex-wrap: wrap; gap: 0.5rem 1.5rem; margin: 0; }
     dt { font-size: 0.85em; }
     dd { margin: 0; font-size: 1.5em; font-variant-numeric: tabular-nums; }
-    p { margin: 0.5rem 0 0; }
+    p, ul { margin: 0.5rem 0 0; }
+    ul { padding-left: 1.25rem; }
     .near { font-weight: 600; }
   `
 
@@ -29,6 +33,8 @@ export class SessionCountsElement extends LitElement {
   declare view?: string
   declare events?: string
   declare near: number
+  declare active?: string
+  declare source?: Source
   declare state: State
   #stop?: () => void
 
@@ -40,10 +46,14 @@ export class SessionCountsElement extends LitElement {
 
   #start() {
     this.#stop?.()
-    const source = this.postgrest
+    const choices = { near: this.near, active: this.active?.split(/[\s,]+/) }
+    this.#stop = watch(this.source ?? this.#sourceOfAttributes(), this.memberId, choices, state => (this.state = state))
+  }
+
+  #sourceOfAttributes() {
+    return this.postgrest
       ? postgrest(this.postgrest, this.view ?? 'member_subscriptions_session_counts', undefined, this.events)
       : endpoint(this.src ?? '/counts', this.events)
-    this.#stop = watch(source, this.memberId, { near: this.near }, state => (this.state = state))
   }
 
   connectedCallback() {
@@ -58,7 +68,7 @@ export class SessionCountsElement extends LitElement {
   }
 
   updated(changed: Map<string, unknown>) {
-    if (['memberId', 'src', 'postgrest', 'view', 'events', 'near'].some(name => changed.has(name))) this.#start()
+    if ([...changed.keys()].some(name => name !== 'state')) this.#start()
   }
 
   render() {
@@ -70,7 +80,8 @@ export class SessionCountsElement extends LitElement {
       ${state.kind === 'unlimited' ? html`<p>Unlimited.</p>` : nothing}
       ${state.kind === 'near'
         ? html`<p class="near" role="status">${leftSentence(state.figures.remaining ?? 0)}</p>`
-        : nothing}`
+        : nothing}
+      ${state.packs.length > 1 ? html`<ul>${state.packs.map(pack => html`<li>${packSentence(pack)}</li>`)}</ul>` : nothing}`
   }
 
   #figures(figures: Figures) {
@@ -85,5 +96,9 @@ export class SessionCountsElement extends LitElement {
 
 export const leftSentence = (remaining: number) =>
   remaining <= 0 ? 'No credit is left.' : remaining === 1 ? 'The last credit.' : `Only ${remaining} credits are left.`
+
+// One of several packs.
+export const packSentence = ({ total, remaining, valid_until: end }: SessionCounts) =>
+  `${total === null ? 'unlimited' : `${remaining} of ${total} left`}${end && end !== 'infinity' ? `, until ${end}` : ''}`
 
 customElements.define('session-counts', SessionCountsElement)

@@ -1,4 +1,5 @@
 // examples/screens: the same numbers in every component of every window, after each step of a story.
+import { readFileSync } from 'node:fs'
 import { close, equal, eventually, failures, open, psql, serve, test, window } from './tools.js'
 
 const database = 'screens_example'
@@ -85,6 +86,17 @@ await test('the last credit warns', async () => {
   await shows(0, 4, 1, 5)
   await eventually(() => here.locator('.near').first().textContent(), 'The last credit.')
 })
+await test('no violation that axe-core knows of, in light and dark, on a desk and on a phone', async () => {
+  const axe = readFileSync(`${root}test/screens/node_modules/axe-core/axe.min.js`, 'utf8')
+  for (const [width, height] of [[360, 740], [1100, 800]])
+    for (const colorScheme of ['dark', 'light']) {
+      await here.setViewportSize({ width, height })
+      await here.emulateMedia({ colorScheme })
+      equal(await here.evaluate(`${axe}; axe.run().then(found => found.violations.map(violation => violation.id + ' ' +
+        violation.nodes.map(node => node.html).join(' ')))`), [])
+      equal(await here.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true)
+    }
+})
 await test('screenshot', () => here.screenshot({ path: `${process.env.SHOTS}/screens.png` }))
 await test("the next booking but one is refused with the error's own words", async () => {
   equal(await book(here), 200)
@@ -115,14 +127,6 @@ await test('loading, and an error as the sentence that it has', async () => {
   await eventually(() => here.locator('[data-component=cards] p').textContent(), 'Loading…')
   await eventually(() => here.locator('[data-component=cards] p').textContent(), 'The database is away.')
   await eventually(() => here.locator('session-counts p').textContent(), 'The database is away.')
-})
-await test("PostgREST's address and headers", async () => {
-  const { postgrest } = await import('../../clients/counts.ts').catch(() => ({}))
-  if (!postgrest) return   // this Node reads no TypeScript
-  let asked
-  globalThis.fetch = async (url, { headers }) => (asked = [url, headers.authorization], Response.json([]))
-  equal(await postgrest('http://api', 'counts', () => ({ authorization: 'Bearer x' })).read('a b'), [])
-  equal(asked, ['http://api/counts?member_id=eq.a%20b', 'Bearer x'])
 })
 await test('no page complained', async () => equal(windows.flatMap(page => page.complaints), []))
 await close()
