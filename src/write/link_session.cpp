@@ -169,6 +169,14 @@ RowAtHand ignore_named_link(const RowAtHand &row, const SessionRow *before, Sess
     return ignored;
 }
 
+// True if the application has written another link, and such links do not count. If the subscription that the session
+// had is gone, the foreign key has written this one.
+bool is_named_in_vain(const Binding &binding, const SessionRow &before, const SessionRow &after)
+{
+    return !binding.sessions.named_links && after.session.linked &&
+           !(before.session.linked && is_left_behind(binding, before));
+}
+
 // The same row with the link that it keeps, if NULL was written over it.
 void put_back_kept(DrawnRow &drawn)
 {
@@ -186,7 +194,7 @@ HeapTuple draw_update(const RowAtHand &row, const SessionRow &before, SessionRow
     const bool own_choice = after.session.linked && was_proposed_with_searched_link(row.depth) &&
                             take_back_proposed(*row.binding, after.link, row.depth);
     RowAtHand filled = row;
-    if (!change.same_link && (own_choice || !row.binding->sessions.named_links))
+    if (!change.same_link && (own_choice || is_named_in_vain(*row.binding, before, after)))
         filled = ignore_named_link(row, &before, after);
     DrawnRow drawn{&filled, &before, after, false, false,
                    touches_payment(row.binding->sessions, row.data->tg_trigslot, row.data->tg_newslot)};
