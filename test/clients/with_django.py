@@ -9,7 +9,7 @@ from importlib import import_module
 import django
 from django.conf import settings
 from django.core.management import call_command
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, connection, models, transaction
 
 from tools import equal, finish, passes, psql, test, whole
 
@@ -163,6 +163,26 @@ def _():
     old.refresh_from_db()
     equal(old.paid_by_id, 2)
     equal(passes(), '1:1 2:6 3:1')
+    whole()
+
+
+@test('django: on_delete=SET_NULL needs a key that says so, too')
+def _():
+    Appointment._meta.get_field('paid_by').remote_field.on_delete = models.SET_NULL
+    cleo = Customer.objects.create(name='Cleo')
+    bought = Pass.objects.create(customer=cleo, credits=1)
+    Appointment.objects.create(customer=cleo, reference='S1', starts_at=noon)
+    Appointment.objects.filter(reference='S1').update(state='cancelled')
+    try:
+        bought.delete()         # Django writes NULL first, which keeps the link
+        raise AssertionError('was deleted')
+    except IntegrityError as error:
+        equal(error.__cause__.pgcode, '23503')
+    key = psql("SELECT conname FROM pg_constraint WHERE conrelid = 'appointments'::regclass AND confrelid = 'passes'::regclass")
+    run(f'''ALTER TABLE appointments DROP CONSTRAINT "{key}",
+            ADD FOREIGN KEY (pass_id) REFERENCES passes ON DELETE SET NULL''')
+    Pass.objects.get(customer=cleo).delete()
+    equal(Appointment.objects.get(reference='S1').paid_by_id, None)
     whole()
 
 
