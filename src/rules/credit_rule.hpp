@@ -201,7 +201,7 @@ constexpr Verdict judge_sum(Credits added, int64_t used, std::optional<int64_t> 
 {
     if (added.scheduled > 0 && !active)
         return Verdict::inactive;                                           // R3
-    if (added.used > 0 && total && used > *total - added.used)
+    if (added.used > 0 && total && (*total < 0 || used > *total - added.used))
         return Verdict::no_credit;                                          // R4
     return Verdict::fine;
 }

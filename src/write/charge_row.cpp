@@ -130,12 +130,12 @@ void add_change(Part *part, const SessionChange &change, const Change &rule, boo
     const Binding &binding = *change.binding;
     Sum *given = find_charged(part, binding, change.before);
     if (given != nullptr) {
-        given->given += credits_of(*rule.before);
+        add_credits(&given->given, credits_of(*rule.before));
         given->own_rows |= change.before->stored != InvalidCommandId;
     }
     Sum *taken = find_charged(part, binding, change.after);
     if (taken != nullptr)
-        taken->taken += credits_of(*rule.after);
+        add_credits(&taken->taken, credits_of(*rule.after));
     if (taken != nullptr && change.drawn_from)
         taken->place = *change.drawn_from;
     Claim *claim = note_claim(part, given, taken, change, rule);

@@ -192,7 +192,7 @@ bool search_again(Redo &redo)
 void add_to_sum(Sum *sum, const Claim &claim, int64_t sign)
 {
     if (sum != nullptr)
-        sum->taken += Credits{sign * claim.cost, claim.needs_active ? sign * claim.cost : 0};
+        add_credits(&sum->taken, {sign * claim.cost, claim.needs_active ? sign * claim.cost : 0});
 }
 
 std::optional<int64_t> room_left(const Redo &redo, const Locked &entry)

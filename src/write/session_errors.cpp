@@ -118,6 +118,15 @@ void raise_cost(const Reader &reader, bool is_null)
     pg_unreachable();
 }
 
+void raise_beyond_every_counter()
+{
+    ereport(ERROR, errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+            errmsg("the sum of credits is out of range for type bigint"),
+            errdetail("The sessions of one subscription cost more in sum than any counter can hold."),
+            errhint("Let a session cost less: count in a larger unit."));
+    pg_unreachable();
+}
+
 namespace {
 
 // A moment as its column shows it; "open" if it is NULL.

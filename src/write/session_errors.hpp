@@ -30,6 +30,10 @@ static_assert(Pod<Reader>);
 
 // 22004 or 22003: the cost of a session that counts is NULL or negative.
 [[noreturn]] void raise_cost(const Reader &reader, bool is_null);
+
+// 22003: the sessions cost more in sum than any counter can hold.
+[[noreturn]] void raise_beyond_every_counter();
+
 // R3, 23SC4: the subscription's period does not cover the session's start. row is the subscription.
 [[noreturn]] void raise_outside_period(const Reader &reader, Datum id, TupleTableSlot *row,
                                        std::optional<int64_t> start);

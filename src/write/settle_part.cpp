@@ -78,10 +78,10 @@ void follow_sum(Part *part, SumTable *table, Sum &sum, CommandId command)
     const Key was = follow_key(shape, key, InvalidCommandId, sum.changed_keys);
     const Key is = follow_key(shape, key, command, sum.changed_keys);
     Sum &given = make_sum(table, shape, was.id, was.member, count_changed_keys());
-    given.given += sum.given;
+    add_credits(&given.given, sum.given);
     given.own_rows |= sum.own_rows;
     Sum &taken = make_sum(table, shape, is.id, is.member, count_changed_keys());
-    taken.taken += sum.taken;
+    add_credits(&taken.taken, sum.taken);
     for (Claim *claim = sum.claims; claim != nullptr;) {
         Claim *next = claim->next;
         claim->sum = &taken;
@@ -167,6 +167,12 @@ bool member_fits(const SubscriptionShape &shape, const Sum &sum, const Subscript
                            equal_keys(shape.member_key, subscription.member, sum.member));
 }
 
+// True if that is more than any counter can hold: a total forbids it, and an unlimited subscription cannot show it.
+bool is_beyond_every_counter(int64_t used, int64_t due)
+{
+    return due > 0 && used > PG_INT64_MAX - due;
+}
+
 // True if a nested statement cannot be settled before the enclosing one. There are two such cases:
 // - It gives back what nobody has charged so far. A trigger cancels the session that the enclosing INSERT books.
 // - It takes what the enclosing statement gives back. The subscription is full, the enclosing statement cancels one
@@ -176,6 +182,8 @@ bool is_left_to_enclosing(const Settling &settling, const Sum &sum, const Subscr
 {
     const int64_t used = subscription.used.value_or(0);
     const int depth = settling.statement->depth;
+    if (is_beyond_every_counter(used, due))
+        return false;
     if (used + due < 0)
         return depth > 1 || sum.own_rows;
     if (depth == 1 || due <= 0 || !subscription.total || used + due <= *subscription.total)
@@ -224,6 +232,8 @@ bool settle_gone(const Settling &settling, Sum &sum, int64_t due)
 // Writes what is due, and the ledger's lines that lead to it.
 void charge(const Settling &settling, Sum &sum, TupleTableSlot *row, const Subscription &subscription, int64_t due)
 {
+    if (is_beyond_every_counter(subscription.used.value_or(0), due))
+        raise_beyond_every_counter();
     const int64_t counter = subscription.used.value_or(0) + due;
     Assert(counter >= 0 || due >= 0);
     Assert(due <= 0 || !subscription.total || counter <= *subscription.total);

@@ -3,6 +3,8 @@
 
 #include <bit>
 
+#include "write/session_errors.hpp"
+
 namespace sc {
 
 namespace {
@@ -10,6 +12,13 @@ namespace {
 constexpr uint32 first_chunk = 8;    // sums in the first chunk, which are searched one after the other
 
 }  // namespace
+
+void add_credits(Credits *sum, Credits more)
+{
+    if (pg_add_s64_overflow(sum->used, more.used, &sum->used))
+        raise_beyond_every_counter();
+    sum->scheduled += more.scheduled;
+}
 
 uint32 hash_key(const SubscriptionShape &shape, Datum id, Datum member)
 {

@@ -28,6 +28,9 @@ struct Sum {
 };
 static_assert(Pod<Sum> && sizeof(Sum) == 72);
 
+// Adds to what a statement takes or gives back; 22003 where no counter can hold it.
+void add_credits(Credits *sum, Credits more);
+
 // What the statement adds to the subscription on balance.
 constexpr Credits added_by(const Sum &sum)
 {
