@@ -241,14 +241,18 @@ ItemPointerData rewrite_link(const StoredSession &session, std::optional<Datum> 
 {
     TupleTableSlot *row = table_slot_create(session.relation, nullptr);
     ItemPointerData place = session.place;
-    if (fetch_newest(session.relation, &place, row)) {
+    // The trigger of another session, whose link has just been written, may have changed this one.
+    bool judged = fetch_newest(session.relation, &place, row) &&
+                  ItemPointerEquals(&place, const_cast<ItemPointer>(&session.place));
+    if (judged) {
         TupleTableSlot *changed = require_link_written(session, row, link);
-        if (takes_otherwise(session, row, changed))
-            raise_changed_meanwhile({session.relation, session.binding, GetUserId()});
+        judged = !takes_otherwise(session, row, changed);
         place = changed->tts_tid;
         ExecDropSingleTupleTableSlot(changed);
     }
     ExecDropSingleTupleTableSlot(row);
+    if (!judged)
+        raise_changed_meanwhile({session.relation, session.binding, GetUserId()});
     return place;
 }
 

@@ -10,8 +10,8 @@
 //
 // Redo. In a new subtransaction all subscriptions that could pay are locked, too, in the order of the keys, and
 // searched again with a new snapshot. If that finds one that is not locked, somebody has committed it meanwhile, and
-// all begins again. What is placed then, and what is refused, was right at that moment. Links are written again behind
-// the subtransaction, and only those that have changed.
+// all begins again. What is placed then, and what is refused, was right at that moment. Links that are others now are
+// written again before the counters are: a trigger of the subscriptions that writes sessions finds each with its own.
 //
 // A subtransaction that locks a row takes a transaction id, and more than 64 of them slow every snapshot: so a booking
 // of one subscription that nobody else writes at the moment needs none.
@@ -132,6 +132,23 @@ Result guess_all(const Attempt &attempt)
 
 // Redo ---------------------------------------------------------------------------------------------------------------
 
+// Writes the links again that are others now. Triggers of the sessions may write subscriptions meanwhile: these are read
+// anew behind that.
+Settling rewrite_links(const Attempt &attempt, const Settling &settling)
+{
+    if (attempt.moved.empty())
+        return settling;
+    close_unsettled(settling);
+    for (Claim *claim : attempt.moved) {
+        const Binding &binding = *claim->binding;
+        Relation relation = table_open(claim->relation, RowExclusiveLock);
+        const std::optional<Datum> link = claim->sum == nullptr ? std::nullopt : link_to(binding, claim->sum->id);
+        claim->place = rewrite_link({relation, &binding, claim->place}, link);
+        table_close(relation, NoLock);
+    }
+    return open(attempt);
+}
+
 Result redo(Attempt &attempt)
 {
     Result result = Result::changed;
@@ -142,22 +159,10 @@ Result redo(Attempt &attempt)
             result = placed == Placed::changed ? Result::changed : Result::put_off;
             return false;
         }
-        result = finish(attempt, settling);
+        result = finish(attempt, rewrite_links(attempt, settling));
         return true;
     });
     return result;
-}
-
-// Writes the links again that are others now.
-void rewrite_links(const Attempt &attempt)
-{
-    for (Claim *claim : attempt.moved) {
-        const Binding &binding = *claim->binding;
-        Relation relation = table_open(claim->relation, RowExclusiveLock);
-        const std::optional<Datum> link = claim->sum == nullptr ? std::nullopt : link_to(binding, claim->sum->id);
-        claim->place = rewrite_link({relation, &binding, claim->place}, link);
-        table_close(relation, NoLock);
-    }
 }
 
 // True if the subscriptions that were chosen are all that has to be judged.
@@ -182,7 +187,6 @@ bool settle_drawn(Statement *statement, Part *part, bool raises, SettleRest rest
         CHECK_FOR_INTERRUPTS();
         result = redo(attempt);
     }
-    rewrite_links(attempt);
     if (result == Result::settled)
         recount_part(*statement, *part);
     return result == Result::settled;
