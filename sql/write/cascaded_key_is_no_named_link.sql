@@ -47,4 +47,14 @@ UPDATE member_subscriptions SET id = 15 WHERE id = 14;
 SELECT * FROM bookings();
 SELECT * FROM counters();
 SELECT * FROM recount();
+-- A foreign key's SET NULL is none either: what holds nothing loses its link with the pack.
+ALTER TABLE training_sessions DROP CONSTRAINT training_sessions_subscription_id_fkey,
+    ADD CONSTRAINT link FOREIGN KEY (subscription_id) REFERENCES member_subscriptions ON DELETE SET NULL;
+UPDATE training_sessions SET status = 'cancelled' WHERE subscription_id = 15;
+UPDATE training_sessions SET subscription_id = NULL WHERE id = 5;
+SELECT * FROM bookings() WHERE link = '15';
+DELETE FROM member_subscriptions WHERE id = 15;
+SELECT outcome('DELETE FROM member_subscriptions WHERE id = 13');
+SELECT * FROM bookings();
+SELECT * FROM recount();
 \i :finish

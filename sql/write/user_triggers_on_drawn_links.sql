@@ -93,4 +93,24 @@ INSERT INTO training_sessions (id, member_id, subscription_id) VALUES (1, 1, NUL
 SELECT * FROM bookings();
 SELECT * FROM counters() WHERE id IN ('10', '11');
 SELECT * FROM recount();
+-- One that only notes something in the row that was written: its link is judged, and drawn anew, as without it.
+DROP TRIGGER zzzz ON training_sessions;
+DELETE FROM training_sessions;
+UPDATE member_subscriptions SET status = 'expired' WHERE id = 21;
+CREATE FUNCTION on_session() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE training_sessions SET note = coalesce(note, '') || 'n' WHERE id = new.id AND pg_trigger_depth() = 1;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER "00_first" AFTER INSERT OR UPDATE ON training_sessions FOR EACH ROW EXECUTE FUNCTION on_session();
+CREATE TRIGGER zzzz AFTER INSERT OR UPDATE ON training_sessions FOR EACH ROW EXECUTE FUNCTION on_session();
+SELECT count(*) > 0 AS changed FROM session_consistency.attach('training_sessions', 'member_subscriptions', draw_order => 'id');
+UPDATE member_subscriptions SET total_sessions_snapshot = 2 WHERE id IN (10, 20);
+INSERT INTO training_sessions (id, member_id, subscription_id) VALUES (1, 1, NULL), (2, 1, NULL), (3, 1, 10), (4, 1, 10), (5, 2, NULL);
+UPDATE training_sessions SET member_id = 2 WHERE id = 3;
+SELECT outcome('UPDATE training_sessions SET member_id = 2 WHERE id = 4') AS full,
+    outcome('UPDATE training_sessions SET member_id = 4 WHERE id = 4') AS none;
+SELECT * FROM bookings();
+SELECT * FROM counters() WHERE id IN ('10', '11', '20');
+SELECT * FROM recount();
 \i :finish

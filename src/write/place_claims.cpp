@@ -42,13 +42,12 @@ struct Redo {
 };
 
 // Reads an unlinked session again, which a trigger may have changed since; false if it needs no link any more.
-bool refresh(Claim *claim, TupleTableSlot *row, const ItemPointerData &place)
+bool refresh(Claim *claim, TupleTableSlot *row)
 {
     const Binding &binding = *claim->binding;
     const SessionRow read = read_session(binding.sessions, row);
     if (!counted(read.session) || read.session.linked)
         return false;
-    claim->place = place;
     claim->start = read.start;
     claim->cost = read.session.cost;
     const std::optional<Datum> member = member_key(binding, read);
@@ -59,16 +58,34 @@ bool refresh(Claim *claim, TupleTableSlot *row, const ItemPointerData &place)
     return true;
 }
 
-// True if the claim may still move: its row is as the statement has stored it. If a trigger has changed it since, that
-// change was charged to the subscription that the row is linked to, and the claim stays with it.
+// True if a linked session, which a trigger has changed since, is still what the statement claims.
+bool is_still_claimed(const Claim &claim, TupleTableSlot *row)
+{
+    const SubscriptionShape &shape = claim.binding->subscriptions;
+    const SessionRow read = read_session(claim.binding->sessions, row);
+    const std::optional<Datum> link = link_key(*claim.binding, read);
+    const std::optional<Datum> member = member_key(*claim.binding, read);
+    if (!counted(read.session) || !link || !equal_keys(shape.id_key, *link, claim.sum->id) ||
+        member.has_value() != claim.has_member || (member && !equal_keys(shape.member_key, *member, claim.member)))
+        return false;
+    return read.session.cost == claim.cost && needs_active(read.session) == claim.needs_active &&
+           read.start == claim.start;
+}
+
+// True if the claim may still move: its row is as the statement has stored it, but for what nobody judges. If a trigger
+// has changed more of it since, that change was charged to the subscription that the row is linked to, and the claim
+// stays with it.
 bool is_in_play(Claim *claim)
 {
     Relation relation = table_open(claim->relation, NoLock);
     TupleTableSlot *row = table_slot_create(relation, nullptr);
     ItemPointerData place = claim->place;
     bool in_play = fetch_newest(relation, &place, row);
-    if (in_play && !ItemPointerEquals(&place, &claim->place))
-        in_play = claim->sum == nullptr && refresh(claim, row, place);
+    if (in_play && !ItemPointerEquals(&place, &claim->place)) {
+        in_play = claim->sum == nullptr ? refresh(claim, row) : is_still_claimed(*claim, row);
+        if (in_play)
+            claim->place = place;
+    }
     ExecDropSingleTupleTableSlot(row);
     table_close(relation, NoLock);
     return in_play;

@@ -132,8 +132,8 @@ Result guess_all(const Attempt &attempt)
 
 // Redo ---------------------------------------------------------------------------------------------------------------
 
-// Writes the links again that are others now. Triggers of the sessions may write subscriptions meanwhile: these are read
-// anew behind that.
+// Writes the links again that are others now. Triggers of the sessions may write subscriptions meanwhile: these are
+// read anew behind that.
 Settling rewrite_links(const Attempt &attempt, const Settling &settling)
 {
     if (attempt.moved.empty())
