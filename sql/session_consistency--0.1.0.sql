@@ -31,8 +31,8 @@ Errors:
 - 55000: the trigger that carries the expressions is missing or altered
 - 23503: a subscription that is gone, or is deleted while sessions hold credits of it
 - 40001: the subscription changed since the snapshot of a REPEATABLE READ or SERIALIZABLE transaction
-- 22003: a counter is full
-- 27000: another trigger keeps the link from being set
+- 22003: a counter is full, or no counter could hold what sessions cost in sum
+- 27000: another trigger keeps the link from being set, or makes another session of one whose drawn link is set again
 - 42703, 42804: a column of the attachment was renamed or dropped, or has another type since';
 
 CREATE FUNCTION session_consistency.reset_counters() RETURNS trigger
