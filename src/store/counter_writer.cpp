@@ -14,6 +14,7 @@ struct CounterWriter {
     Cursor cursor;
     TupleTableSlot *changed;         // the current subscription as written
     Search all;                      // of lock_next_used()
+    bool outdated;                   // a row that was found is locked in a newer version
     std::optional<Cause> cause;      // the cause of an exact write in the ledger
     RowWriter *rows;                 // this and what follows is opened by prepare_rows()
     RowTarget *target;
@@ -75,7 +76,21 @@ TupleTableSlot *find_subscription(CounterWriter *writer, Datum id, Datum member,
 
 TupleTableSlot *lock_found(CounterWriter *writer)
 {
-    return lock_found(writer->cursor);
+    const ItemPointerData found = writer->cursor.row->tts_tid;
+    TupleTableSlot *row = lock_found(writer->cursor);
+    writer->outdated |= row != nullptr && !ItemPointerEquals(&row->tts_tid, const_cast<ItemPointer>(&found));
+    return row;
+}
+
+void see_locked(CounterWriter *writer)
+{
+    Assert(writer->rows == nullptr);
+    if (!writer->outdated)
+        return;
+    writer->outdated = false;
+    restart_cursor(writer->cursor);
+    PopActiveSnapshot();
+    push_newest_snapshot();
 }
 
 bool try_lock_found(CounterWriter *writer)

@@ -21,6 +21,11 @@ TupleTableSlot *find_subscription(CounterWriter *writer, Datum id, Datum member,
 TupleTableSlot *lock_found(CounterWriter *writer);
 bool try_lock_found(CounterWriter *writer);      // only the very version that was found, and without waiting
 TupleTableSlot *current_subscription(const CounterWriter *writer);
+
+// Before subscriptions that are locked are locked again, to be written: a newer version that the lock has led to is
+// what is found from here on. Who asks for the lock of the old one again may wait for somebody who waits for the new
+// one.
+void see_locked(CounterWriter *writer);
 TupleTableSlot *lock_subscription(CounterWriter *writer, Datum id, Datum member);
 TupleTableSlot *lock_next_used(CounterWriter *writer);   // in turn, all but those that look unused already
 

@@ -147,6 +147,13 @@ void close_cursor(const Cursor &cursor)
     ExecDropSingleTupleTableSlot(cursor.row);
 }
 
+void restart_cursor(Cursor &cursor)
+{
+    if (cursor.by_key.row != nullptr)
+        end_search(cursor.by_key);
+    cursor.by_key = Search{};
+}
+
 TupleTableSlot *find_subscription(Cursor &cursor, Datum id, Datum member, std::optional<ItemPointerData> place)
 {
     if (place && fetch_subscription(cursor.relation, *cursor.shape, *place, id, member, cursor.row))

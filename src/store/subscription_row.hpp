@@ -58,6 +58,9 @@ static_assert(Pod<Cursor>);
 Cursor open_cursor(Relation subscriptions, const SubscriptionShape &shape);
 void close_cursor(const Cursor &cursor);
 
+// The next search is in the snapshot that is active then.
+void restart_cursor(Cursor &cursor);
+
 // These make a subscription current, and return nullptr if there is none. find_subscription() returns it as the active
 // snapshot sees it; place is where it was seen last, if that is known. The lock functions return its newest version,
 // locked against other writers; 40001 if the isolation level does not allow to see that version.

@@ -169,6 +169,7 @@ void lock_all(Redo &redo)
         entry.room = room_of(read_subscription(shape, row));
     }
     redo.locked = std::span<Locked>(locked, count);
+    see_locked(settling.writer);
 }
 
 // The number of the subscription among those that are locked; no_seat: it is not.

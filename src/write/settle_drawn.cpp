@@ -114,6 +114,7 @@ bool lock_chosen(const Settling &settling)
         if (!allows_claims(settling, *sum, lock_summed(settling, *sum)))
             return false;
     }
+    see_locked(settling.writer);
     return true;
 }
 

@@ -296,6 +296,7 @@ bool judge_claims(const Settling &settling)
             raise_does_not_pay(reader_of(settling), sum->id);
         return false;
     }
+    see_locked(settling.writer);
     return true;
 }
 

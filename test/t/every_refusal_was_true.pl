@@ -1,7 +1,8 @@
 # Sixteen clients book, cancel and un-cancel for the same three members, each with three packs that are nearly always
-# full, at three isolation levels. Every statement is the client's own. A client writes down what it has asked for, when,
-# and what it was answered; the ledger and the times of the commits say what each member had left at any moment. A
-# refusal was true if at one moment between question and answer the member had less left than was asked for.
+# full, and freeze, thaw, shorten, prolong, shrink and enlarge these packs meanwhile, at three isolation levels. Every
+# statement is the client's own. A client writes down what it has asked for, when, and what it was answered. The ledger,
+# a log of the packs and the times of the commits say what each member had left at any moment. A refusal was true if at
+# one moment between question and answer the member had less left than was asked for.
 # DRAW_STATEMENTS: of each client, at each level.
 use strict;
 use warnings FATAL => 'all';
@@ -26,22 +27,52 @@ INSERT INTO packs SELECT 10 * m + n, m, 'active', n, '2031-01-01'::date - n FROM
 SELECT FROM session_consistency.attach('visits', 'packs', type_column => NULL, total_column => 'size',
     draw_order => 'until', start_column => 'day', valid_until_column => 'until', ledger => true);
 CREATE TABLE asked (client int, members int[], began timestamptz, answered timestamptz DEFAULT clock_timestamp(), code text);
+-- What became of the packs: a pack is open while it is active and covers the day of all bookings.
+CREATE TABLE written (pack int, open boolean, size int, client int DEFAULT current_setting('race.client', true)::int,
+    transaction xid8 DEFAULT pg_current_xact_id());
+CREATE FUNCTION write_down() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO written VALUES (NEW.id, NEW.status = 'active' AND NEW.until >= '2030-01-01', NEW.size);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER write_down AFTER UPDATE OF status, until, size ON packs FOR EACH ROW EXECUTE FUNCTION write_down();
+-- A change of a pack that a booking need not wait for is seen between its commit and the answer of its client.
+CREATE FUNCTION seen_at(writer int, committed timestamptz) RETURNS timestamptz LANGUAGE sql AS
+    'SELECT coalesce(max(answered), committed) FROM asked WHERE client = writer AND began <= committed AND answered >= committed';
+-- What each member had left, from one change to the next.
+CREATE FUNCTION tell_history() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+DROP TABLE IF EXISTS history, changes;
+CREATE TABLE changes AS
+    SELECT subscription_id::int AS pack, pg_xact_commit_timestamp(transaction_id::text::xid) AS at, NULL::timestamptz AS seen,
+        sum(delta) AS delta, NULL::boolean AS open, NULL::int AS size
+    FROM session_consistency.ledger_lines WHERE delta <> 0 GROUP BY 1, 2
+    UNION ALL SELECT pack, pg_xact_commit_timestamp(transaction::xid), seen_at(client, pg_xact_commit_timestamp(transaction::xid)),
+        0, open, size FROM written
+    UNION ALL SELECT id, '-infinity', NULL, 0, true, id % 10 FROM packs;
+CREATE TABLE history AS
+WITH known AS (
+    SELECT *, sum(delta) OVER earlier AS used, count(open) OVER earlier AS version FROM changes
+    WINDOW earlier AS (PARTITION BY pack ORDER BY at)),
+state AS (
+    SELECT pack, at, CASE WHEN max(open::int) OVER same = 1 THEN greatest(max(size) OVER same - used, 0) ELSE 0 END AS room
+    FROM known WINDOW same AS (PARTITION BY pack, version)),
+moment AS (SELECT pack / 10 AS member, at, max(seen) AS seen FROM changes GROUP BY 1, 2)
+SELECT m.member, m.at, lead(coalesce(m.seen, m.at)) OVER (PARTITION BY m.member ORDER BY m.at) AS until,
+    (SELECT sum(room) FROM (SELECT DISTINCT ON (pack) room FROM state s
+        WHERE s.pack / 10 = m.member AND s.at <= m.at ORDER BY pack, s.at DESC) AS now) AS room
+FROM moment m;
+CREATE INDEX ON history (member, at);
+END $$;
 -- Refusals that were not true: of no member had less been left than was asked for, at no moment.
-CREATE VIEW false_refusals AS
-WITH changes AS (
-    SELECT p.member_id AS member, pg_xact_commit_timestamp(l.transaction_id::text::xid) AS at, sum(l.delta) AS delta
-    FROM session_consistency.ledger_lines l JOIN packs p ON p.id = l.subscription_id::int
-    WHERE l.delta <> 0 GROUP BY 1, 2),
-used AS (
-    SELECT member, at, lead(at) OVER (PARTITION BY member ORDER BY at) AS until,
-        sum(delta) OVER (PARTITION BY member ORDER BY at) AS used
-    FROM (SELECT * FROM changes UNION ALL SELECT DISTINCT member_id, '-infinity'::timestamptz, 0 FROM packs) AS c),
-total AS (SELECT member_id AS member, sum(size) AS size FROM packs GROUP BY 1)
-SELECT a.* FROM asked a
-WHERE a.code = '23SC2' AND NOT EXISTS (
+CREATE FUNCTION false_refusals() RETURNS SETOF asked LANGUAGE plpgsql AS $$
+BEGIN
+RETURN QUERY SELECT a.* FROM asked a
+WHERE a.code IN ('23SC1', '23SC2', '23SC4') AND NOT EXISTS (
     SELECT FROM (SELECT m AS member, count(*) AS wanted FROM unnest(a.members) AS m GROUP BY m) AS w
-    JOIN used u USING (member) JOIN total t USING (member)
-    WHERE u.at <= a.answered AND coalesce(u.until, 'infinity') > a.began AND t.size - u.used < w.wanted);
+    JOIN history h USING (member)
+    WHERE h.at <= a.answered AND coalesce(h.until, 'infinity') > a.began AND h.room < w.wanted);
+END $$;
 SQL
 
 my $directory = PostgreSQL::Test::Utils::tempdir;
@@ -60,6 +91,19 @@ sub one_of
 	return "(SELECT id FROM visits WHERE member_id = $member AND status = '$status' ORDER BY random() LIMIT 1)";
 }
 
+sub change_of_pack
+{
+	my @changes = (
+		'note = random()',
+		"status = CASE status WHEN 'active' THEN 'frozen' ELSE 'active' END",
+		"status = 'active'",
+		"until = CASE WHEN until < '2030-01-01' THEN until + 1000 ELSE until - 1000 END",
+		"until = '2031-01-01'::date - id % 10",
+		'size = greatest(size - 1, 1)',
+		'size = least(size + 1, 4)');
+	return $changes[rand @changes];
+}
+
 sub statement_of
 {
 	my ($client) = @_;
@@ -70,8 +114,8 @@ sub statement_of
 	  if $dice < 0.75;
 	return ask($client, "UPDATE visits SET status = 'scheduled' WHERE id = " . one_of($member, 'cancelled'), $member)
 	  if $dice < 0.85;
-	return ask($client, 'UPDATE packs SET note = random() WHERE id = ' . (10 * $member + 1 + int(rand(3))))
-	  if $dice < 0.9;
+	return ask($client, "UPDATE packs SET " . change_of_pack() . ' WHERE id = ' . (10 * $member + 1 + int(rand(3))))
+	  if $dice < 0.93;
 	my @members = map { 1 + int(rand(3)) } 1 .. 3;
 	my $rows = join(',', map { "($_, '2030-01-01')" } @members);
 	return ask($client, "INSERT INTO visits (member_id, day) VALUES $rows", @members);
@@ -85,15 +129,19 @@ foreach my $level ('read committed', 'repeatable read', 'serializable')
 		my $file = "$directory/$client.sql";
 		unlink $file;
 		append_to_file($file,
-			"SET default_transaction_isolation = '$level';\n" . join('', map { statement_of($client) } 1 .. $statements));
+			"SET default_transaction_isolation = '$level';\nSET race.client = $client;\n" . join('', map { statement_of($client) } 1 .. $statements));
 		my ($out, $err) = ('', '');
 		push @runs, IPC::Run::start([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=0', '-d', $node->connstr('postgres'), '-f',
 				$file ], '<', \'', '>', \$out, '2>', \$err);
 	}
 	$_->finish foreach @runs;
-	is($node->safe_psql('postgres', 'SELECT * FROM false_refusals'), '', "$level: every refusal was true");
-	is( $node->safe_psql('postgres', q{SELECT DISTINCT code FROM asked WHERE code NOT IN ('00000', '23SC2', '40001')}),
-		'', "$level: nobody deadlocks, and nothing else is refused");
+	is($node->safe_psql('postgres', 'SELECT tell_history(); SELECT * FROM false_refusals()'),
+		'', "$level: every refusal was true");
+	is( $node->safe_psql(
+			'postgres', q{
+SELECT DISTINCT code FROM asked WHERE code NOT IN ('00000', '23SC1', '23SC2', '23SC4', '40001')
+    AND (code <> '23514' OR members <> '{}')}),
+		'', "$level: nobody deadlocks, and nothing else is refused but to shrink a pack below what is used");
 	is( $node->safe_psql(
 			'postgres', q{
 SELECT p.id, p.used_sessions, count(v.id) FROM packs p
@@ -109,7 +157,7 @@ is($node->safe_psql('postgres', 'SELECT * FROM session_consistency.ledger_gaps()
 # The checker finds a refusal that was not true: nobody has booked anything before the first commit.
 is( $node->safe_psql(
 		'postgres', q{
-INSERT INTO asked VALUES (99, '{1}', '2000-01-01', '2000-01-02', '23SC2'); SELECT client FROM false_refusals}),
+INSERT INTO asked VALUES (99, '{1}', '2000-01-01', '2000-01-02', '23SC2'); SELECT client FROM false_refusals()}),
 	'99', 'a refusal of a pack with room is found');
 $node->stop;
 done_testing();
