@@ -84,6 +84,20 @@ UPDATE training_sessions SET status = 'cancelled' WHERE member_id = member('Finn
 SELECT bought, p.status, b.remaining AS before, p.remaining AS after
 FROM packs p JOIN before b USING (member, bought) WHERE member = 'Finn' ORDER BY bought;
 
-\echo '7. Check: one row for each pack whose counts are wrong.'
+\echo '7. Gina has three packs at once. Each booking takes the one that ends first; what is over pays for nothing more.'
+ALTER TABLE member_subscriptions ADD ends_on date;
+SELECT FROM session_consistency.attach('training_sessions', 'member_subscriptions', draw_order => 'ends_on',
+    start_column => 'starts_on', valid_from_column => 'starts_on', valid_until_column => 'ends_on') \g /dev/null
+INSERT INTO members (name, story) VALUES ('Gina', 'a gift, a month and an open pack');
+INSERT INTO member_subscriptions (member_id, starts_on, ends_on, total_sessions_snapshot)
+VALUES (member('Gina'), '2025-01-01', '2025-01-31', 2), (member('Gina'), '2025-01-01', '2025-02-28', 1),
+       (member('Gina'), '2025-01-01', NULL, NULL);
+INSERT INTO training_sessions (member_id, starts_on)
+SELECT member('Gina'), day::date FROM unnest('{2025-01-10,2025-01-20,2025-01-30,2025-02-10,2025-03-10}'::date[]) AS day;
+UPDATE training_sessions SET status = 'cancelled' WHERE member_id = member('Gina') AND starts_on = '2025-01-20';
+SELECT valid_from, valid_until, total, scheduled, remaining, forfeited
+FROM member_subscriptions_session_counts WHERE member_id = member('Gina') ORDER BY valid_until;
+
+\echo '8. Check: one row for each pack whose counts are wrong.'
 \pset footer on
 SELECT subscription_id, used, expected_used, drift, message FROM session_consistency.check_counts();

@@ -68,4 +68,28 @@ CALL session_consistency.migrate('visits');
 SELECT id, subscription_id FROM visits WHERE id >= 40 ORDER BY id;
 SELECT code, session_id FROM session_consistency.audit_findings('visits') WHERE code <> 'no_subscription';
 :check;
+
+-- A make-up class: the gym cancels, and gives a pack of one credit with a short period, which comes first.
+ALTER TABLE packs ADD is_makeup boolean, ADD kinds text[];
+SELECT count(*) > 0 FROM session_consistency.attach('visits', 'packs', type_column => NULL, total_column => 'credits',
+    draw_order => 'is_makeup DESC NULLS LAST, last_day', start_column => 'day', valid_until_column => 'last_day');
+BEGIN;
+UPDATE visits SET status = 'cancelled' WHERE id = 21;
+INSERT INTO packs (id, member_id, total, valid_until, is_makeup) VALUES (50, 2, 1, '2030-02-14 00:00+01', true);
+COMMIT;
+INSERT INTO visits VALUES (50, 2, 'scheduled', '2030-02-15'), (51, 2, 'scheduled', '2030-02-10'), (52, 2, 'scheduled', '2030-02-10');
+SELECT id, day, subscription_id FROM visits WHERE id BETWEEN 50 AND 59 ORDER BY id;
+:check;
+
+-- The most restrictive first: a pack that pays for one kind of session before one that pays for all.
+ALTER TABLE packs ADD kinds_allowed int GENERATED ALWAYS AS (coalesce(cardinality(kinds), 1000)) STORED;
+SELECT count(*) > 0 FROM session_consistency.attach('visits', 'packs', type_column => NULL, total_column => 'credits',
+    draw_order => 'kinds_allowed, last_day', start_column => 'day', valid_until_column => 'last_day',
+    pays_when => 'subscription.kinds IS NULL OR session.note = ANY (subscription.kinds)');
+INSERT INTO packs (id, member_id, total, valid_until, kinds) VALUES (60, 6, 5, '2030-01-31 00:00+01', NULL),
+    (61, 6, 1, '2030-12-31 00:00+01', '{yoga}'), (62, 6, 1, '2030-06-30 00:00+01', '{yoga,box}');
+INSERT INTO visits VALUES (60, 6, 'scheduled', '2030-01-05', 'yoga'), (61, 6, 'scheduled', '2030-01-05', 'yoga'),
+    (62, 6, 'scheduled', '2030-01-05', 'box'), (63, 6, 'scheduled', '2030-01-05', 'dance');
+SELECT id, note, subscription_id FROM visits WHERE id >= 60 ORDER BY id;
+:check;
 \i :finish
