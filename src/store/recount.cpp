@@ -18,8 +18,17 @@ bool has_link_index(Relation sessions, const Mapping &mapping, bool by_member)
     return OidIsValid(find_link_index(sessions, link, member, linked_condition(mapping)));
 }
 
+// One scan counts them all for less than looking up each, once there are so many. A table that was never analyzed has
+// no number of rows.
+bool is_worth_scan(Relation sessions, size_t subscriptions)
+{
+    constexpr double rows_of_one_lookup = 10;
+    const double rows = sessions->rd_rel->reltuples;
+    return rows > 0 && static_cast<double>(subscriptions) * rows_of_one_lookup >= rows;
+}
+
 // The planner knows nothing of links that are being written. With an index: subscription by subscription, which is what
-// an aggregate at the side makes sure of, and never by a scan of the table; without one, in whatever way it finds.
+// an aggregate at the side makes sure of, and never by a scan of the table; else in whatever way it finds.
 const char *recount_query(Relation table, const Mapping &mapping, const Binding &binding, bool by_index)
 {
     const SessionShape &shape = binding.sessions;
@@ -68,7 +77,10 @@ void recount(Relation sessions, const Mapping &mapping, const Binding &binding, 
     for (Recounted &one : subscriptions)
         one.counted = 0;
     const int level = enter_pinned_path();
-    const bool by_index = has_link_index(sessions, mapping, keys.by_member);
+    const bool by_scan = is_worth_scan(sessions, subscriptions.size());
+    const bool by_index = !by_scan && has_link_index(sessions, mapping, keys.by_member);
+    if (by_scan)
+        join_by_hash();
     set_locally("enable_seqscan", by_index ? "off" : "on");
     set_locally("jit", "off");
     set_locally("max_parallel_workers_per_gather", "0");

@@ -33,6 +33,7 @@ struct Candidate {
     const char *session_id;        // nullptr: a counter
     SubscriptionKey key;           // of a counter, and from here on
     bool found;
+    ItemPointerData place;         // where its row was found
     std::optional<int64_t> used;   // when its sessions were counted
     int64_t counted;
 };
@@ -68,7 +69,7 @@ void find(Job &job, const char *query, Growing<Candidate> &found)
         elog(ERROR, "the audit before a repair failed: %s", SPI_result_code_string(result));
     for (uint64 i = 0; i < SPI_processed; i++)
         found.add(CurrentMemoryContext, {cell_text(i, 1), cell_text(i, 2), cell_text(i, 3), cell_text(i, 4),
-                                         {}, false, std::nullopt, 0});
+                                         {}, false, {}, std::nullopt, 0});
     SPI_freetuptable(SPI_tuptable);
     leave_pinned_path(level);
 }
@@ -355,8 +356,10 @@ void hold_counters(const Job &job, std::span<Candidate> candidates)
         if (row != nullptr && !job.dry_run)
             row = lock_found(cursor);
         candidate.found = row != nullptr;
-        if (row != nullptr)
+        if (row != nullptr) {
             candidate.used = read_subscription(shape, row).used;
+            candidate.place = row->tts_tid;
+        }
         CHECK_FOR_INTERRUPTS();
     }
     close_cursor(cursor);
@@ -376,7 +379,7 @@ void count_sessions(const Job &job, std::span<Candidate> candidates)
 void set_counter(Job &job, CounterWriter *writer, const Candidate &candidate)
 {
     const SubscriptionShape &shape = job.tables.binding->subscriptions;
-    TupleTableSlot *row = find_subscription(writer, candidate.key.id, candidate.key.member);
+    TupleTableSlot *row = find_subscription(writer, candidate.key.id, candidate.key.member, candidate.place);
     if (row == nullptr)
         return;
     const Subscription before = read_subscription(shape, row);
@@ -398,6 +401,37 @@ void set_counter(Job &job, CounterWriter *writer, const Candidate &candidate)
                                         .after = as_json(counter_state(job.tables, *after))});
 }
 
+// So many are held and counted at once, since one scan then counts them all, and so many written and logged, as keep
+// memory small.
+constexpr size_t held_at_once = 100000;
+constexpr size_t written_at_once = 10000;
+
+template <typename Action>
+void in_batches(std::span<Candidate> candidates, size_t batch, Action action)
+{
+    MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "session_consistency repair",
+                                                  ALLOCSET_DEFAULT_SIZES);
+    for (size_t first = 0; first < candidates.size(); first += batch) {
+        MemoryContext caller = MemoryContextSwitchTo(scratch);
+        action(candidates.subspan(first, std::min(batch, candidates.size() - first)));
+        MemoryContextSwitchTo(caller);
+        MemoryContextReset(scratch);
+    }
+    MemoryContextDelete(scratch);
+}
+
+void write_batch(Job &job, std::span<const Candidate> candidates)
+{
+    CounterWriter *writer = open_counter_writer(job.tables.subscriptions, job.tables.binding->subscriptions, false);
+    for (const Candidate &candidate : candidates) {
+        if (candidate.found)
+            set_counter(job, writer, candidate);
+        CHECK_FOR_INTERRUPTS();
+    }
+    close_counter_writer(writer);
+    log_and_return(job);
+}
+
 // All are locked before any is counted, and counted before any is written.
 void set_batch(Job &job, std::span<Candidate> candidates)
 {
@@ -409,21 +443,12 @@ void set_batch(Job &job, std::span<Candidate> candidates)
     }
     count_sessions(job, candidates);
     PopActiveSnapshot();
-    CounterWriter *writer = open_counter_writer(job.tables.subscriptions, job.tables.binding->subscriptions, false);
-    for (const Candidate &candidate : candidates) {
-        if (candidate.found)
-            set_counter(job, writer, candidate);
-        CHECK_FOR_INTERRUPTS();
-    }
-    close_counter_writer(writer);
-    log_and_return(job);
+    in_batches(candidates, written_at_once, [&job](std::span<Candidate> batch) { write_batch(job, batch); });
 }
 
-// In the order of their keys, in which statements that write sessions lock them too; so many at once as keep memory
-// small.
+// In the order of their keys, in which statements that write sessions lock them too.
 void set_counters(Job &job)
 {
-    constexpr size_t batch = 10000;
     const KeyType &key = job.tables.binding->subscriptions.id_key;
     const std::span<Candidate> candidates = job.counters.all();
     for (Candidate &candidate : candidates)
@@ -431,14 +456,7 @@ void set_counters(Job &job)
     std::sort(candidates.begin(), candidates.end(), [&key](const Candidate &left, const Candidate &right) {
         return compare_keys(key, left.key.id, right.key.id) < 0;
     });
-    MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "session_consistency repair",
-                                                  ALLOCSET_DEFAULT_SIZES);
-    for (size_t first = 0; first < candidates.size(); first += batch) {
-        MemoryContext caller = MemoryContextSwitchTo(scratch);
-        set_batch(job, candidates.subspan(first, std::min(batch, candidates.size() - first)));
-        MemoryContextSwitchTo(caller);
-        MemoryContextReset(scratch);
-    }
+    in_batches(candidates, held_at_once, [&job](std::span<Candidate> batch) { set_batch(job, batch); });
 }
 
 }  // namespace
