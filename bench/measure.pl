@@ -44,13 +44,15 @@ $size{tables} = $size{scale} eq 'full' ? [map { 10**$_ } 3 .. 7] : [map { 10**$_
 my $ivm = Bench::Tables::available('pg_ivm');
 my $interleaved = "$size{repeats} interleaved samples of $size{seconds} s";
 
-# In this order; alone: only where it is named.
+# In this order; alone: only where it is named; settings: the server's, for this part.
 my @parts = (
     { name => 'instructions', run => sub { Bench::Instructions::run(\%size) },
         method => "the sum over $size{instructions} in one backend, after a third as many" },
     { name => 'single', run => sub { Bench::Single::run(\%size, $ivm) }, method => $interleaved },
     { name => 'shapes', run => sub { Bench::Single::run_shapes(\%size) }, alone => 1,
         method => "$size{shape_repeats} interleaved samples of $size{seconds} s" },
+    { name => 'durable', run => sub { Bench::Single::run_durable(\%size) }, method => $interleaved,
+        settings => { fsync => 'on', full_page_writes => 'on' } },
     { name => 'bulk', run => sub { Bench::Bulk::run(\%size, $ivm) },
         method => "$size{bulk_repeats} interleaved samples, $size{repeats} of one subscription; the slowest peers once" },
     { name => 'check', run => sub { Bench::Check::run(\%size) },
@@ -62,22 +64,37 @@ my @parts = (
 
 my @settings = qw(fsync shared_buffers max_wal_size checkpoint_timeout autovacuum max_parallel_workers_per_gather jit
     work_mem wal_level synchronous_commit full_page_writes);
-my $settings = sql('postgres', "SELECT name || ' = ' || current_setting(name) FROM unnest('{@{[join ',', @settings]}}'" .
-    '::text[]) name');
+sub settings
+{
+    my $list = join ',', @settings;
+    return split /\n/, sql('postgres', "SELECT name || ' = ' || current_setting(name) FROM unnest('{$list}'::text[]) name");
+}
+
+sub set_server
+{
+    my (%value) = @_;
+    sql('postgres', "ALTER SYSTEM SET $_ = '$value{$_}'") for keys %value;
+    sql('postgres', 'ALTER SYSTEM RESET ALL') unless %value;
+    sql('postgres', 'SELECT pg_reload_conf()');
+    return;
+}
+
 my ($processor) = `grep -m1 'model name' /proc/cpuinfo` =~ /: (.*)/;
 my $processors = `nproc`;
 chomp $processors;
 my %taken = (
     machine => "$processors processors, $processor",
-    server  => { version => sql('postgres', 'SHOW server_version'), settings => [split /\n/, $settings] },
     date    => strftime('%Y-%m-%d', gmtime),
     sizes   => { map { $_ => $size{$_} } grep { defined $size{$_} && $_ ne 'write' } keys %size });
-print "PostgreSQL $taken{server}{version} on $taken{machine}\n", join(', ', split /\n/, $settings), "\n";
+my $version = sql('postgres', 'SHOW server_version');
+print "PostgreSQL $version on $taken{machine}\n", join(', ', settings()), "\n";
 
 for my $part (@parts) {
     next unless %named ? $named{ $part->{name} } : !$part->{alone};
     my $start = time;
-    begin_part($part->{name}, { %taken, method => $part->{method} });
+    set_server(%{ $part->{settings} // {} });
+    begin_part($part->{name}, { %taken, method => $part->{method},
+        server => { version => $version, settings => [settings()] } });
     $part->{run}->();
     show_targets();
     end_part($part->{name}, time - $start);

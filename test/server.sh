@@ -53,6 +53,10 @@ list_useful() {
     if [[ ${suite:-} =~ ^(all|clients)$ ]] && command -v apt-get >/dev/null; then
         list_clients
     fi
+    if [[ ${suite:-} == bench ]] && command -v apt-get >/dev/null; then
+        command -v gnuplot >/dev/null || echo gnuplot-nox
+        command -v valgrind >/dev/null || echo valgrind
+    fi
     [[ ${suite:-} =~ ^(all|tap)$ ]] && command -v apt-get >/dev/null || return 0
     version=${major:-$("$PG_CONFIG" --version | grep -oE '[0-9]+' | head -1)}
     known=/usr/share/postgresql/$version/extension

@@ -7,7 +7,7 @@ use JSON::PP;
 sub table
 {
     my ($head, @rows) = @_;
-    my $align = join '|', map { /^(?:target|measured|bare \(a\)|session_consistency|.*\((?:b|d)\).*)$/ ? '---:' : '---' } @$head;
+    my $align = join '|', map { /^(?:target|measured|bare \(a\).*|session_consistency|.*\((?:b|d)\).*)$/ ? '---:' : '---' } @$head;
     return join "\n", map { "| $_ |" } join(' | ', @$head), $align =~ s/\|/ | /gr, map { join ' | ', @$_ } @rows;
 }
 
@@ -78,20 +78,17 @@ sub counted
         } grep { /$wanted/ } map { $_->{work} } @{ $results->{parts}{instructions}{measurements} // [] });
 }
 
-sub instructions { return counted($_[0], qr/^instructions of one (?!booking)/) }
-
-sub shapes
+# A row for each work: transactions per second of the bare tables, and ratios to the peers.
+sub throughput
 {
-    my ($results) = @_;
-    my %tps = medians($results, 'shapes', 'tps');
-    my $throughput = %tps ? "\n\nThroughput of two clients:\n\n" . table(['bookings', 'bare (a)',
-            'session_consistency to (a)', 'session_consistency to (b)', 'session_consistency to (d)'],
-        map {
-            my $one = $tps{$_};
-            [s/^bookings of 2 clients, //r, sprintf('%.0f', $one->{floor}),
-                map { to_base($one->{extension}, $one->{$_}) } qw(floor with row_triggers)]
-        } map { $_->{work} } @{ $results->{parts}{shapes}{measurements} }) : '';
-    return counted($results, qr/^instructions of one booking/) . $throughput;
+    my ($results, $part) = @_;
+    my %tps = medians($results, $part, 'tps');
+    return 'Not measured yet.' unless %tps;
+    return table(['work', 'bare (a), per second', map { "session_consistency to ($_)" } qw(a b d)], map {
+        my $one = $tps{$_};
+        [s/^bookings of 2 clients, //r, sprintf('%.0f', $one->{floor}),
+            map { to_base($one->{extension}, $one->{$_}) } qw(floor with row_triggers)]
+    } map { $_->{work} } @{ $results->{parts}{$part}{measurements} });
 }
 
 sub write_page
@@ -102,7 +99,9 @@ sub write_page
     open my $old, '<', $page or die "$page: $!";
     my $text = join '', <$old>;
     my %block = (machine => machine($results), targets => targets($results),
-        instructions => instructions($results), shapes => shapes($results));
+        shapes => counted($results, qr/^instructions of one booking/),
+        changes => counted($results, qr/^instructions of one (?!booking)/),
+        throughput => throughput($results, 'shapes'), durable => throughput($results, 'durable'));
     for my $name (keys %block) {
         next if $block{$name} eq '';
         $text =~ s/(<!-- $name -->\n).*?(<!-- end of $name -->)/$1$block{$name}\n$2/s or die "$page has no $name\n";

@@ -1,135 +1,90 @@
-# Draws what was measured as SVG: bars for each comparison, lines for growth. Readable on a light and on a dark page.
+# Draws what was measured with gnuplot: bars for each comparison, lines for growth, quartiles as error bars. Names and
+# numbers stand in the margins, where nothing crosses them.
 package Bench::Plot;
 use strict;
 use warnings;
 use JSON::PP;
 
-my %colour = (floor => 'base', extension => 'ours');
+my %colour = (floor => '0x8c959f', extension => '0x1a7f37');
+my $colour_of_peers = '0x54aeff';
 
-my $style = <<'END';
-<style>
-text { font: 13px sans-serif; fill: #24292f; } .small { font-size: 11px; fill: #57606a; }
-.base { fill: #8c959f; stroke: #8c959f; } .ours { fill: #1a7f37; stroke: #1a7f37; }
-.peer { fill: #54aeff; stroke: #54aeff; } .axis { stroke: #8c959f; fill: none; }
-@media (prefers-color-scheme: dark) {
-text { fill: #e6edf3; } .small { fill: #9198a1; } .base { fill: #6e7681; stroke: #6e7681; }
-.ours { fill: #3fb950; stroke: #3fb950; } .peer { fill: #388bfd; stroke: #388bfd; } .axis { stroke: #6e7681; } }
-</style>
-END
-
-sub escape
+sub gnuplot
 {
-    my ($text) = @_;
-    $text =~ s/&/&amp;/g;
-    $text =~ s/</&lt;/g;
-    return $text;
-}
-
-sub write_svg
-{
-    my ($file, $width, $height, $title, @body) = @_;
-    open my $out, '>', $file or die "$file: $!";
-    print $out qq{<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 $width $height" width="$width" },
-        qq{height="$height" role="img">\n<title>}, escape($title), "</title>\n$style", @body, "</svg>\n";
-    close $out;
+    my ($file, $width, $height, @commands) = @_;
+    open my $gnuplot, '|-', 'gnuplot' or die "gnuplot: $!";
+    print $gnuplot qq{set terminal svg size $width,$height font "sans-serif,12" background "white"\n},
+        qq{set output "$file"\n}, map { "$_\n" } @commands;
+    close $gnuplot or die "gnuplot failed to draw $file\n";
     return;
 }
 
-sub text
+# As a string of gnuplot's: what stands between backticks it would give to a shell.
+sub quoted
 {
-    my ($x, $y, $text, %option) = @_;
-    my $class = $option{small} ? ' class="small"' : '';
-    my $anchor = $option{anchor} ? qq{ text-anchor="$option{anchor}"} : '';
-    return sprintf qq{<text x="%.0f" y="%.0f"%s%s>%s</text>\n}, $x, $y, $class, $anchor, escape($text);
+    my ($text) = @_;
+    $text =~ tr/`"\\//d;
+    return qq{"$text"};
 }
 
-# Each peer's ratio to the floor: one group of bars for each work. Bars longer than the limit are cut.
+# Each peer's ratio to the floor: one group of bars for each work. Bars longer than the limit are cut; their number, at
+# the right, is not.
 sub draw_bars
 {
     my ($file, $title, $groups, $names, $limit) = @_;
-    my ($left, $width, $row) = (230, 420, 20);
-    my $y = 46;
-    my @body = text(10, 20, $title);
+    my (@data, @names, @values);
+    my $y = 0;
     for my $group (@$groups) {
-        push @body, text(10, $y, $group->{work});
-        $y += 8;
+        push @names, quoted("$group->{work}:") . " $y";
+        $y++;
         for my $peer (@{ $group->{peers} }) {
-            my ($name, $ratio) = @$peer;
-            my $class = $colour{$name} // 'peer';
-            my $length = $width * ($ratio > $limit ? $limit : $ratio) / $limit;
-            push @body, text($left - 8, $y + 13, $names->{$name} // $name, anchor => 'end', small => 1),
-                sprintf(qq{<rect class="%s" x="%d" y="%d" width="%.1f" height="14"/>\n}, $class, $left, $y + 2,
-                $length),
-                text($left + $length + 6, $y + 13, sprintf('%.2f%s', $ratio, $ratio > $limit ? ' (cut)' : ''),
-                small => 1);
-            $y += $row;
+            my ($name, $ratio, $low, $high) = @$peer;
+            push @names, quoted($names->{$name} // $name) . " $y";
+            push @values, quoted(sprintf '%.2f', $ratio) . " $y";
+            push @data, "$ratio $y $low $high " . ($colour{$name} // $colour_of_peers);
+            $y++;
         }
-        $y += 22;
     }
-    my $one = $left + $width / $limit;
-    push @body, sprintf qq{<path class="axis" stroke-dasharray="3 3" d="M%.1f 40V%d"/>\n}, $one, $y - 22;
-    write_svg($file, $left + $width + 90, $y - 6, $title, @body);
+    my $bottom = $y - 0.4;
+    gnuplot($file, 900, 90 + 17 * $y, '$data << end', @data, 'end', 'set title ' . quoted($title) . ' noenhanced',
+        'unset key', 'set lmargin 62', 'set rmargin 8', "set xrange [0:$limit]", "set yrange [$bottom:-0.6]",
+        'set border 1', 'set xtics nomirror out', 'set ytics scale 0 noenhanced (' . join(', ', @names) . ')',
+        "set link y2", 'set y2tics scale 0 (' . join(', ', @values) . ')',
+        "set arrow 1 from 1,-0.6 to 1,$bottom nohead dashtype 2 linecolor rgb \"#57606a\" back",
+        'plot $data using (0.5*$1):2:(0):1:($2-0.38):($2+0.38):5 with boxxyerror linecolor rgb variable ' .
+        'fillstyle solid noborder, $data using 1:2:3:4 with xerrorbars linecolor rgb "black" pointtype 0');
     return;
 }
 
-# Time of one booking along a logarithmic axis: the floor's line and the extension's. Points are [where, floor, ours].
+# Time of one booking along a logarithmic axis: the floor's line and the extension's. Points are [where, floor, its
+# quartiles, ours, its quartiles].
 sub draw_lines
 {
     my ($file, $title, $axis, $points) = @_;
-    my ($left, $top, $width, $height) = (60, 50, 480, 220);
-    my @x = map { log($_->[0]) } @$points;
-    my $span = ($x[-1] - $x[0]) || 1;
-    my ($most) = sort { $b <=> $a } map { @{$_}[1, 2] } @$points;
-    my $step = step_for($most);
-    my $limit = $step * int(1 + $most / $step);
-    my $at = sub {
-        my ($i, $value) = @_;
-        return ($left + 20 + ($width - 40) * ($x[$i] - $x[0]) / $span, $top + $height * (1 - $value / $limit));
+    my $line = sub {
+        my ($column, $peer, $name) = @_;
+        return "\$data using 1:$column:@{[$column + 1]}:@{[$column + 2]} with yerrorlines linewidth 2 pointtype 7 " .
+            qq{pointsize 0.5 linecolor rgb "#@{[substr $colour{$peer}, 2]}" title "$name"};
     };
-    my @body = (text(10, 20, $title), text(10, 40, 'microseconds of one of two clients', small => 1));
-    for (my $tick = 0; $tick <= $limit; $tick += $step) {
-        my (undef, $y) = $at->(0, $tick);
-        push @body, sprintf(qq{<path class="axis" stroke-dasharray="3 3" d="M%d %.1fH%d"/>\n}, $left, $y,
-            $left + $width), text($left - 8, $y + 4, $tick, anchor => 'end', small => 1);
-    }
-    for (['base', 1, 'no counter (a)', 20], ['ours', 2, 'session_consistency', -12]) {
-        my ($class, $column, $name, $below) = @$_;
-        my @line = map { [$at->($_, $points->[$_][$column])] } 0 .. $#$points;
-        push @body, qq{<path class="$class" style="fill:none;stroke-width:2" d="M} .
-            join('L', map { sprintf '%.1f %.1f', @$_ } @line) . qq{"/>\n},
-            map({ sprintf qq{<circle class="$class" cx="%.1f" cy="%.1f" r="4"/>\n}, @$_ } @line),
-            text($line[0][0] - 10, $line[0][1] + $below, $name, small => 1);
-    }
-    push @body, map { text(($at->($_, 0))[0], $top + $height + 18, count_text($points->[$_][0]), anchor => 'middle',
-            small => 1) } 0 .. $#$points;
-    push @body, text($left + $width / 2, $top + $height + 38, $axis, anchor => 'middle', small => 1);
-    write_svg($file, $left + $width + 20, $top + $height + 50, $title, @body);
+    gnuplot($file, 620, 340, '$data << end', map({ join ' ', @$_ } @$points), 'end',
+        'set title ' . quoted($title) . ' noenhanced', 'set xlabel ' . quoted($axis),
+        'set ylabel "microseconds of one of two clients"', 'set logscale x 10', 'set yrange [0:*]', 'set grid ytics',
+        'set border 3', 'set tics nomirror', q{set format x "%.0f"}, 'set offsets graph 0.05, graph 0.05, graph 0.1, 0',
+        'set key outside top right horizontal noenhanced',
+        'plot ' . join ', ', $line->(2, 'floor', 'no counter (a)'), $line->(5, 'extension', 'session_consistency'));
     return;
 }
 
-# A round distance of marks, of which a handful reach that far.
-sub step_for
-{
-    my ($most) = @_;
-    my $power = 10 ** int(log($most) / log(10));
-    return $most / $power < 2 ? $power / 4 : $most / $power < 5 ? $power / 2 : $power;
-}
-
-sub count_text
-{
-    my ($count) = @_;
-    1 while $count =~ s/^(\d+)(\d{3})/$1,$2/;
-    return $count;
-}
-
-# A comparison from results.json: ratios of medians to a peer.
+# A comparison from results.json: ratios of medians to a peer's, and of quartiles.
 sub comparison
 {
     my ($measured, $what, $base) = @_;
-    my %median = map { ($_ => $measured->{peers}{$_}{$what}{median}) } keys %{ $measured->{peers} };
+    my %figure = map { ($_ => $measured->{peers}{$_}{$what}) } keys %{ $measured->{peers} };
     my %rank = (floor => -2, noop => -1, scan => -1, extension => 99);
-    my @peers = sort { ($rank{$a} // 0) <=> ($rank{$b} // 0) || $a cmp $b } keys %median;
-    return { work => $measured->{work}, peers => [map { [$_, $median{$_} / $median{$base}] } @peers] };
+    my @peers = sort { ($rank{$a} // 0) <=> ($rank{$b} // 0) || $a cmp $b } keys %figure;
+    my $one = $figure{$base}{median};
+    return { work => $measured->{work} =~ s/^instructions of one //r, peers => [map {
+        [$_, map { $_ / $one } $figure{$_}{median}, @{ $figure{$_}{quartiles} }]
+    } @peers] };
 }
 
 # Which plot a work belongs to, what is compared there, and with whom.
@@ -141,26 +96,34 @@ sub place_of
     return ('instructions', 'count', 'floor') if $peer{extension}{count};
     return ('memory', 'mb', 'floor') if $peer{floor} && $peer{floor}{mb};
     return ('bulk', 'ms', 'floor') if $peer{extension}{ms};
+    return ('shapes', 'tps', 'floor') if $measured->{work} =~ /^bookings of 2 clients/;
+    return ('durable', 'tps', 'floor') if $measured->{work} =~ /^durable/;
     return ('single', 'tps', $peer{floor} ? 'floor' : $peer{with} ? 'with' : 'by hand');
 }
 
 my %plot = (
     single       => ['Throughput, the first of each as 1: longer is better', 1.6],
+    shapes       => ['Throughput to the same tables without a counter: longer is better', 1.2],
+    durable      => ['Throughput to the same tables without a counter, each commit on the disk: longer is better', 1.4],
     bulk         => ['Time to the same tables without a counter: shorter is better', 6],
     check        => ['Time to a bare scan in one process: shorter is better', 12],
     memory       => ['Private memory of the backend to that without a counter: shorter is better', 6],
-    instructions => ['Instructions to the same tables without a counter: shorter is better', 4]);
+    instructions => ['Instructions to the same tables without a counter: shorter is better', 3]);
 
 # Every plot, from the results as they were written.
 sub draw_all
 {
     my ($directory, $names) = @_;
     open my $in, '<', "$directory/results.json" or die;
-    my $results = decode_json(join '', <$in>);
+    my $parts = decode_json(join '', <$in>)->{parts};
     my (%groups, %growth);
-    for my $measured (map { @{ $results->{parts}{$_}{measurements} } } grep { $_ ne 'shapes' } sort keys %{ $results->{parts} }) {
+    for my $measured (map { @{ $parts->{$_}{measurements} } } sort keys %$parts) {
         if ($measured->{work} =~ /^bookings, (sessions .*): (\d+)$/) {
-            push @{ $growth{$1} }, [$2, map { 2e6 / $measured->{peers}{$_}{tps}{median} } qw(floor extension)];
+            # The quartiles of the time are those of the throughput, turned round.
+            push @{ $growth{$1} }, [$2, map {
+                my $tps = $measured->{peers}{$_}{tps};
+                map { 2e6 / $_ } $tps->{median}, reverse @{ $tps->{quartiles} }
+            } qw(floor extension)];
         } else {
             my ($plot, $what, $base) = place_of($measured);
             push @{ $groups{$plot} }, comparison($measured, $what, $base);

@@ -173,6 +173,18 @@ sub run_shapes
     return;
 }
 
+# Bookings whose commits wait for the disk, as users have them.
+sub run_durable
+{
+    my ($size) = @_;
+    my $members = int($size->{single} / 3);
+    for my $clients (8, 32) {
+        measure($size, "durable bookings, $clients clients", sub { pick_member($members) . script_of(\%book, $_[0]) },
+            [qw(floor with transaction row_triggers extension)], clients => $clients);
+    }
+    return;
+}
+
 # How the cost grows: by sessions for each subscription, and by sessions in the table.
 sub run_growth
 {

@@ -16,6 +16,7 @@ my %peer_name = (
     extension          => 'session_consistency',
     noop               => 'C trigger that does nothing',
     update             => 'bare UPDATE of the counters',
+    run_check          => 'run_check',
     scan               => 'bare scan, one process');
 
 sub peers { return \%peer_name }
