@@ -311,6 +311,24 @@ CREATE FUNCTION session_consistency.list_attachments()
 COMMENT ON FUNCTION session_consistency.list_attachments() IS
 'The rows of the view session_consistency.attachments.';
 
+CREATE FUNCTION session_consistency._shard_gaps(sessions regclass, subscription_column name, treated boolean)
+    RETURNS text[]
+    LANGUAGE c STABLE SET lock_timeout = '5s' AS 'MODULE_PATHNAME', 'sc_shard_gaps';
+COMMENT ON FUNCTION session_consistency._shard_gaps(regclass, name, boolean) IS
+'The gaps of one shard of a table of Citus, for the view session_consistency.attachments.
+
+treated: its history is known to be treated.';
+
+CREATE FUNCTION session_consistency._drop_shard_reset(sessions regclass) RETURNS integer
+    LANGUAGE c VOLATILE SET lock_timeout = '5s' AS 'MODULE_PATHNAME', 'sc_drop_shard_reset';
+COMMENT ON FUNCTION session_consistency._drop_shard_reset(regclass) IS
+'Drops the triggers for TRUNCATE of one shard, as detach() of a table of Citus does on each.';
+
+CREATE FUNCTION session_consistency._shard_treated(sessions regclass, subscription_column name) RETURNS bigint[]
+    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'sc_shard_treated';
+COMMENT ON FUNCTION session_consistency._shard_treated(regclass, name) IS
+'What migrate() left to resolve on one shard of a table of Citus.';
+
 CREATE VIEW session_consistency.attachments AS
     SELECT sessions, subscriptions, member_column, subscription_column, type_column, status_column, consuming_types,
         scheduled_statuses, completed_statuses, subscription_member_column, subscription_status_column,
@@ -1239,6 +1257,24 @@ Errors:
 - 40001: a row changed since the snapshot of a REPEATABLE READ or SERIALIZABLE transaction
 - 25006: not a dry run, on a standby or in a READ ONLY transaction';
 
+CREATE FUNCTION session_consistency._repair_shard(
+    sessions regclass,
+    subscriptions regclass,
+    dry_run boolean,
+    OUT repair_id bigint,
+    OUT code text,
+    OUT subscription_id text,
+    OUT session_id text,
+    OUT action text,
+    OUT before jsonb,
+    OUT after jsonb,
+    OUT member_id text,
+    OUT session_key text)
+    RETURNS SETOF record
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'sc_repair';
+COMMENT ON FUNCTION session_consistency._repair_shard(regclass, regclass, boolean) IS
+'repair() of one shard of a table of Citus, which calls it on each.';
+
 CREATE FUNCTION session_consistency.undo_repair(repair_id bigint) RETURNS void
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'sc_undo_repair';
 COMMENT ON FUNCTION session_consistency.undo_repair(bigint) IS
@@ -1257,6 +1293,13 @@ Errors:
 - 42501: not the owner
 - 40001: as repair()
 - 25006: on a standby and in a READ ONLY transaction';
+
+CREATE FUNCTION session_consistency._undo_shard_repair(sessions regclass, subscriptions regclass, repair_id bigint,
+    member_id text, subscription_id text, session_id text, session_key text, before text, after text) RETURNS void
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'sc_undo_shard_repair';
+COMMENT ON FUNCTION session_consistency._undo_shard_repair(
+    regclass, regclass, bigint, text, text, text, text, text, text) IS
+'undo_repair() of one shard of a table of Citus, which calls it there.';
 
 -- Watching -----------------------------------------------------------------------------------------------------------
 

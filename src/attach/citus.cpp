@@ -13,7 +13,8 @@ namespace {
             errmsg("tables \"%s\" and \"%s\" are not distributed together", get_rel_name(request.sessions),
                    get_rel_name(request.subscriptions)),
             errdetail_internal("%s", detail),
-            errhint("Distribute both by the member column and colocate them, or neither."));
+            errhint("Distribute both by the member column and colocate them; or have both in one distributed schema, "
+                    "both as reference tables, or both local."));
     pg_unreachable();
 }
 
@@ -25,45 +26,23 @@ void refuse_shard(Oid table)
             errhint("Attach the distributed table."));
 }
 
-bool same_text(const char *left, const char *right)
-{
-    return left != nullptr && right != nullptr && strcmp(left, right) == 0;
-}
-
-// Colocated, and by columns that let each session find its subscription on its own shard.
-void judge_together(const Request &request, const Facts &facts, const Distribution &sessions,
-                    const Distribution &subscriptions)
-{
-    const Mapping &mapping = facts.mapping;
-    if (sessions.placement != Placement::distributed || subscriptions.placement != Placement::distributed)
-        refuse(request, psprintf("Table \"%s\" is %s, table \"%s\" is %s.", get_rel_name(request.sessions),
-                                 describe(sessions.placement), get_rel_name(request.subscriptions),
-                                 describe(subscriptions.placement)));
-    if (sessions.colocation != subscriptions.colocation)
-        refuse(request, "They are not colocated.");
-    if (is_searched(mapping)) {
-        if (!same_text(sessions.column, mapping.member_column) ||
-            !same_text(subscriptions.column, mapping.subscription_member_column))
-            refuse(request, "They are not distributed by the member.");
-    } else if (!same_text(sessions.column, mapping.subscription_column) ||
-               !same_text(subscriptions.column, facts.join.column)) {
-        // The foreign key of the link holds the distribution column only where that is the link.
-        refuse(request, "They are not distributed by the link and the key that it refers to.");
-    }
-}
-
-void judge_options(const Facts &facts)
+void judge_options(const Facts &facts, Placement placement)
 {
     if (facts.mapping.ledger)
         ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                errmsg("distributed tables have no ledger"),
+                errmsg("tables of Citus have no ledger"),
                 errdetail("Each node would write lines of its own, which no other sees."),
                 errhint("Attach with ledger => false."));
     if (facts.mapping.notify)
         ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                errmsg("counts of distributed tables are not notified"),
+                errmsg("counts of tables of Citus are not notified"),
                 errdetail("Each node would notify listeners of its own, which no other hears."),
                 errhint("Attach with notify => false."));
+    if (facts.mapping.draw_order != nullptr && placement == Placement::reference)
+        ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                errmsg("reference tables have no draw_order"),
+                errdetail("Each node would draw for its own copy, and could draw differently."),
+                errhint("Distribute both tables by the member column and colocate them."));
 }
 
 }  // namespace
@@ -77,13 +56,13 @@ void refuse_shards(const Request &request)
 
 void check_distribution(const Request &request, const Facts &facts)
 {
-    const Distribution sessions = distribution_of(request.sessions);
-    const Distribution subscriptions = distribution_of(request.subscriptions);
-    if (sessions.placement == Placement::local && subscriptions.placement == Placement::local)
+    if (const char *separation = find_separation(pair_of(request), facts.mapping, facts.join.column))
+        refuse(request, separation);
+    if (!is_sharded(request.sessions))
         return;
-    judge_together(request, facts, sessions, subscriptions);
-    judge_options(facts);
-    require_trigger_gate(request.sessions, "attach");
+    judge_options(facts, distribution_of(request.sessions).placement);
+    if (!request.dry_run)
+        require_trigger_gate(request.sessions, "attach");
 }
 
 }  // namespace sc

@@ -9,7 +9,8 @@ namespace sc {
 // 0A000 where one of them is a shard of a distributed table.
 void refuse_shards(const Request &request);
 
-// 0A000 where the tables are not colocated by member, 55000 where citus.enable_unsafe_triggers is off.
+// 0A000 where the tables are not distributed together; 55000 where citus.enable_unsafe_triggers is off and this is no
+// dry run.
 void check_distribution(const Request &request, const Facts &facts);
 
 }  // namespace sc

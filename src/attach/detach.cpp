@@ -9,9 +9,11 @@
 #include "server/pg_compat.hpp"
 #include "attach/steps.hpp"
 #include "server/settings.hpp"
+#include "server/shards.hpp"
 
 extern "C" {
 PG_FUNCTION_INFO_V1(sc_detach);
+PG_FUNCTION_INFO_V1(sc_drop_shard_reset);
 }
 
 namespace sc {
@@ -225,9 +227,31 @@ Attachment lock_attachment(const Pair &pair)
     return attachment;
 }
 
+// Citus drops no TRUNCATE trigger of a shard, and makes it where it moves one. The table's own does the work.
+void drop_resets_of_shards(Oid sessions)
+{
+    if (is_sharded(sessions))
+        require_answers(sessions, "SELECT session_consistency._drop_shard_reset('%1$s')", "detach");
+}
+
 }  // namespace
 
 }  // namespace sc
+
+extern "C" Datum sc_drop_shard_reset(PG_FUNCTION_ARGS)
+{
+    const sc::Arguments arguments = sc::arguments_of(fcinfo);
+    const Oid shard = DatumGetObjectId(sc::require_argument(arguments, "sessions"));
+    const int level = sc::enter_pinned_path();
+    sc::Steps steps{};
+    for (const sc::OwnTrigger &trigger : sc::find_own_triggers(shard))
+        if (trigger.rule->type == TRIGGER_TYPE_TRUNCATE && sc::is_shard(shard))
+            sc::add_step(steps, "drop trigger",
+                         psprintf("DROP TRIGGER %s ON %s", quote_identifier(trigger.name), sc::qualified_name(shard)));
+    sc::run_steps(steps);
+    sc::leave_pinned_path(level);
+    PG_RETURN_INT32(list_length(steps.list));
+}
 
 extern "C" Datum sc_detach(PG_FUNCTION_ARGS)
 {
@@ -245,6 +269,7 @@ extern "C" Datum sc_detach(PG_FUNCTION_ARGS)
     } else {
         attachment = sc::lock_attachment(pair);
         sc::require_trigger_gate(attachment.sessions, "detach");
+        sc::drop_resets_of_shards(attachment.sessions);
     }
     const sc::Steps steps = sc::plan_steps(attachment, drop_added_columns);
     if (!dry_run)

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "catalog/citus.hpp"
 #include "catalog/counting.hpp"
 #include "catalog/expressions.hpp"
 #include "catalog/treated.hpp"
@@ -417,9 +418,12 @@ const char *choose_trigger_name(const Plan &plan, const TriggerRule &rule)
 {
     const Oid table = rule.on_sessions ? plan.request->sessions : plan.request->subscriptions;
     const char *subscriptions = get_rel_name(plan.request->subscriptions);
-    const char *name = makeObjectName(rule.name, subscriptions, nullptr);
+    // Behind the trigger by which Citus truncates the shards.
+    const bool behind = rule.type == TRIGGER_TYPE_TRUNCATE && is_sharded(table);
+    const char *stem = behind ? "zz_session_consistency_reset" : rule.name;
+    const char *name = makeObjectName(stem, subscriptions, nullptr);
     for (int pass = 1; is_trigger_name_taken(table, name); pass++)
-        name = makeObjectName(rule.name, subscriptions, psprintf("%d", pass));
+        name = makeObjectName(stem, subscriptions, psprintf("%d", pass));
     return name;
 }
 

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "server/shards.hpp"
+
 namespace sc {
 
 namespace {
@@ -183,6 +185,36 @@ void require_nothing_drawn(const Mapping &mapping)
 Pair pair_arguments(const Arguments &arguments)
 {
     return {table_argument(arguments, "sessions"), table_argument(arguments, "subscriptions")};
+}
+
+const char *call_on_shard(const Arguments &arguments, const char *subscriptions, const char *function)
+{
+    StringInfoData call;
+    initStringInfo(&call);
+    appendStringInfo(&call, "session_consistency.%s(sessions => '%%1$s', subscriptions => %s",
+                     function == nullptr ? arguments.function : function, subscriptions);
+    for (size_t i = 0; i < arguments.names.size(); i++) {
+        const char *name = arguments.names[i];
+        const NullableDatum &argument = arguments.call->args[i];
+        if (strcmp(name, "sessions") == 0 || strcmp(name, "subscriptions") == 0)
+            continue;
+        const Oid type = get_fn_expr_argtype(arguments.call->flinfo, static_cast<int>(i));
+        if (type == REGCLASSOID && !argument.isnull)
+            ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                    errmsg("argument \"%s\" of %s() cannot name a table for the shards of another", name,
+                           arguments.function),
+                    errdetail("Each shard has a table of its own in its place."),
+                    errhint("Leave it out: a foreign key leads to it."));
+        Oid output;
+        bool varies;
+        getTypeOutputInfo(type, &output, &varies);
+        const char *value =
+            argument.isnull ? "NULL" : quote_literal_cstr(OidOutputFunctionCall(output, argument.value));
+        appendStringInfo(&call, ", %s => %s::%s", quote_identifier(name), doubled_percents(value),
+                         format_type_be_qualified(type));
+    }
+    appendStringInfoChar(&call, ')');
+    return call.data;
 }
 
 Mapping read_fields(const Arguments &arguments, const Mapping *own)

@@ -29,6 +29,11 @@ const char *name_argument(const Arguments &arguments, const char *name);
 // function has not; 42P01 where there is none with that oid.
 Pair pair_arguments(const Arguments &arguments);
 
+// The same call of a function (by another name, where one is given) for one shard of the sessions, as SQL in which %1$s
+// stands for the shard, and %% for a percent sign. subscriptions: SQL that names their shard, or NULL where the
+// sessions have but one attachment. 0A000 where another argument names a table.
+const char *call_on_shard(const Arguments &arguments, const char *subscriptions, const char *function = nullptr);
+
 // What the function's arguments say of a mapping; a field that is no argument of the function has its default. With an
 // attachment's own mapping, an argument that is left at its default stands for what that one says. 22004 for NULL where
 // a value is needed, 22023 for one that the field cannot have.

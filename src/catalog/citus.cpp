@@ -1,6 +1,9 @@
 // Reads what Citus says of a table.
 #include "catalog/citus.hpp"
 
+#include "server/shards.hpp"
+#include "server/spi.hpp"
+
 namespace sc {
 
 namespace {
@@ -127,43 +130,109 @@ const char *describe(Placement placement)
     return "a table that is distributed by append or range";
 }
 
-const char *find_distribution_gap(Oid table)
+namespace {
+
+bool same_text(const char *left, const char *right)
 {
-    const Placement placement = distribution_of(table).placement;
-    if (placement == Placement::local || placement == Placement::shard)
-        return nullptr;
-    const char *name = qualified_name(table);
-    if (placement == Placement::distributed)
-        return psprintf("table %s is distributed: its shards are not looked at, ask each of them", name);
-    return psprintf("table %s is %s: counters are kept in the rows of this node alone", name, describe(placement));
+    return left != nullptr && right != nullptr && strcmp(left, right) == 0;
 }
 
-void require_undistributed(const Pair &pair, const char *function, const char *per_shard)
+bool is_whole(Placement placement)
+{
+    return placement == Placement::local || placement == Placement::shard;
+}
+
+// Tables that Citus manages have one shard each, on the coordinator.
+const char *find_separation(const Pair &pair, const Distribution &sessions, const Distribution &subscriptions)
+{
+    if (sessions.placement != subscriptions.placement || sessions.placement == Placement::other)
+        return psprintf("Table \"%s\" is %s, table \"%s\" is %s.", get_rel_name(pair.sessions),
+                        describe(sessions.placement), get_rel_name(pair.subscriptions),
+                        describe(subscriptions.placement));
+    if (!is_whole(sessions.placement) && sessions.placement != Placement::managed &&
+        sessions.colocation != subscriptions.colocation)
+        return "They are not colocated.";
+    return nullptr;
+}
+
+}  // namespace
+
+const char *find_separation(const Pair &pair, const Mapping &mapping, const char *key_column)
 {
     if (!is_installed())
-        return;
-    for (const Oid table : {pair.sessions, pair.subscriptions}) {
-        const Placement placement = OidIsValid(table) ? distribution_of(table).placement : Placement::local;
-        if (placement == Placement::local || placement == Placement::shard)
-            continue;
-        const bool distributed = placement == Placement::distributed;
-        ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                errmsg("%s() does not work on table \"%s\"", function, get_rel_name(table)),
-                errdetail("It is %s: its rows are in shards, which the call does not see.",
-                          describe(placement)),
-                distributed ? errhint("Call it on each shard: SELECT * FROM run_command_on_shards('%s', $$%s$$).",
-                                      qualified_name(pair.sessions), per_shard)
-                            : errhint("Detach the tables; undistribute_table() makes them local again, or distribute "
-                                      "both by the member, then attach again."));
+        return nullptr;
+    const Distribution sessions = distribution_of(pair.sessions);
+    const Distribution subscriptions = distribution_of(pair.subscriptions);
+    if (const char *separation = find_separation(pair, sessions, subscriptions))
+        return separation;
+    if (sessions.placement != Placement::distributed)
+        return nullptr;
+    if (is_searched(mapping)) {
+        if (!same_text(sessions.column, mapping.member_column) ||
+            !same_text(subscriptions.column, mapping.subscription_member_column))
+            return "They are not distributed by the member.";
+    } else if (!same_text(sessions.column, mapping.subscription_column) ||
+               !same_text(subscriptions.column, key_column)) {
+        // The foreign key of the link holds the distribution column only where that is the link.
+        return "They are not distributed by the link and the key that it refers to.";
     }
+    return nullptr;
+}
+
+bool is_sharded(Oid table)
+{
+    return is_installed() && !is_whole(distribution_of(table).placement);
+}
+
+bool require_together(const Pair &pair, const char *function)
+{
+    if (!is_installed())
+        return false;
+    const Distribution sessions = distribution_of(pair.sessions);
+    if (!OidIsValid(pair.subscriptions))
+        return !is_whole(sessions.placement);
+    if (const char *separation = find_separation(pair, sessions, distribution_of(pair.subscriptions)))
+        ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                errmsg("%s() does not work on tables \"%s\" and \"%s\"", function, get_rel_name(pair.sessions),
+                       get_rel_name(pair.subscriptions)),
+                errdetail("%s", separation),
+                errhint("Detach them, bring them together, attach again, and call migrate()."));
+    return !is_whole(sessions.placement);
+}
+
+// A shard refers to the one beside it by its foreign key, which is enough where there is but one.
+const char *subscriptions_beside(const Pair &pair)
+{
+    if (!OidIsValid(pair.subscriptions) || find_attachments(pair.sessions).size() == 1)
+        return "NULL";
+    MemoryContext caller = CurrentMemoryContext;
+    connect_spi();
+    Oid types[] = {REGCLASSOID, REGCLASSOID};
+    Datum values[] = {ObjectIdGetDatum(pair.sessions), ObjectIdGetDatum(pair.subscriptions)};
+    const int result = SPI_execute_with_args(
+        "SELECT pg_catalog.jsonb_object_agg(pg_catalog.shard_name(a.logicalrelid, a.shardid),"
+        " pg_catalog.shard_name(b.logicalrelid, b.shardid))::text FROM pg_catalog.pg_dist_shard AS a"
+        " JOIN pg_catalog.pg_dist_shard AS b ON b.shardminvalue IS NOT DISTINCT FROM a.shardminvalue"
+        " WHERE a.logicalrelid = $1 AND b.logicalrelid = $2", 2, types, values, nullptr, true, 1);
+    if (result != SPI_OK_SELECT || SPI_processed != 1)
+        elog(ERROR, "the shards of table \"%s\" are not known", get_rel_name(pair.sessions));
+    MemoryContext inner = MemoryContextSwitchTo(caller);
+    const char *names = pstrdup(cell_text(0, 1));
+    MemoryContextSwitchTo(inner);
+    SPI_finish();
+    return psprintf("(%s::jsonb ->> '%%1$s')::regclass", doubled_percents(quote_literal_cstr(names)));
 }
 
 void require_trigger_gate(Oid table, const char *function)
 {
-    if (!is_installed() || distribution_of(table).placement != Placement::distributed)
+    if (!is_installed())
+        return;
+    const Placement placement = distribution_of(table).placement;
+    if (is_whole(placement) || placement == Placement::managed)
         return;
     const char *allowed = GetConfigOption("citus.enable_unsafe_triggers", true, false);
-    if (allowed == nullptr || strcmp(allowed, "on") != 0)
+    // A Citus that does not know the setting asks for none.
+    if (allowed != nullptr && strcmp(allowed, "on") != 0)
         ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
                 errmsg("triggers on distributed tables are not enabled"),
                 errdetail("citus.enable_unsafe_triggers is off."),

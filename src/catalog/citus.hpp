@@ -23,12 +23,18 @@ bool is_shard(Oid table);
 // "a reference table": what the table is.
 const char *describe(Placement placement);
 
-// What is in the way of counting the table's rows here; nullptr where nothing is.
-const char *find_distribution_gap(Oid table);
+// Why not every session has its subscription on its own shard, as a sentence; nullptr where each has, as where Citus is
+// not installed. key_column: what the link refers to.
+const char *find_separation(const Pair &pair, const Mapping &mapping, const char *key_column);
 
-// Refuses a call that reads or writes rows of tables whose rows are elsewhere: 0A000. What each shard is to be asked is
-// SQL in which %s stands for the shard.
-void require_undistributed(const Pair &pair, const char *function, const char *per_shard);
+// Whether the table's rows are in shards, and it is an empty shell itself.
+bool is_sharded(Oid table);
+
+// The same of two tables, for a call that treats them together: 0A000 where they lie apart.
+bool require_together(const Pair &pair, const char *function);
+
+// SQL that names the subscriptions' shard beside the sessions' shard %1$s.
+const char *subscriptions_beside(const Pair &pair);
 
 // 55000 where Citus lets no trigger of a distributed table be made or dropped.
 void require_trigger_gate(Oid table, const char *function);

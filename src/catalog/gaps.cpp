@@ -11,6 +11,7 @@
 #include "server/owner.hpp"
 #include "server/subtransaction.hpp"
 #include "server/own_table.hpp"
+#include "server/shards.hpp"
 
 namespace sc {
 
@@ -20,6 +21,7 @@ struct Inspection {
     const Attachment *attachment;
     Relation sessions;
     Relation subscriptions;    // nullptr where the foreign key that leads to them is gone
+    bool with_history;
     List *gaps;
 };
 static_assert(Pod<Inspection>);
@@ -81,14 +83,21 @@ void look_at_trigger(Inspection &inspection, Oid relation, std::span<const OwnTr
                                      trigger->name, table));
 }
 
+// The table's own trigger sets the counters of all its shards to 0.
+bool is_reset(const TriggerRule &rule)
+{
+    return strcmp(rule.function, function::reset) == 0;
+}
+
 void look_at_triggers(Inspection &inspection)
 {
     const Oid root = inspection.attachment->sessions;
+    const bool is_a_shard = is_shard(root);
     for (const Oid relation : partition_tree(root, AccessShareLock)) {
         const auto triggers = find_own_triggers(relation);
         for (const TriggerRule &rule : trigger_rules)
             if (rule.on_sessions && (relation == root || rule.on_partitions) &&
-                is_needed(rule, inspection.attachment->mapping))
+                is_needed(rule, inspection.attachment->mapping) && !(is_a_shard && is_reset(rule)))
                 look_at_trigger(inspection, relation, triggers, rule);
     }
     if (inspection.subscriptions == nullptr)
@@ -237,7 +246,8 @@ void look_at_view(Inspection &inspection, const LinkKey &key)
 {
     const Attachment &attachment = *inspection.attachment;
     const Oid view = find_counts_view(attachment);
-    if (!OidIsValid(view) || inspection.subscriptions == nullptr)
+    // A shard has none of its own: of that name there is its table's.
+    if (!OidIsValid(view) || inspection.subscriptions == nullptr || is_shard(attachment.sessions))
         return;
     const Counting counting{.sessions = attachment.sessions,
                             .subscriptions = attachment.subscriptions,
@@ -282,7 +292,8 @@ void look_at_history(Inspection &inspection)
                                          table, count, count == 1 ? "" : "s", what, advice));
     };
     const std::optional<Treated> treated = find_treated(attachment.charge_trigger);
-    if (!treated && find_made(attachment.mapping.made, "history") != nullptr)
+    // Of tables in shards these say so themselves.
+    if (!treated && find_made(attachment.mapping.made, "history") != nullptr && !is_sharded(attachment.sessions))
         add_gap(inspection, psprintf("the history of table %s is not treated: migrate() does that",
                                      qualified_name(attachment.sessions)));
     if (!treated)
@@ -330,9 +341,84 @@ void look_at_persistence(Inspection &inspection)
 
 void look_at_distribution(Inspection &inspection)
 {
-    for (const Oid table : {inspection.attachment->sessions, inspection.attachment->subscriptions})
-        if (const char *gap = OidIsValid(table) ? find_distribution_gap(table) : nullptr)
-            add_gap(inspection, gap);
+    const Attachment &attachment = *inspection.attachment;
+    if (inspection.subscriptions == nullptr)
+        return;
+    // Without its column the link leads nowhere: that is a gap of its own.
+    const AttrNumber link = get_attnum(attachment.sessions, attachment.mapping.subscription_column);
+    bool several;
+    const std::optional<LinkKey> key = find_link_key(inspection.sessions, link,
+        is_searched(attachment.mapping) ? get_attnum(attachment.sessions, attachment.mapping.member_column)
+                                        : InvalidAttrNumber, &several);
+    const char *key_column = key ? get_attname(attachment.subscriptions, key->subscription_id, true) : nullptr;
+    if (const char *separation = find_separation({attachment.sessions, attachment.subscriptions}, attachment.mapping,
+                                                 key_column))
+        add_gap(inspection, psprintf("tables %s and %s do not lie together: %s", qualified_name(attachment.sessions),
+                                     qualified_name(attachment.subscriptions), separation));
+}
+
+// A gap of some shards.
+struct ShardGap {
+    const char *gap;
+    const char *shards;
+    size_t count;
+};
+static_assert(Pod<ShardGap>);
+
+bool is_noted(const Inspection &inspection, const char *gap)
+{
+    ListCell *cell;
+    foreach (cell, inspection.gaps)
+        if (strcmp(static_cast<const char *>(lfirst(cell)), gap) == 0)
+            return true;
+    return false;
+}
+
+void note_shard_gap(List **found, const char *gap, const char *shard)
+{
+    ListCell *cell;
+    foreach (cell, *found) {
+        auto *known = static_cast<ShardGap *>(lfirst(cell));
+        if (strcmp(known->gap, gap) != 0)
+            continue;
+        known->shards = psprintf("%s, %s", known->shards, shard);
+        known->count++;
+        return;
+    }
+    auto *added = static_cast<ShardGap *>(palloc(sizeof(ShardGap)));
+    *added = {gap, shard, 1};
+    *found = lappend(*found, added);
+}
+
+// A table without rows of its own: its triggers and constraints are to be on each shard. What migrate() has noted here
+// goes for all of them, wherever they have been moved since.
+void look_at_shards(Inspection &inspection)
+{
+    const Attachment &attachment = *inspection.attachment;
+    if (!is_sharded(attachment.sessions))
+        return;
+    const bool treated = find_treated(attachment.charge_trigger).has_value();
+    const char *link = quote_literal_cstr(attachment.mapping.subscription_column);
+    const char *command = psprintf("SELECT pg_catalog.array_to_string(session_consistency._shard_gaps('%%1$s', %s, %s),"
+                                   " E'\\n')", doubled_percents(link), treated ? "true" : "false");
+    const std::span<const ShardAnswer> answers = ask_shards(attachment.sessions, command);
+    List *found = NIL;
+    for (const ShardAnswer &answer : answers) {
+        if (!answer.answered)
+            note_shard_gap(&found, psprintf("cannot be looked at: %s", answer.text), answer.shard);
+        char *rest = answer.answered ? pstrdup(answer.text) : pstrdup("");
+        for (const char *gap = strtok_r(rest, "\n", &rest); gap != nullptr; gap = strtok_r(nullptr, "\n", &rest))
+            note_shard_gap(&found, gap, answer.shard);
+    }
+    ListCell *cell;
+    foreach (cell, found) {
+        const auto *gap = static_cast<const ShardGap *>(lfirst(cell));
+        if (gap->count == answers.size() && is_noted(inspection, gap->gap))
+            continue;
+        const char *sentence = gap->count == answers.size() ? psprintf("on each shard: %s", gap->gap)
+                                                            : psprintf("on shard %s: %s", gap->shards, gap->gap);
+        add_gap(inspection, sentence);
+    }
 }
 
 void look_at_everything(Inspection &inspection)
@@ -344,7 +430,8 @@ void look_at_everything(Inspection &inspection)
     look_at_distribution(inspection);
     look_at_triggers(inspection);
     look_at_persistence(inspection);
-    look_at_history(inspection);
+    if (inspection.with_history)
+        look_at_history(inspection);
     look_at_ledger(inspection);
     if (!look_at_columns(inspection))
         return;
@@ -352,13 +439,14 @@ void look_at_everything(Inspection &inspection)
     look_at_keys(inspection);
     look_at_subscriptions(inspection);
     look_at_sessions(inspection);
+    look_at_shards(inspection);
 }
 
 }  // namespace
 
 namespace {
 
-Names look_for_gaps(const Attachment &attachment)
+Names look_for_gaps(const Attachment &attachment, bool with_history)
 {
     Relation sessions = try_relation_open(attachment.sessions, AccessShareLock);
     if (sessions == nullptr)
@@ -366,7 +454,7 @@ Names look_for_gaps(const Attachment &attachment)
     Relation subscriptions = OidIsValid(attachment.subscriptions)
                                  ? try_relation_open(attachment.subscriptions, AccessShareLock)
                                  : nullptr;
-    Inspection inspection{&attachment, sessions, subscriptions, NIL};
+    Inspection inspection{&attachment, sessions, subscriptions, with_history, NIL};
     look_at_everything(inspection);
     if (subscriptions != nullptr)
         relation_close(subscriptions, AccessShareLock);
@@ -382,13 +470,13 @@ Names look_for_gaps(const Attachment &attachment)
 
 }  // namespace
 
-Names find_gaps(const Attachment &attachment)
+Names find_gaps(const Attachment &attachment, bool with_history)
 {
     if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(attachment.sessions)))
         return {};
     Names gaps;
     const char *failure = try_and_undo(
-        [&] { run_restricted(owner_of(attachment.sessions), [&] { gaps = look_for_gaps(attachment); }); },
+        [&] { run_restricted(owner_of(attachment.sessions), [&] { gaps = look_for_gaps(attachment, with_history); }); },
         is_users_error);
     if (failure == nullptr)
         return gaps;

@@ -7,6 +7,7 @@
 namespace sc {
 
 // One sentence for each gap, which names the object; none where the attachment is enforced.
-Names find_gaps(const Attachment &attachment);
+// with_history: whether it is treated, too.
+Names find_gaps(const Attachment &attachment, bool with_history = true);
 
 }  // namespace sc

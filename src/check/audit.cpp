@@ -1,6 +1,7 @@
 // audit and audit_findings: what is wrong with two tables, before and after they are attached. Read-only, in one
 // snapshot: the caller's rights are looked at first, then the queries run as the owner of the sessions, restricted.
 #include "check/audit_queries.hpp"
+#include "check/audit_shards.hpp"
 #include "check/find_doubts.hpp"
 #include "check/read_counts.hpp"
 #include "server/settings.hpp"
@@ -25,35 +26,62 @@ bool is_read(const AuditScope &scope, Family family)
            family == Family::refusal;
 }
 
-// Those of which there may be findings.
-bool is_asked(const AuditScope &scope, const Doubts &doubts, Family family)
+// What an audit knows before it asks.
+struct Known {
+    const AuditScope *scope;
+    Doubts doubts;                 // of which there may be findings
+    Datum answers;                 // of shards, where the tables are shells
+};
+
+// A query, of what the shards have found where it is about their rows.
+struct Question {
+    const char *query;
+    bool of_shards;
+};
+
+Question question_of(const Known &known, Family family, const char *(*of_shards)(const AuditScope &, Family),
+                     const char *(*of_tables)(const AuditScope &, Family))
 {
-    return is_read(scope, family) && (family != Family::session || doubts.sessions) &&
-           (family != Family::subscription || doubts.subscriptions);
+    const AuditScope &scope = *known.scope;
+    if (!is_read(scope, family) || (family == Family::session && !known.doubts.sessions) ||
+        (family == Family::subscription && !known.doubts.subscriptions))
+        return {};
+    if (scope.sharded)
+        if (const char *query = of_shards(scope, family))
+            return {query, true};
+    return {of_tables(scope, family), false};
 }
 
-void store_findings(const AuditScope &scope, const Doubts &doubts, const ReturnSetInfo *result)
+void put(const Known &known, const Question &question, DestReceiver *receiver = nullptr)
+{
+    constexpr Oid type = JSONBARRAYOID;
+    const size_t count = question.of_shards ? 1 : 0;
+    ask(question.query, {.types = std::span(&type, count), .values = std::span(&known.answers, count),
+                         .receiver = receiver});
+}
+
+void store_findings(const Known &known, const ReturnSetInfo *result)
 {
     for (Family family : families) {
-        const char *query = is_asked(scope, doubts, family) ? findings_query(scope, family) : nullptr;
-        if (query == nullptr)
+        const Question question = question_of(known, family, shard_findings_query, findings_query);
+        if (question.query == nullptr)
             continue;
         DestReceiver *receiver = CreateTuplestoreDestReceiver();
         SetTuplestoreDestReceiverParams(receiver, result->setResult, result->econtext->ecxt_per_query_memory, false,
                                         nullptr, nullptr);
-        ask(query, {.receiver = receiver});
+        put(known, question, receiver);
     }
 }
 
-std::array<Summary, categories.size()> summarize(const AuditScope &scope, const Doubts &doubts)
+std::array<Summary, categories.size()> summarize(const Known &known)
 {
     std::array<Summary, categories.size()> summaries;
     summaries.fill(Summary{.affected = 0, .samples = DirectFunctionCall1(jsonb_in, CStringGetDatum("[]"))});
     for (Family family : families) {
-        const char *query = is_asked(scope, doubts, family) ? summary_query(scope, family) : nullptr;
-        if (query == nullptr)
+        const Question question = question_of(known, family, shard_summary_query, summary_query);
+        if (question.query == nullptr)
             continue;
-        ask(query);
+        put(known, question);
         for (uint64 i = 0; i < SPI_processed; i++) {
             bool null;
             const auto cell = [&null, i](int column) {
@@ -65,9 +93,10 @@ std::array<Summary, categories.size()> summarize(const AuditScope &scope, const 
     return summaries;
 }
 
-void store_summaries(const AuditScope &scope, const Doubts &doubts, const ReturnSetInfo *result)
+void store_summaries(const Known &known, const ReturnSetInfo *result)
 {
-    const std::array<Summary, categories.size()> summaries = summarize(scope, doubts);
+    const AuditScope &scope = *known.scope;
+    const std::array<Summary, categories.size()> summaries = summarize(known);
     for (size_t i = 0; i < categories.size(); i++) {
         const Category &category = categories[i];
         const char *unknown = is_read(scope, category.family)
@@ -86,7 +115,7 @@ void store_summaries(const AuditScope &scope, const Doubts &doubts, const Return
     }
 }
 
-using Store = void (*)(const AuditScope &scope, const Doubts &doubts, const ReturnSetInfo *result);
+using Store = void (*)(const Known &known, const ReturnSetInfo *result);
 
 // Makes the members' keys a relation of the queries that follow.
 void read_members(const AuditScope &scope)
@@ -117,14 +146,17 @@ Datum run_audit(FunctionCallInfo fcinfo, Store store)
     push_reading_snapshot();
     require_unchanged(scope.counting.sessions);
     require_unchanged(scope.counting.subscriptions);
+    Datum answers{};
+    if (scope.sharded && scope.distrust == nullptr)
+        answers = ask_for_findings(arguments_of(fcinfo), scope);
     connect_spi();
-    if (scope.distrust == nullptr && scope.members_name == member_keys)
+    if (!scope.sharded && scope.distrust == nullptr && scope.members_name == member_keys)
         read_members(scope);
     const Caller caller = begin_reading(scope.counting.sessions);
     // Dates read the same whoever asks, as they stand in repair_sql.
     set_locally("DateStyle", "ISO");
-    const Doubts doubts = scope.distrust == nullptr ? find_doubts(scope) : every_doubt;
-    store(scope, doubts, reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo));
+    const Doubts doubts = scope.distrust == nullptr && !scope.sharded ? find_doubts(scope) : every_doubt;
+    store({&scope, doubts, answers}, reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo));
     leave_owner(caller);
     SPI_finish();
     PopActiveSnapshot();

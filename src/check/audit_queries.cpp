@@ -3,12 +3,11 @@
 
 #include "catalog/gaps.hpp"
 #include "server/operators.hpp"
+#include "server/shards.hpp"
 
 namespace sc {
 
 namespace {
-
-constexpr int sample_limit = 5;
 
 // One family's rows, as SQL: the relation of its findings, and what names and repairs one of them.
 struct Found {
@@ -40,20 +39,8 @@ size_t first_of(Family family)
     return category + 1;
 }
 
-// A piece of a format() string: what it says is taken as it is.
-const char *as_format(const char *text)
-{
-    StringInfoData escaped;
-    initStringInfo(&escaped);
-    for (const char *next = text; *next != '\0'; next++) {
-        appendStringInfoChar(&escaped, *next);
-        if (*next == '%')
-            appendStringInfoChar(&escaped, '%');
-    }
-    return escaped.data;
-}
+}  // namespace
 
-// repair() goes by the attachment's own mapping: what another one found it would not repair.
 const char *call_of_repair(const AuditScope &scope)
 {
     if (!scope.own_mapping)
@@ -64,6 +51,8 @@ const char *call_of_repair(const AuditScope &scope)
         tables = psprintf("%s, %s", tables, quote_literal_cstr(qualified_name(scope.counting.subscriptions)));
     return quote_literal_cstr(psprintf("SELECT * FROM session_consistency.repair(%s, dry_run => false)", tables));
 }
+
+namespace {
 
 // The key and the member of a subscription, under whatever name.
 Operand id_operand(const AuditScope &scope, const char *text)
@@ -129,15 +118,15 @@ const char *clear_link(const AuditScope &scope)
         return call_of_repair(scope);
     if (!scope.can_clear_link)
         return "NULL";
-    const char *link = as_format(quote_identifier(scope.counting.mapping.subscription_column));
+    const char *link = doubled_percents(quote_identifier(scope.counting.mapping.subscription_column));
     StringInfoData command;
     StringInfoData values;
     initStringInfo(&command);
     initStringInfo(&values);
-    appendStringInfo(&command, "UPDATE %s SET %s = NULL WHERE ", as_format(qualified_name(scope.counting.sessions)),
-                     link);
+    appendStringInfo(&command, "UPDATE %s SET %s = NULL WHERE ",
+                     doubled_percents(qualified_name(scope.counting.sessions)), link);
     for (size_t i = 0; i < scope.session_key.size(); i++) {
-        appendStringInfo(&command, "%s = %%L AND ", as_format(quote_identifier(scope.session_key[i])));
+        appendStringInfo(&command, "%s = %%L AND ", doubled_percents(quote_identifier(scope.session_key[i])));
         appendStringInfo(&values, "%s::text, ", key_alias(i));
     }
     appendStringInfo(&command, "%s = %%L", link);
@@ -152,19 +141,22 @@ const char *set_counter(const AuditScope &scope)
     if (!scope.has_used && !scope.plain_remaining)
         return "NULL";
     const Mapping &mapping = scope.counting.mapping;
-    const char *remaining = scope.plain_remaining ? as_format(quote_identifier(mapping.remaining_column)) : nullptr;
-    const char *guarded = scope.has_used ? as_format(quote_identifier(mapping.used_column)) : remaining;
+    const char *remaining =
+        scope.plain_remaining ? doubled_percents(quote_identifier(mapping.remaining_column)) : nullptr;
+    const char *guarded = scope.has_used ? doubled_percents(quote_identifier(mapping.used_column)) : remaining;
     StringInfoData command;
     initStringInfo(&command);
-    appendStringInfo(&command, "UPDATE %s SET ", as_format(qualified_name(scope.counting.subscriptions)));
+    appendStringInfo(&command, "UPDATE %s SET ", doubled_percents(qualified_name(scope.counting.subscriptions)));
     if (scope.has_used)
         appendStringInfo(&command, "%s = %%1$s%s", guarded, remaining == nullptr ? "" : ", ");
     if (remaining != nullptr)
-        appendStringInfo(&command, "%s = %s - %%1$s", remaining, as_format(quote_identifier(mapping.total_column)));
-    appendStringInfo(&command, " WHERE %s = %%3$L AND ", as_format(quote_identifier(scope.counting.subscription_id)));
+        appendStringInfo(&command, "%s = %s - %%1$s", remaining,
+                         doubled_percents(quote_identifier(mapping.total_column)));
+    appendStringInfo(&command, " WHERE %s = %%3$L AND ",
+                     doubled_percents(quote_identifier(scope.counting.subscription_id)));
     if (scope.counting.by_member)
         appendStringInfo(&command, "%s = %%4$L AND ",
-                         as_format(quote_identifier(mapping.subscription_member_column)));
+                         doubled_percents(quote_identifier(mapping.subscription_member_column)));
     appendStringInfo(&command, "%s IS NOT DISTINCT FROM %%2$s", guarded);
     return psprintf("format(%s, counted, coalesce(%s::text, 'NULL'), subscription::text, member::text)",
                     quote_literal_cstr(command.data), scope.has_used ? "used" : "remaining");

@@ -6,6 +6,12 @@
 
 namespace sc {
 
+constexpr int sample_limit = 5;
+
+// A literal that calls repair(); NULL where it would not repair what was found, since it goes by the attachment's own
+// mapping.
+const char *call_of_repair(const AuditScope &scope);
+
 // The findings of a family, one row each, with the columns of audit_findings(); nullptr where there is nothing to ask.
 const char *findings_query(const AuditScope &scope, Family family);
 

@@ -283,8 +283,7 @@ AuditScope read_audit_scope(FunctionCallInfo fcinfo)
                 errhint("Name the subscriptions table."));
     if (!named)
         counting.subscriptions = attached_subscriptions(require_attachment({counting.sessions, InvalidOid}));
-    require_undistributed({counting.sessions, counting.subscriptions}, "audit",
-                          "SELECT jsonb_agg(f) FROM session_consistency.audit_findings('%s') AS f");
+    scope.sharded = require_together({counting.sessions, counting.subscriptions}, "audit");
     if (counting.sessions == counting.subscriptions)
         ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                 errmsg("sessions and subscriptions must be two tables"));

@@ -8,6 +8,7 @@
 namespace sc {
 
 struct AuditScope {
+    bool sharded;              // the rows are in shards, each of which is asked
     Counting counting;
     const Attachment *attachment;  // nullptr where these two tables are not attached
     bool own_mapping;              // the attachment's, in every argument

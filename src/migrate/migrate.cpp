@@ -3,14 +3,17 @@
 // alone. See migrate/batch.cpp for why that is right.
 #include "catalog/citus.hpp"
 #include "catalog/gaps.hpp"
+#include "catalog/treated.hpp"
 #include "migrate/batch.hpp"
 #include "migrate/constraints.hpp"
+#include "migrate/on_shards.hpp"
 #include "migrate/rest.hpp"
 #include "migrate/transactions.hpp"
 #include "server/own_table.hpp"
 #include "server/pg_compat.hpp"
 #include "check/read_counts.hpp"
 #include "server/settings.hpp"
+#include "server/shards.hpp"
 #include "server/spi.hpp"
 #include "server/values.hpp"
 
@@ -259,13 +262,12 @@ void note_what_stays(MigrateRun *run, const Rest &rest, const Pair &pair)
         add_remark(run, psprintf("Not enforced yet: %s.", gap));
 }
 
-// As the caller, who must own both tables.
-void prepare(MigrateRequest &request)
+// As the caller, who must own both tables. True where the rows are in shards.
+bool prepare(MigrateRequest &request)
 {
     require_owner(request.sessions);
     const Attachment &attachment = open_attachments(pair_of(request)).front().attachment;
-    require_undistributed({attachment.sessions, attachment.subscriptions}, "migrate",
-                          "CALL session_consistency.migrate('%s')");
+    const bool sharded = require_together({attachment.sessions, attachment.subscriptions}, "migrate");
     check_opening(request, attachment.mapping);
     request.subscriptions = attachment.subscriptions;
     settle_calendar(request, attachment.mapping);
@@ -275,11 +277,53 @@ void prepare(MigrateRequest &request)
                    [&] { check_moment_columns(request, open_counting(attachment).subscriptions); });
     lock_sessions(request.sessions);
     commit();
+    return sharded;
 }
 
-void migrate(MigrateRequest &request)
+// What the shards left for a person to resolve, in sum.
+Treated sum_treated(const Attachment &attachment)
 {
-    prepare(request);
+    const char *link = quote_literal_cstr(attachment.mapping.subscription_column);
+    const char *command = psprintf("SELECT session_consistency._shard_treated('%%1$s', %s)::text",
+                                   doubled_percents(link));
+    Treated sum{};
+    for (const ShardAnswer &answer : ask_shards(attachment.sessions, command)) {
+        long long opening = 0;
+        long long excess = 0;
+        long long hidden = 0;
+        if (!answer.answered || (answer.text[0] != '\0' &&
+                                 sscanf(answer.text, "{%lld,%lld,%lld}", &opening, &excess, &hidden) != 3))
+            ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                    errmsg("shard %s does not say how its history was treated", answer.shard),
+                    errdetail_internal("%s", answer.text), errhint("Call migrate() again."));
+        sum = {sum.opening + opening, sum.excess + excess, sum.hidden + hidden};
+    }
+    return sum;
+}
+
+// The constraints are those of the table: the shards leave them to it.
+void migrate_shards(const MigrateRequest &request, const Arguments &arguments)
+{
+    const Pair pair = pair_of(request);
+    call_on_shards(pair, arguments);
+    finish_constraints(pair, commit);
+    note_treated(pair, sum_treated(require_attachment(pair)));
+    commit();
+    StringInfoData gaps;
+    initStringInfo(&gaps);
+    for (const char *gap : find_gaps(require_attachment(pair)))
+        appendStringInfo(&gaps, "%sNot enforced yet: %s.", gaps.len == 0 ? "" : "\n", gap);
+    ereport(NOTICE, errmsg("table \"%s\" is migrated", get_rel_name(request.sessions)),
+            gaps.len == 0 ? 0 : errdetail_internal("%s", gaps.data));
+    unlock_sessions(request.sessions);
+}
+
+void migrate(MigrateRequest &request, const Arguments &arguments)
+{
+    if (prepare(request)) {
+        migrate_shards(request, arguments);
+        return;
+    }
     Migration migration{};
     migration.request = &request;
     migration.transactions.sessions = request.sessions;
@@ -295,7 +339,8 @@ void migrate(MigrateRequest &request)
     save_run(*migration.run);
     leave_owner(migration.transactions.caller);
     commit();
-    finish_constraints(pair_of(request), commit);
+    if (!is_shard(request.sessions))
+        finish_constraints(pair_of(request), commit);
     note_treated(pair_of(request), {rest.opening.count, rest.excess.count, rest.hidden.count});
     commit();
     become_owner(migration.transactions);
@@ -316,7 +361,7 @@ extern "C" Datum sc_migrate(PG_FUNCTION_ARGS)
     require_writable("migrate");
     MigrateRequest request = read_migrate_request(fcinfo);
     connect_spi(SPI_OPT_NONATOMIC);
-    migrate(request);
+    migrate(request, arguments_of(fcinfo));
     SPI_finish();
     PG_RETURN_VOID();
 }

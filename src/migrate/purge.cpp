@@ -9,6 +9,7 @@
 #include "catalog/citus.hpp"
 #include "check/read_counts.hpp"
 #include "migrate/calendar.hpp"
+#include "migrate/on_shards.hpp"
 #include "migrate/transactions.hpp"
 #include "server/own_table.hpp"
 #include "server/settings.hpp"
@@ -86,8 +87,7 @@ Oids find_carrying(const Purge &purge)
 {
     LockRelationOid(purge.pair.sessions, RowExclusiveLock);
     const Attachment &attachment = require_attachment(purge.pair);
-    require_undistributed({attachment.sessions, attachment.subscriptions}, "purge_sessions",
-                          "CALL session_consistency.purge_sessions('%s', ...)");
+    require_together({attachment.sessions, attachment.subscriptions}, "purge_sessions");
     if (attachment.mapping.start_column == nullptr ||
         strcmp(attachment.mapping.start_column, purge.start_column) != 0)
         ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -270,9 +270,15 @@ void finish(const Purge &purge)
             purge.kept == 0 ? 0 : errhint("Call purge_sessions() again."));
 }
 
-void purge_sessions(Purge &purge, Datum before)
+void purge_sessions(Purge &purge, const Arguments &arguments, Datum before)
 {
     prepare(purge, before);
+    if (is_sharded(purge.pair.sessions)) {
+        call_on_shards(purge.pair, arguments);
+        ereport(NOTICE, errmsg("table \"%s\" is purged", get_rel_name(purge.pair.sessions)));
+        unlock_sessions(purge.pair.sessions);
+        return;
+    }
     purge.transactions.sessions = purge.pair.sessions;
     purge.told = GetCurrentTimestamp();
     purge.context = AllocSetContextCreate(CurrentMemoryContext, "session_consistency purge", ALLOCSET_DEFAULT_SIZES);
@@ -306,7 +312,7 @@ extern "C" Datum sc_purge_sessions(PG_FUNCTION_ARGS)
                 errdetail("A batch is one transaction, and deletes so many sessions."),
                 errhint("Leave it out to get its default, 5000."));
     connect_spi(SPI_OPT_NONATOMIC);
-    purge_sessions(purge, before);
+    purge_sessions(purge, arguments, before);
     SPI_finish();
     PG_RETURN_VOID();
 }

@@ -14,11 +14,13 @@
 #include <algorithm>
 
 #include "catalog/arguments.hpp"
+#include "catalog/citus.hpp"
 #include "server/own_table.hpp"
 #include "server/growing.hpp"
 #include "server/owner.hpp"
 #include "server/settings.hpp"
 #include "server/operators.hpp"
+#include "server/shards.hpp"
 #include "server/spi.hpp"
 
 namespace sc {
@@ -158,14 +160,18 @@ Datum as_json(const char *text)
 void return_repair(const Job &job, std::optional<int64> id, const Repair &repair)
 {
     const auto text = [](const char *value) { return value == nullptr ? Datum{0} : CStringGetTextDatum(value); };
-    std::array<Datum, 7> values{Int64GetDatum(id.value_or(0)),
+    std::array<Datum, 9> values{Int64GetDatum(id.value_or(0)),
                                 text(repair.code),
                                 text(repair.subscription_id),
                                 text(repair.session_id),
                                 text(repair.action),
                                 repair.before,
-                                repair.after};
-    std::array<bool, 7> nulls{!id, false, repair.subscription_id == nullptr, repair.session_id == nullptr};
+                                repair.after,
+                                text(repair.member_id),
+                                text(repair.key)};
+    std::array<bool, 9> nulls{!id, false, repair.subscription_id == nullptr, repair.session_id == nullptr};
+    nulls[7] = repair.member_id == nullptr;
+    nulls[8] = repair.key == nullptr;
     tuplestore_putvalues(job.result->setResult, job.result->setDesc, values.data(), nulls.data());
 }
 
@@ -459,6 +465,33 @@ void set_counters(Job &job)
     in_batches(candidates, held_at_once, [&job](std::span<Candidate> batch) { set_batch(job, batch); });
 }
 
+// Shards -------------------------------------------------------------------------------------------------------------
+
+// Each shard repairs its own rows, and what they have done is logged here, too: a shard may go to another node.
+void repair_shards(Job &job, const Arguments &arguments)
+{
+    const Pair pair{job.tables.counting.sessions, job.tables.counting.subscriptions};
+    const char *call = call_on_shard(arguments, subscriptions_beside(pair), "_repair_shard");
+    Oid types[] = {JSONBARRAYOID};
+    const char *command =
+        psprintf("SELECT pg_catalog.jsonb_agg(pg_catalog.to_jsonb(r) - 'repair_id') FROM %s AS r", call);
+    Datum values[] = {require_answers(pair.sessions, command, "repair")};
+    if (!job.dry_run)
+        lock_repair_log();
+    const int level = enter_pinned_path();
+    SPI_execute_with_args("SELECT r ->> 'code', r ->> 'member_id', r ->> 'subscription_id', r ->> 'session_id',"
+                          " r ->> 'session_key', r ->> 'action', r ->> 'before', r ->> 'after'"
+                          " FROM unnest($1) AS a (answer), jsonb_array_elements(a.answer) AS r",
+                          1, types, values, nullptr, false, 0);
+    for (uint64 i = 0; i < SPI_processed; i++)
+        job.done.add(CurrentMemoryContext, {cell_text(i, 1), cell_text(i, 2), cell_text(i, 3), cell_text(i, 4),
+                                            cell_text(i, 5), cell_text(i, 6), as_json(cell_text(i, 7)),
+                                            as_json(cell_text(i, 8))});
+    leave_pinned_path(level);
+    job.tables.caller.role = GetUserId();
+    log_and_return(job);
+}
+
 }  // namespace
 
 }  // namespace sc
@@ -479,6 +512,15 @@ extern "C" PGDLLEXPORT Datum sc_repair(PG_FUNCTION_ARGS)
         require_writable("repair");
     job.result = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo);
     job.tables = open_repair_tables(pair_arguments(arguments), job.dry_run ? AccessShareLock : RowExclusiveLock);
+    if (job.tables.sharded) {
+        if (!job.dry_run)
+            require_no_transaction("repair");
+        connect_spi();
+        repair_shards(job, arguments);
+        SPI_finish();
+        close_repair_tables(job.tables);
+        return Datum{0};
+    }
     if (!job.dry_run)
         lock_repair_log();
     connect_spi();

@@ -36,8 +36,7 @@ RepairTables open_repair_tables(const Pair &pair, LOCKMODE lock)
 {
     RepairTables tables{};
     const Attachment &attachment = tables.attachment = require_attachment(pair);
-    require_undistributed({attachment.sessions, attachment.subscriptions}, "repair",
-                          "SELECT count(*) FROM session_consistency.repair('%s', dry_run => false)");
+    tables.sharded = require_together({attachment.sessions, attachment.subscriptions}, "repair");
     require_owner(attachment.sessions);
     if (OidIsValid(attachment.subscriptions))
         require_owner(attachment.subscriptions);
@@ -47,6 +46,16 @@ RepairTables open_repair_tables(const Pair &pair, LOCKMODE lock)
     require_owner(tables.counting.subscriptions);
     tables.subscriptions = table_open(tables.counting.subscriptions, lock);
     return tables;
+}
+
+void require_no_transaction(const char *function)
+{
+    if (IsTransactionBlock())
+        ereport(ERROR, errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+                errmsg("%s() of tables of Citus cannot run inside a transaction block", function),
+                errdetail("Each shard works in a transaction of its own, which could wait for what this one has "
+                          "locked."),
+                errhint("Call it by itself."));
 }
 
 void close_repair_tables(const RepairTables &tables)

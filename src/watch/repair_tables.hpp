@@ -14,6 +14,7 @@ struct RepairTables {
     Counting counting;
     Relation sessions;
     Relation subscriptions;
+    bool sharded;                  // empty shells: their rows are in shards
     const Binding *binding;        // from begin_repair() on
     Caller caller;
 };
@@ -23,6 +24,9 @@ static_assert(Pod<RepairTables>);
 // attached, or its foreign key is gone.
 RepairTables open_repair_tables(const Pair &pair, LOCKMODE lock);
 void close_repair_tables(const RepairTables &tables);
+
+// 25001 in a transaction block: shards work in transactions of their own, which could wait for what it has locked.
+void require_no_transaction(const char *function);
 
 // Between these it is the owner of the sessions who looks and writes, restricted, with dates in ISO style. Need an SPI
 // connection.

@@ -295,8 +295,7 @@ void check_everything(Checking &checking)
     for (const Attachment &attachment : attachments) {
         require_rights(attachment);
         if (!all)
-            require_undistributed({attachment.sessions, attachment.subscriptions}, "run_check",
-                                  "SELECT session_consistency.run_check('%s')");
+            require_together({attachment.sessions, attachment.subscriptions}, "run_check");
     }
     for (const Attachment &attachment : attachments)
         check_attachment(checking, attachment);

@@ -3,6 +3,9 @@
 #include "watch/repair_log.hpp"
 #include "watch/repair_tables.hpp"
 
+#include "catalog/arguments.hpp"
+#include "catalog/citus.hpp"
+#include "server/shards.hpp"
 #include "server/own_table.hpp"
 #include "store/link_writer.hpp"
 #include "server/operators.hpp"
@@ -162,12 +165,94 @@ void restore_session(const Undo &undo)
     close_session_tables(opened);
 }
 
+void undo_here(Undo &undo)
+{
+    begin_repair(undo.tables, true);
+    if (undo.repair.session_id == nullptr)
+        restore_subscription(undo);
+    else
+        restore_session(undo);
+}
+
+// Shards -------------------------------------------------------------------------------------------------------------
+
+const char *literal_or_null(const char *text)
+{
+    return text == nullptr ? "NULL" : quote_literal_cstr(text);
+}
+
+// The shard with the row, which may be on another node than when it was repaired; nullptr: the only one there is.
+const char *shard_of(const Undo &undo)
+{
+    const Pair pair{undo.repair.sessions, undo.repair.subscriptions};
+    const Distribution distribution = distribution_of(pair.subscriptions);
+    if (distribution.placement != Placement::distributed)
+        return nullptr;
+    const bool by_member = is_searched(undo.tables.counting.mapping);
+    Oid types[] = {REGCLASSOID, TEXTOID, REGCLASSOID};
+    Datum values[] = {ObjectIdGetDatum(pair.subscriptions),
+                      CStringGetTextDatum(by_member ? undo.repair.member_id : undo.repair.subscription_id),
+                      ObjectIdGetDatum(pair.sessions)};
+    SPI_execute_with_args("SELECT s.shardid::text FROM pg_catalog.pg_dist_shard AS s JOIN pg_catalog.pg_dist_shard AS o"
+                          " ON o.shardminvalue = s.shardminvalue WHERE s.logicalrelid = $3 AND o.shardid ="
+                          " pg_catalog.get_shard_id_for_distribution_column($1, $2)",
+                          3, types, values, nullptr, true, 1);
+    return cell_text(0, 1);
+}
+
+void undo_on_shard(const Undo &undo)
+{
+    const LoggedRepair &repair = undo.repair;
+    const Pair pair{repair.sessions, repair.subscriptions};
+    require_no_transaction("undo_repair");
+    const char *shard = shard_of(undo);
+    const char *values = psprintf(INT64_FORMAT ", %s, %s, %s, %s, %s, %s", undo.id, literal_or_null(repair.member_id),
+                                  literal_or_null(repair.subscription_id), literal_or_null(repair.session_id),
+                                  literal_or_null(repair.key), quote_literal_cstr(repair.before),
+                                  quote_literal_cstr(repair.after));
+    const char *command = psprintf("SELECT session_consistency._undo_shard_repair('%%1$s', %s, %s)",
+                                   subscriptions_beside(pair), doubled_percents(values));
+    for (const ShardCommand &one : commands_for_shards(pair.sessions, command))
+        if (shard == nullptr || strcmp(one.shard, shard) == 0)
+            run_commands(std::span(&one, 1), "undo_repair");
+}
+
 }  // namespace
 
 }  // namespace sc
 
 extern "C" {
 PG_FUNCTION_INFO_V1(sc_undo_repair);
+PG_FUNCTION_INFO_V1(sc_undo_shard_repair);
+}
+
+// What was repaired is told, since the log may be on another node.
+extern "C" PGDLLEXPORT Datum sc_undo_shard_repair(PG_FUNCTION_ARGS)
+{
+    using namespace sc;
+    require_writable("undo_repair");
+    const Arguments arguments = arguments_of(fcinfo);
+    const auto told = [&](const char *name) -> const char * {
+        const NullableDatum &value = fcinfo->args[*find_argument(arguments, name)];
+        return value.isnull ? nullptr : TextDatumGetCString(value.value);
+    };
+    Undo undo{};
+    undo.id = DatumGetInt64(require_argument(arguments, "repair_id"));
+    connect_spi();
+    undo.tables = open_repair_tables(pair_arguments(arguments), RowExclusiveLock);
+    undo.repair = {.sessions = undo.tables.counting.sessions,
+                   .subscriptions = undo.tables.counting.subscriptions,
+                   .member_id = told("member_id"),
+                   .subscription_id = told("subscription_id"),
+                   .session_id = told("session_id"),
+                   .key = told("session_key"),
+                   .before = told("before"),
+                   .after = told("after")};
+    undo_here(undo);
+    end_repair(undo.tables);
+    close_repair_tables(undo.tables);
+    SPI_finish();
+    PG_RETURN_VOID();
 }
 
 extern "C" PGDLLEXPORT Datum sc_undo_repair(PG_FUNCTION_ARGS)
@@ -187,13 +272,15 @@ extern "C" PGDLLEXPORT Datum sc_undo_repair(PG_FUNCTION_ARGS)
     if (others && (!OidIsValid(pair.subscriptions) || find_attachments(pair.sessions, pair.subscriptions).empty()))
         refuse(undo, "The sessions are attached to another table of subscriptions now.", nullptr);
     undo.tables = open_repair_tables(pair, RowExclusiveLock);
-    begin_repair(undo.tables, true);
-    if (undo.repair.session_id == nullptr)
-        restore_subscription(undo);
-    else
-        restore_session(undo);
+    if (undo.tables.sharded) {
+        undo_on_shard(undo);
+        undo.tables.caller.role = GetUserId();
+    } else {
+        undo_here(undo);
+    }
     mark_undone(undo.id, undo.tables.caller.role);
-    end_repair(undo.tables);
+    if (!undo.tables.sharded)
+        end_repair(undo.tables);
     close_repair_tables(undo.tables);
     SPI_finish();
     PG_RETURN_VOID();

@@ -1,6 +1,8 @@
 // The triggers of the subscriptions. keep_counter, BEFORE, keeps the counter of a row that others write; guard_counter,
 // AFTER, refuses a counter that others have changed or an excess that grows, and notes a subscription that is deleted
 // or gets another member or key. When the extension itself writes a counter, it does not fire them.
+#include "catalog/citus.hpp"
+#include "server/relations.hpp"
 #include "server/triggers.hpp"
 #include "server/violation.hpp"
 #include "store/ledger.hpp"
@@ -50,14 +52,33 @@ std::optional<int64_t> follow(const Counters *before, const Counters &after)
                                                 after.total, after.used.value_or(0));
 }
 
+// True if a TRUNCATE of a table of Citus sets the counter of this shard's row to what is carried: there is not even one
+// block of sessions beside it. Who books meanwhile adds to the counter once it is written. On no other table, where
+// reset_counters writes past the guard.
+bool is_reset(Relation relation, const Counters &before, const Counters &written)
+{
+    if (before.used == written.used || written.used != before.carried || !is_shard(RelationGetRelid(relation)))
+        return false;
+    const std::span<const Binding *const> attached = find_attached(relation);
+    for (const Binding *binding : attached)
+        for (const Oid sessions : partition_tree(binding->sessions.relation, AccessShareLock)) {
+            Relation table = relation_open(sessions, NoLock);
+            const bool filled = RELKIND_HAS_STORAGE(table->rd_rel->relkind) && RelationGetNumberOfBlocks(table) > 0;
+            relation_close(table, NoLock);
+            if (filled)
+                return false;
+        }
+    return !attached.empty();
+}
+
 // The counters that the row gets. Under reject, another value than the maintained one stays in the row, and
 // guard_counter refuses it. In a new row NULL and 0 count as not written: a column that the statement does not name
 // holds one of them.
-Counters keep_counters(const Binding &binding, const Counters *before, const Counters &written)
+Counters keep_counters(const Binding &binding, const Counters *before, const Counters &written, Relation relation)
 {
     const Guard guard = binding.guard;
     Counters kept = written;
-    if (guard == Guard::ignore)
+    if (guard == Guard::ignore && !(before != nullptr && is_reset(relation, *before, written)))
         kept.used = before == nullptr ? written.carried : before->used;
     else if (before == nullptr && written.used.value_or(0) == 0)
         kept.used = written.carried;
@@ -155,7 +176,7 @@ void warn_of_raised(const Guarded &guarded, const Counters &before, const Counte
 void judge_used(const Guarded &guarded, const Counters *before, const Counters &after)
 {
     const std::optional<int64_t> used = before == nullptr ? after.carried : before->used;
-    if (after.used != used)
+    if (after.used != used && !(before != nullptr && is_reset(guarded.relation, *before, after)))
         raise_guarded(guarded, guarded.shape->used, used, after.used);
 }
 
@@ -270,7 +291,7 @@ extern "C" PGDLLEXPORT Datum sc_keep_counter(PG_FUNCTION_ARGS)
     if (update)
         before = read_counters(shape, data->tg_trigslot);
     const Counters written = read_counters(shape, update ? data->tg_newslot : data->tg_trigslot);
-    const Counters kept = keep_counters(binding, update ? &before : nullptr, written);
+    const Counters kept = keep_counters(binding, update ? &before : nullptr, written, data->tg_relation);
     // The server checks the CHECK before guard_counter fires, and would report 23514: so this raises 23SC5 first.
     if (binding.guard == Guard::reject && excess(kept.used.value_or(0), kept.total) > 0)
         judge_used({data->tg_relation, &shape}, update ? &before : nullptr, kept);

@@ -3,6 +3,9 @@
 #include "catalog/citus.hpp"
 #include "store/counter_writer.hpp"
 #include "store/ledger.hpp"
+#include "server/names.hpp"
+#include "server/settings.hpp"
+#include "server/spi.hpp"
 #include "server/triggers.hpp"
 #include "write/notify_counts.hpp"
 
@@ -21,13 +24,39 @@ struct Carrying {
 };
 static_assert(Pod<Carrying>);
 
-// The counters of a distributed table are on its shards, where no trigger of this statement fires.
-void require_whole(Oid sessions)
+// Citus truncates the shards in a trigger of its own, whose name begins so: by then they must be empty.
+void require_after_shards(const TriggerData *data)
 {
-    if (distribution_of(sessions).placement == Placement::distributed)
+    if (strcmp(data->tg_trigger->tgname, "truncate_trigger") <= 0)
         ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                errmsg("distributed table \"%s\" cannot be truncated while it is attached", get_rel_name(sessions)),
-                errdetail("The counters on its shards would not be set to 0."), errhint("DELETE the rows."));
+                errmsg("table \"%s\" was distributed after it was attached, and cannot be truncated",
+                       RelationGetRelationName(data->tg_relation)),
+                errdetail("Trigger \"%s\" fires before the shards are truncated.", data->tg_trigger->tgname),
+                errhint("DELETE the rows; or detach, and attach again."));
+}
+
+// The counters are on the shards. There the guard lets this through, and no other change, since the sessions beside
+// them are gone; as whoever truncates, since only his connections see that.
+void reset_shards(const TriggerData *data, const SubscriptionShape &shape)
+{
+    require_after_shards(data);
+    if (check_enable_rls(shape.relation, InvalidOid, true) == RLS_ENABLED)
+        ereport(ERROR, errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+                errmsg("row-level security may hide rows of table \"%s\" from role \"%s\"",
+                       get_rel_name(shape.relation), GetUserNameFromId(GetUserId(), false)),
+                errdetail("Their counters would not be set to 0."),
+                errhint("Let the owner of the subscriptions truncate it."));
+    const char *used = quote_identifier(get_attname(shape.relation, shape.used, false));
+    const char *carried =
+        shape.carried == 0 ? "0" : quote_identifier(get_attname(shape.relation, shape.carried, false));
+    const int level = enter_pinned_path();
+    connect_spi();
+    const int result = SPI_execute(psprintf("UPDATE %s SET %s = %s WHERE %s IS DISTINCT FROM %s",
+                                            qualified_name(shape.relation), used, carried, used, carried), false, 0);
+    if (result != SPI_OK_UPDATE)
+        elog(ERROR, "resetting the counters failed: %s", SPI_result_code_string(result));
+    SPI_finish();
+    leave_pinned_path(level);
 }
 
 Carrying *make_carrying(const SubscriptionShape &shape, TupleTableSlot *row, int64_t carried)
@@ -47,8 +76,11 @@ extern "C" PGDLLEXPORT Datum sc_reset_counters(PG_FUNCTION_ARGS)
     using namespace sc;
     TriggerData *data = truncate_trigger_call(fcinfo, "reset_counters");
     const Binding &binding = bind_sessions(data->tg_relation, data->tg_trigger);
-    require_whole(RelationGetRelid(data->tg_relation));
     const SubscriptionShape &shape = binding.subscriptions;
+    if (is_sharded(RelationGetRelid(data->tg_relation))) {
+        reset_shards(data, shape);
+        return Datum{0};
+    }
     note_all_counts(binding);
     Relation subscriptions = table_open(shape.relation, RowExclusiveLock);
     CounterWriter *writer = open_counter_writer(subscriptions, shape, true);
