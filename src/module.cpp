@@ -1,6 +1,7 @@
 // Entry of the library.
 #include "catalog/binding.hpp"
 #include "catalog/evaluation.hpp"
+#include "server/row_plan.hpp"
 #include "watch/history.hpp"
 #include "store/ledger.hpp"
 #include "write/recount.hpp"
@@ -20,6 +21,7 @@ extern "C" void _PG_init(void)
 {
     sc::init_bindings();
     sc::init_evaluation();
+    sc::init_row_plans();
     sc::init_statements();
     sc::init_recount();
     sc::init_check_history();

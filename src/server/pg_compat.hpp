@@ -48,7 +48,7 @@ inline void init_range_table(EState *estate, Relation relation, Bitmapset *updat
 }
 
 // The first relation of the range table as a target of updates.
-inline ResultRelInfo *make_target(EState *, Relation relation)
+inline ResultRelInfo *make_target(Relation relation)
 {
     ResultRelInfo *target = makeNode(ResultRelInfo);
     InitResultRelInfo(target, relation, 1, nullptr, 0);
@@ -185,16 +185,29 @@ inline bool fire_before_update(EState *estate, EPQState *epq, ResultRelInfo *tar
 #endif
 }
 
-inline void enter_indexes(ResultRelInfo *target, EState *estate, TupleTableSlot *row, IndexesToEnter indexes)
+// Returns the indexes of which a row has to be checked again at the end.
+inline List *enter_indexes(ResultRelInfo *target, EState *estate, TupleTableSlot *row, IndexesToEnter indexes)
 {
 #if PG_VERSION_NUM >= 190000
     const uint32 flags = EIIT_IS_UPDATE | (indexes == TU_Summarizing ? EIIT_ONLY_SUMMARIZING : 0);
-    ExecInsertIndexTuples(target, estate, flags, row, NIL, nullptr);
+    return ExecInsertIndexTuples(target, estate, flags, row, NIL, nullptr);
 #elif PG_VERSION_NUM >= 160000
-    ExecInsertIndexTuples(target, row, estate, true, false, nullptr, NIL, indexes == TU_Summarizing);
+    return ExecInsertIndexTuples(target, row, estate, true, false, nullptr, NIL, indexes == TU_Summarizing);
 #else
     (void) indexes;
-    ExecInsertIndexTuples(target, row, estate, true, false, nullptr, NIL);
+    return ExecInsertIndexTuples(target, row, estate, true, false, nullptr, NIL);
+#endif
+}
+
+// What the executor keeps of targets outside of them.
+inline List *&kept_apart(EState *estate)
+{
+#if PG_VERSION_NUM >= 160000
+    static List *none = NIL;
+    (void) estate;
+    return none;
+#else
+    return estate->es_resultrelinfo_extra;
 #endif
 }
 

@@ -13,8 +13,8 @@ namespace sc {
 
 struct RowWriter;
 
-// columns: those that are written. passed: triggers that call one of these functions do not fire.
-RowWriter *open_row_writer(Relation table, std::span<const AttrNumber> columns, Oids passed);
+// columns: those that are written. passed: triggers that call one of the functions that it returns do not fire.
+RowWriter *open_row_writer(Relation table, std::span<const AttrNumber> columns, Oids (*passed)());
 void close_row_writer(RowWriter *writer);
 
 // The table itself or a partition of it, opened before the statement begins. constraint: triggers of that foreign key

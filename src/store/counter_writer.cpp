@@ -39,7 +39,7 @@ void prepare_rows(CounterWriter *writer, bool restates = false)
             columns[count++] = column;
     writer->caller = enter_owner(writer->cursor.relation);
     writer->rows = open_row_writer(writer->cursor.relation, std::span<const AttrNumber>(columns.data(), count),
-                                   own_trigger_functions());
+                                   own_trigger_functions);
     writer->target = open_row_target(writer->rows, writer->cursor.relation, InvalidOid);
     begin_writing(writer->rows);
 }

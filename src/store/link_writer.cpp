@@ -174,7 +174,7 @@ LinkWriter *open_link_writer(SessionTables *tables)
     auto *writer = static_cast<LinkWriter *>(palloc0(sizeof(LinkWriter)));
     writer->tables = tables;
     push_newest_snapshot();
-    writer->rows = open_row_writer(tables->root, std::span(&tables->link, 1), own_trigger_functions());
+    writer->rows = open_row_writer(tables->root, std::span(&tables->link, 1), own_trigger_functions);
     // The lock of the subscription keeps the link's own key.
     for (Leaf &leaf : tables->leaves)
         if (leaf.relation != nullptr)

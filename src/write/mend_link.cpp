@@ -60,7 +60,7 @@ bool write_link(const StoredSession &session, TupleTableSlot *row, TupleTableSlo
     const AttrNumber columns[] = {shape.link};
     const Caller caller = enter_owner(session.relation);
     push_newest_snapshot();
-    RowWriter *writer = open_row_writer(session.relation, columns, own_trigger_functions());
+    RowWriter *writer = open_row_writer(session.relation, columns, own_trigger_functions);
     RowTarget *target = open_row_target(writer, session.relation, InvalidOid);
     begin_writing(writer);
     begin_change(changed, row);
