@@ -158,7 +158,7 @@ void fill_sessions_binding(Binding *binding, Relation relation, const Mapping &m
         require_convertible(relation, binding->sessions.member, shape.member_key.type);
         choose_member_index(&shape, subscriptions);
     }
-    shape.plain = writes_plainly(shape, subscriptions);
+    choose_plain_write(&shape, subscriptions);
     table_close(subscriptions, AccessShareLock);
     if (mapping.ledger)
         shape.ledger = root_table(relation);
@@ -227,6 +227,8 @@ Binding *copy_binding(const Binding &built)
     adopt_key(binding->subscriptions.member_key, context);
     binding->subscriptions.active = copy_words(built.subscriptions.active, context);
     binding->subscriptions.draw_order = copy_draw_order(built.subscriptions.draw_order, context);
+    if (built.subscriptions.computed != nullptr)
+        binding->subscriptions.computed = copy_computed(*built.subscriptions.computed);
     binding->sessions.consuming = copy_words(built.sessions.consuming, context);
     binding->sessions.scheduled = copy_words(built.sessions.scheduled, context);
     binding->sessions.completed = copy_words(built.sessions.completed, context);

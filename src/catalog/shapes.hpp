@@ -9,6 +9,8 @@
 
 namespace sc {
 
+struct Computed;               // generated columns, see catalog/plain_write.hpp
+
 // The subscriptions of an attachment.
 struct SubscriptionShape {
     Oid relation;
@@ -33,7 +35,8 @@ struct SubscriptionShape {
     bool draws;                // a link that nobody has named may become another one, see write/settle_drawn.hpp
     bool by_member;            // the key is (member, id)
     bool total_added;          // attach() has made the total of what remains and what is used
-    bool plain;                // writing a counter within 0 … total runs no code of the user's, see writes_plainly()
+    bool plain;                // writing a counter within 0 … total runs no code of the user's
+    Computed *computed;        // then, see choose_plain_write(); nullptr: no generated column is made of the counter
     Oid key_index;             // of the foreign key
     Oid member_index;          // one that finds a member's active subscriptions; InvalidOid: a scan
     bool one_active;           // and that lets a member have only one

@@ -2,6 +2,7 @@
 #include "store/counter_writer.hpp"
 
 #include "catalog/attachment.hpp"
+#include "catalog/plain_write.hpp"
 #include "rules/credit_rule.hpp"
 #include "store/ledger.hpp"
 #include "server/owner.hpp"
@@ -15,6 +16,7 @@ struct CounterWriter {
     TupleTableSlot *changed;         // the current subscription as written
     Search all;                      // of lock_next_used()
     bool outdated;                   // a row that was found is locked in a newer version
+    ExprContext *computing;          // of generated columns; nullptr until one is computed
     std::optional<Cause> cause;      // the cause of an exact write in the ledger
     RowWriter *rows;                 // this and what follows is opened by prepare_rows()
     RowTarget *target;
@@ -245,6 +247,19 @@ void restore_counter(CounterWriter *writer, std::optional<int64_t> used, std::op
     enter_restatement(writer, used.value_or(0), Cause::repair_undone);
 }
 
+namespace {
+
+bool compute_generated(CounterWriter *writer)
+{
+    if (writer->computing == nullptr)
+        writer->computing = CreateStandaloneExprContext();
+    ResetExprContext(writer->computing);
+    return compute_generated(writer->cursor.shape->computed, writer->cursor.relation, writer->computing,
+                             writer->changed);
+}
+
+}  // namespace
+
 bool try_write_counter(CounterWriter *writer, int64_t used)
 {
     const Subscription before = read_subscription(*writer->cursor.shape, writer->cursor.row);
@@ -255,6 +270,8 @@ bool try_write_counter(CounterWriter *writer, int64_t used)
     // If the subscription is unlimited, its remaining becomes NULL. A NOT NULL may forbid that, and the executor checks
     // it.
     if (!change_row(writer, before, used, false) && shape.remaining != 0)
+        return false;
+    if (shape.computed != nullptr && !compute_generated(writer))
         return false;
     TM_FailureData failure;
     IndexesToEnter indexes;
@@ -277,6 +294,8 @@ void close_counter_writer(CounterWriter *writer)
     }
     close_cursor(writer->cursor);
     ExecDropSingleTupleTableSlot(writer->changed);
+    if (writer->computing != nullptr)
+        FreeExprContext(writer->computing, true);
     if (writer->rows != nullptr)
         close_rows(writer);
     PopActiveSnapshot();
