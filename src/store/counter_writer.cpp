@@ -55,6 +55,18 @@ void close_rows(CounterWriter *writer)
 
 }  // namespace
 
+void pause_writing(CounterWriter *writer)
+{
+    if (writer->rows != nullptr)
+        leave_owner(writer->caller);
+}
+
+void resume_writing(CounterWriter *writer)
+{
+    if (writer->rows != nullptr)
+        writer->caller = enter_owner(writer->cursor.relation);
+}
+
 CounterWriter *open_counter_writer(Relation subscriptions, const SubscriptionShape &shape, bool newest)
 {
     auto *writer = static_cast<CounterWriter *>(palloc0(sizeof(CounterWriter)));

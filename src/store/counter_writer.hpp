@@ -14,6 +14,11 @@ struct CounterWriter;
 CounterWriter *open_counter_writer(Relation subscriptions, const SubscriptionShape &shape, bool newest);
 void close_counter_writer(CounterWriter *writer);   // fires the user's AFTER triggers
 
+// A writer that has used the server's general way acts as the owner of the table until it is closed. In between these
+// the backend is again who it was: what comes next is not the owner's.
+void pause_writing(CounterWriter *writer);
+void resume_writing(CounterWriter *writer);
+
 // These make a subscription current, as the functions of a cursor do. They see what the user's triggers have written
 // since.
 TupleTableSlot *find_subscription(CounterWriter *writer, Datum id, Datum member,

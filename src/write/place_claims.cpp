@@ -293,7 +293,7 @@ std::optional<size_t> find_refused(const Redo &redo, const Placing &placing)
     }
     Relation relation = table_open(claim.relation, NoLock);
     const std::optional<Datum> whose = claim.has_member ? std::optional(claim.member) : std::nullopt;
-    raise_undrawn({relation, claim.binding, GetUserId()}, whose, {claim.start, claim.cost},
+    raise_undrawn({relation, claim.binding, redo.settling->statement->role}, whose, {claim.start, claim.cost},
                   std::span<const RefusedPack>(packs, count), is_ambiguous(redo, row));
 }
 

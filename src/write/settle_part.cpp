@@ -21,7 +21,7 @@ namespace {
 Reader reader_of(const Settling &settling)
 {
     return {table_open(settling.part->binding->sessions.relation, AccessShareLock), settling.part->binding,
-            GetUserId()};
+            settling.statement->role};
 }
 
 std::span<Line> own_lines(const Settling &settling, const Sum &sum)
@@ -324,7 +324,7 @@ bool settle_part(const Settling &settling)
     Assert(is_settled(part->sums));
     part->claim_count = 0;
     part->movable_claims = 0;
-    return is_nothing_left_behind(part, settling.raises);
+    return is_nothing_left_behind(part, settling.statement->role, settling.raises);
 }
 
 }  // namespace
@@ -333,7 +333,12 @@ bool settle_with_rest(const Settling &settling, SettleRest rest)
 {
     const bool settled = settle_part(settling);
     close_statement_ledger(settling.ledger);
-    return settled && rest(settling.statement, settling.part->next, settling.raises);
+    if (!settled)
+        return false;
+    pause_writing(settling.writer);
+    const bool all = rest(settling.statement, settling.part->next, settling.raises);
+    resume_writing(settling.writer);
+    return all;
 }
 
 Settling open_settling(Statement *statement, Part *part, bool raises)

@@ -27,7 +27,7 @@ namespace {
 constexpr int most_postponements = 8;
 
 // Settles this part and all behind it; true if every one is settled. The writers are closed in the reverse order of
-// their opening, since each returns to the role that the one before had taken. The statement leaves the list before the
+// their opening, as the server closes what it has opened for them. The statement leaves the list before the
 // first writer is closed: sessions that the user's triggers write then belong to a new statement.
 bool settle_parts(Statement *statement, Part *part, bool raises)
 {

@@ -37,6 +37,7 @@ Statement *open_statement(int depth, TriggerData *data, bool single)
     statement->depth = depth;
     statement->nest_level = GetCurrentTransactionNestLevel();
     statement->command = statement_command();
+    statement->role = GetUserId();
     statement->context = context;
     statement->single = single;
     statement->inserts_only = true;

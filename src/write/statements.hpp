@@ -87,6 +87,7 @@ struct Statement {
     int depth;
     int nest_level;            // of the subtransaction in which it runs
     CommandId command;         // writes its rows
+    Oid role;                  // that of who writes them; counters are written as others
     MemoryContext context;
     bool single;               // the client's INSERT of one row: it ends with that row's last trigger
     bool inserts_only;         // so far

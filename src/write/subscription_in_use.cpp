@@ -288,7 +288,7 @@ bool leaves_session_behind(const Binding &binding, const Departure &departure)
 
 }  // namespace
 
-bool is_nothing_left_behind(Part *part, bool raises)
+bool is_nothing_left_behind(Part *part, Oid role, bool raises)
 {
     for (const Departure *departure = part->departures; departure != nullptr; departure = departure->next) {
         if (!leaves_session_behind(*part->binding, *departure))
@@ -296,7 +296,7 @@ bool is_nothing_left_behind(Part *part, bool raises)
         if (!raises)
             return false;
         Relation sessions = table_open(part->binding->sessions.relation, AccessShareLock);
-        const Reader reader{sessions, part->binding, GetUserId()};
+        const Reader reader{sessions, part->binding, role};
         if (departure->kind == Departure::Kind::other_member)
             raise_member_in_use(reader, departure->key.id);
         raise_in_use(reader, departure->key.id);

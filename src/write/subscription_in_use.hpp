@@ -17,7 +17,7 @@ void note_changed(Part *part, TupleTableSlot *before, TupleTableSlot *after, Com
 // Called when sessions have given credits back; counts if the subscription has been deleted. due is negative.
 void note_given_back(Part *part, const Sum &sum, int64_t due);
 
-// False if a session is left behind; raises 23503 if the refusal is final.
-bool is_nothing_left_behind(Part *part, bool raises);
+// False if a session is left behind; raises 23503 if the refusal is final. role: whose statement it is.
+bool is_nothing_left_behind(Part *part, Oid role, bool raises);
 
 }  // namespace sc
