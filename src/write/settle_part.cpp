@@ -333,10 +333,11 @@ bool settle_with_rest(const Settling &settling, SettleRest rest)
 {
     const bool settled = settle_part(settling);
     close_statement_ledger(settling.ledger);
-    if (!settled)
-        return false;
+    Part *next = settling.part->next;
+    if (!settled || next == nullptr)
+        return settled && rest(settling.statement, next, settling.raises);
     pause_writing(settling.writer);
-    const bool all = rest(settling.statement, settling.part->next, settling.raises);
+    const bool all = rest(settling.statement, next, settling.raises);
     resume_writing(settling.writer);
     return all;
 }
