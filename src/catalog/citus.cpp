@@ -132,11 +132,6 @@ const char *describe(Placement placement)
 
 namespace {
 
-bool same_text(const char *left, const char *right)
-{
-    return left != nullptr && right != nullptr && strcmp(left, right) == 0;
-}
-
 bool is_whole(Placement placement)
 {
     return placement == Placement::local || placement == Placement::shard;

@@ -209,10 +209,7 @@ const char *accept_value(const char *value, const char *argument, Oid table, con
     getTypeInputInfo(column.type, &function, &parameter);
     const Datum stored = OidInputFunctionCall(function, const_cast<char *>(value), parameter, column.typmod);
     error_context_stack = context.previous;
-
-    bool varlena;
-    getTypeOutputInfo(column.type, &function, &varlena);
-    return OidOutputFunctionCall(function, stored);
+    return value_text(stored, column.type);
 }
 
 Names accept_values(Names values, const char *argument, Oid table, const char *column)

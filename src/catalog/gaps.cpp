@@ -84,7 +84,7 @@ void look_at_trigger(Inspection &inspection, Oid relation, std::span<const OwnTr
 }
 
 // The table's own trigger sets the counters of all its shards to 0.
-bool is_reset(const TriggerRule &rule)
+bool resets_counters(const TriggerRule &rule)
 {
     return strcmp(rule.function, function::reset) == 0;
 }
@@ -97,7 +97,7 @@ void look_at_triggers(Inspection &inspection)
         const auto triggers = find_own_triggers(relation);
         for (const TriggerRule &rule : trigger_rules)
             if (rule.on_sessions && (relation == root || rule.on_partitions) &&
-                is_needed(rule, inspection.attachment->mapping) && !(is_a_shard && is_reset(rule)))
+                is_needed(rule, inspection.attachment->mapping) && !(is_a_shard && resets_counters(rule)))
                 look_at_trigger(inspection, relation, triggers, rule);
     }
     if (inspection.subscriptions == nullptr)

@@ -11,11 +11,6 @@ namespace {
 // the next number.
 constexpr const char *format_item = "format=1";
 
-bool same_text(const char *left, const char *right)
-{
-    return left == nullptr || right == nullptr ? left == right : strcmp(left, right) == 0;
-}
-
 // One element of a list literal, up to the comma or brace that ends it: quoted, or bare and not NULL.
 const char *read_element(const char *&at)
 {

@@ -59,12 +59,7 @@ Datum copy_key(TupleTableSlot *row, const KeyType &type, AttrNumber column, bool
 
 const char *print_key(const KeyType &type, Datum value, bool is_null)
 {
-    if (is_null)
-        return nullptr;
-    Oid output;
-    bool varlena;
-    getTypeOutputInfo(type.type, &output, &varlena);
-    return OidOutputFunctionCall(output, value);
+    return is_null ? nullptr : value_text(value, type.type);
 }
 
 void keep_wrong(const SubscriptionShape &shape, TupleTableSlot *row, const Figures &figures, WrongList *list)

@@ -3,6 +3,11 @@
 
 namespace sc {
 
+bool same_text(const char *left, const char *right)
+{
+    return left == nullptr || right == nullptr ? left == right : strcmp(left, right) == 0;
+}
+
 const char *quoted_column(const char *alias, const char *column)
 {
     return alias == nullptr ? quote_identifier(column) : psprintf("%s.%s", alias, quote_identifier(column));

@@ -7,6 +7,9 @@ namespace sc {
 
 using Names = std::span<const char *const>;
 
+// True for the same text, and for none on both sides.
+bool same_text(const char *left, const char *right);
+
 // "alias.column", both quoted; alias may be nullptr.
 const char *quoted_column(const char *alias, const char *column);
 

@@ -267,11 +267,6 @@ Past read_line(const LedgerWriter *ledger, HeapTuple tuple)
     return past;
 }
 
-bool same_text(const char *left, const char *right)
-{
-    return left == nullptr || right == nullptr ? left == right : strcmp(left, right) == 0;
-}
-
 bool same_account(const Account &left, const Account &right)
 {
     return same_text(left.subscription, right.subscription) && same_text(left.member, right.member);
