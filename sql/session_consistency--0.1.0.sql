@@ -886,7 +886,7 @@ Errors:
 - 22P02: a listed value that the type of the column does not have
 - 42809: not a table
 - 42P16: a table without a primary key
-- 0A000: a table that Citus distributes: the hint says how each shard is asked
+- 0A000: tables that Citus distributes, but not together; or together, with the argument members
 - 55000: the foreign key of an attachment is gone: name the subscriptions
 - 40001: as check_counts()
 - 42501: the caller may not read every row';
@@ -1023,7 +1023,7 @@ Errors:
 - 25006: called in a read-only transaction
 - 22004: a NULL argument
 - 22023: a batch_size below 1 or an unknown when_ambiguous or opening
-- 0A000: a table that Citus distributes: the hint says how each shard is asked
+- 0A000: tables that Citus distributes, but not together
 - 55000: the table is not attached, or rows cannot be locked as they were listed
 - 42501: the caller does not own both tables, or row-level security may hide rows
 - 42703, 42804: a column that does not exist, or is no date or timestamp
@@ -1062,7 +1062,7 @@ Errors:
 - 22004: a NULL argument
 - 22023: a batch_size below 1
 - 42501: the caller does not own both tables, or row-level security may hide rows
-- 0A000: a table that Citus distributes: the hint says how each shard is asked
+- 0A000: tables that Citus distributes, but not together
 - 55000: the table is not attached, or without a carried_column or a start_column, or a trigger that keeps the counters
   does not fire
 - 42P08: the sessions are attached to several tables, and subscriptions is NULL
@@ -1251,7 +1251,8 @@ run again. The user''s triggers fire.
 Errors:
 - 22004: a NULL argument
 - 42P01: no such table
-- 0A000: a table that Citus distributes: the hint says how each shard is asked
+- 0A000: tables that Citus distributes, but not together
+- 25001: not a dry run, of tables that Citus distributes, inside a transaction block
 - 55000: not attached, or without its foreign key
 - 42501: not the owner, or row-level security hides rows
 - 40001: a row changed since the snapshot of a REPEATABLE READ or SERIALIZABLE transaction
@@ -1288,6 +1289,7 @@ The caller must own both tables.
 Errors:
 - 22004: a NULL argument
 - 42704: no such repair
+- 25001: of tables that Citus distributes, inside a transaction block
 - 55000: undone already, the row has changed since or is gone, or the table is not attached as it was
 - 23514, 23502, 23503: a constraint forbids the old value
 - 42501: not the owner
@@ -1456,7 +1458,7 @@ unless a superuser sets it: ALTER DATABASE ... SET session_consistency.keep_hist
 
 Errors:
 - 42P01: no such table
-- 0A000: a table that Citus distributes: the hint says how each shard is asked
+- 0A000: tables that Citus distributes, but not together
 - 55000: not attached
 - 42501: the caller may not read every row
 - 25006: in a READ ONLY transaction or on a standby';
