@@ -1,38 +1,14 @@
-// What the tests of the tools in JavaScript share: TAP, psql, and what must hold at their end.
-import { spawnSync } from 'node:child_process'
+// What the tests of the tools in JavaScript share: their tables, and what must hold at their end.
 import { readFileSync } from 'node:fs'
+import { equal, failures, psql, test } from '../tap.mjs'
 
-let number = 0
-let failures = 0
-
-export async function test(name, body) {
-  try {
-    await body()
-    console.log(`ok ${++number} - ${name}`)
-  } catch (error) {
-    failures++
-    console.log(`not ok ${++number} - ${name}`)
-    console.log(String(error?.stack ?? error).replace(/^/gm, '# '))
-  }
-}
-
-export function equal(actual, expected) {
-  const [left, right] = [JSON.stringify(actual), JSON.stringify(expected)]
-  if (left !== right) throw new Error(`got ${left}, expected ${right}`)
-}
+export { equal, psql, test }
 
 // The error that a promise ends with.
 export async function refusal(promise) {
   const error = await promise.then(() => null, error => error)
   if (!error) throw new Error('was not refused')
   return error
-}
-
-// Runs SQL as the superuser; what it returns, unaligned.
-export function psql(sql) {
-  const { status, stdout, stderr } = spawnSync('psql', ['-XAtq', '-v', 'ON_ERROR_STOP=1'], { input: sql, encoding: 'utf8' })
-  if (status !== 0) throw new Error(stderr)
-  return stdout.trim()
 }
 
 // Each pass with what it has used.

@@ -1,27 +1,11 @@
-// What the tests of the screens share: a process that says where it listens, a browser, psql, and TAP.
-import { spawn, spawnSync } from 'node:child_process'
+// What the tests of the screens share: a process that says where it listens, and a browser.
+import { spawn } from 'node:child_process'
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { chromium } from 'playwright-core'
+import { equal, failures, psql, test } from '../tap.mjs'
 
-let number = 0
-export let failures = 0
-
-export async function test(name, body) {
-  try {
-    await body()
-    console.log(`ok ${++number} - ${name}`)
-  } catch (error) {
-    failures++
-    console.log(`not ok ${++number} - ${name}`)
-    console.log(String(error?.stack ?? error).replace(/^/gm, '# '))
-  }
-}
-
-export function equal(actual, expected) {
-  const [left, right] = [JSON.stringify(actual), JSON.stringify(expected)]
-  if (left !== right) throw new Error(`got ${left}, expected ${right}`)
-}
+export { equal, failures, psql, test }
 
 // Until a condition holds: what is read must become the expected.
 export async function eventually(read, expected, patience = 5000) {
@@ -32,14 +16,6 @@ export async function eventually(read, expected, patience = 5000) {
     if (Date.now() > end) equal(actual, expected)
     await new Promise(resolve => setTimeout(resolve, 50))
   }
-}
-
-// Runs SQL; what it returns, unaligned. Fails where the SQL does.
-export function psql(sql, database = process.env.PGDATABASE) {
-  const { status, stdout, stderr } = spawnSync('psql', ['-XAtq', '-v', 'ON_ERROR_STOP=1', '-d', database],
-    { input: sql, encoding: 'utf8' })
-  if (status !== 0) throw new Error(stderr)
-  return stdout.trim()
 }
 
 const started = []
