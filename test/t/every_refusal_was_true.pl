@@ -55,13 +55,13 @@ WITH known AS (
     SELECT *, sum(delta) OVER earlier AS used, count(open) OVER earlier AS version FROM changes
     WINDOW earlier AS (PARTITION BY pack ORDER BY at)),
 state AS (
-    SELECT pack, at, CASE WHEN max(open::int) OVER same = 1 THEN greatest(max(size) OVER same - used, 0) ELSE 0 END AS room
+    SELECT pack, at, seen, CASE WHEN max(open::int) OVER same = 1 THEN greatest(max(size) OVER same - used, 0) ELSE 0 END AS room
     FROM known WINDOW same AS (PARTITION BY pack, version)),
-moment AS (SELECT pack / 10 AS member, at, max(seen) AS seen FROM changes GROUP BY 1, 2)
-SELECT m.member, m.at, lead(coalesce(m.seen, m.at)) OVER (PARTITION BY m.member ORDER BY m.at) AS until,
-    (SELECT sum(room) FROM (SELECT DISTINCT ON (pack) room FROM state s
-        WHERE s.pack / 10 = m.member AND s.at <= m.at ORDER BY pack, s.at DESC) AS now) AS room
-FROM moment m;
+step AS (SELECT *, room - lag(room, 1, 0::numeric) OVER (PARTITION BY pack ORDER BY at) AS more FROM state),
+moment AS (SELECT pack / 10 AS member, at, max(seen) AS seen, sum(more) AS more FROM step GROUP BY 1, 2)
+SELECT member, at, lead(coalesce(seen, at)) OVER (PARTITION BY member ORDER BY at) AS until,
+    sum(more) OVER (PARTITION BY member ORDER BY at) AS room
+FROM moment;
 CREATE INDEX ON history (member, at);
 END $$;
 -- Refusals that were not true: of no member had less been left than was asked for, at no moment.
