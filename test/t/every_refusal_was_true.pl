@@ -11,7 +11,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $clients = 16;
-my $statements = $ENV{DRAW_STATEMENTS} // 60;
+my $statements = $ENV{DRAW_STATEMENTS} // 400;
 my $node = PostgreSQL::Test::Cluster->new('gym');
 $node->init;
 $node->append_conf('postgresql.conf',
